@@ -1,0 +1,98 @@
+/* Per-CPU state. A CPU reaches its own by cpu_self(), which is one register read; it touches
+ * another's only where the field says so.
+ *
+ * [O] only this CPU   [A] atomic   [C] set before the CPU runs, then constant
+ */
+#pragma once
+
+#include <arch/cpu.h>
+#include <base/compiler.h>
+#include <base/list.h>
+#include <kernel/spinlock.h>
+#include <kernel/timer.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CPU_MAX 256
+
+struct thread;
+struct cross_call;
+
+enum { PRIORITY_COUNT = 64, PRIORITY_DEFAULT = 32 };
+
+/* Threads that are ready to run here: a FIFO per priority, and a bit for each that is not empty. */
+struct run_queue {
+    struct spinlock lock;
+    uint64_t ready;                         /* [L] bit p: fifo[p] holds a thread */
+    struct list fifo[PRIORITY_COUNT];       /* [L] of thread.run_node */
+    struct thread *running;                 /* [L] NULL when idle */
+    uint32_t ready_count;                   /* [L], read elsewhere as a hint */
+    uint32_t idle;                          /* [A] halted or about to: a wake must send an IPI */
+};
+
+struct cpu {
+    struct arch_cpu arch;   /* [O] first: assembly knows its offsets */
+    struct thread *current; /* [O] whose user state is in the registers; NULL when idle */
+    uint32_t index;         /* [C] 0 is the boot CPU */
+    uint64_t hardware_id;   /* [C] LAPIC id or MPIDR */
+    uint32_t online;        /* [A] */
+    uint32_t need_resched;  /* [O] look at the run queue before going back to user mode */
+
+    struct run_queue queue;
+    struct timer_queue timers;
+    uint64_t slice_end_ns; /* [O] when current's time slice ends; UINT64_MAX: nobody waits */
+
+    struct cross_call *cross_calls; /* [A] lock-free stack of requests from other CPUs */
+    void *stack_top;                /* [C] of the kernel stack */
+
+    /* Two magazines of single frames (zeroed ones are not kept apart). */
+    struct list frame_cache;   /* [O] */
+    uint32_t frame_cache_size; /* [O] */
+
+    uint32_t lock_depth;   /* [O] debug: locks held, outermost first */
+    uint32_t lock_rank[8]; /* [O] */
+    uint32_t in_panic;     /* [A] */
+
+    /* Counters, read by anybody as hints. */
+    uint64_t switches;
+    uint64_t interrupts;
+    uint64_t syscalls;
+    uint64_t migrations;
+    uint64_t cross_calls_served;
+    uint64_t idle_ns;
+} ALIGNED(64);
+
+/* [0, cpu_count) are all CPUs that the loader found and the kernel started. */
+extern uint32_t cpu_count;
+struct cpu *cpu_get(uint32_t index);
+
+static inline struct cpu *cpu_self(void)
+{
+    return arch_cpu_self();
+}
+
+/* A set of CPUs. The atomic forms are for masks that others change meanwhile. */
+struct cpu_mask {
+    uint64_t word[CPU_MAX / 64];
+};
+
+static inline void cpu_mask_set(struct cpu_mask *mask, uint32_t index)
+{
+    __atomic_fetch_or(&mask->word[index / 64], BIT64(index % 64), __ATOMIC_SEQ_CST);
+}
+
+static inline void cpu_mask_clear(struct cpu_mask *mask, uint32_t index)
+{
+    __atomic_fetch_and(&mask->word[index / 64], ~BIT64(index % 64), __ATOMIC_SEQ_CST);
+}
+
+static inline bool cpu_mask_test(const struct cpu_mask *mask, uint32_t index)
+{
+    return (__atomic_load_n(&mask->word[index / 64], __ATOMIC_SEQ_CST) & BIT64(index % 64)) != 0;
+}
+
+/* Every CPU that exists. */
+struct cpu_mask cpu_mask_all(void);
+
+/* Give CPU `index` its structure; called once each, before it runs any other kernel code. */
+struct cpu *cpu_init(uint32_t index, uint64_t hardware_id);

@@ -1,0 +1,74 @@
+/* Physical memory: page frames.
+ *
+ * A buddy allocator over all usable RAM, seeded from the boot loader's memory map through a bitmap,
+ * with a small cache of single frames per CPU. Each frame of RAM has a `struct frame`.
+ *
+ * Invariant: every frame is in exactly one of: free in a buddy list (as head or tail of a block), in
+ *            a CPU's cache, or owned (references > 0).
+ * Locking:   [L] the allocator's lock   [A] atomic   [W] the owner
+ * Errors:    exhaustion is ERR_NO_MEMORY. Freeing a frame that is free is a panic (debug flavour
+ *            also poisons free frames and checks the poison when they are given out).
+ */
+#pragma once
+
+#include <base/list.h>
+#include <base/status.h>
+#include <kernel/addr.h>
+
+struct boot_info;
+
+enum { FRAME_ORDER_MAX = 18 }; /* blocks of up to 2^18 frames: 1 GiB */
+
+enum frame_state { FRAME_RESERVED = 0, FRAME_FREE, FRAME_FREE_TAIL, FRAME_CACHED, FRAME_OWNED };
+
+struct frame {
+    struct list node;    /* [L] in a free list or cache; [W] the owner's to use otherwise */
+    uint32_t references; /* [A] 0 while free */
+    uint8_t order;       /* [L] of the free block, or of the owned block at its head */
+    uint8_t state;       /* [L] enum frame_state */
+    uint16_t flags;      /* [W] */
+    uint64_t owner_word; /* [W] free for the owner (a slab's header, a page table's count) */
+};
+
+enum frame_flags { FRAME_ZERO = 1 << 0 }; /* contents all zero bytes */
+
+struct frame_stats {
+    uint64_t total;  /* frames under management */
+    uint64_t free;   /* buddy lists and all CPU caches */
+    uint64_t cached; /* in CPU caches */
+    uint64_t largest_order;
+};
+
+/* Phase 1, on the boot loader's page tables: take over the memory map. */
+enum status frame_init(const struct boot_info *info);
+/* Phase 2, when nothing of the boot loader is in use any more. Returns frames gained. */
+uint64_t frame_reclaim_bootloader(const struct boot_info *info);
+
+/* 2^order frames, naturally aligned, with one reference. */
+enum status frame_alloc(unsigned order, unsigned flags, struct frame **frame_out);
+/* `count` contiguous frames, aligned to `align_bytes` (a power of two, at least a page), below `limit`
+ * (exclusive; UINT64_MAX for anywhere). Freed with frame_free_range.
+ */
+enum status frame_alloc_range(size_t count, uint64_t align_bytes, uint64_t limit,
+                              struct frame **frame_out);
+void frame_free_range(struct frame *first, size_t count);
+
+/* References to a block are counted at its head; the last put frees it. */
+void frame_get(struct frame *frame);
+void frame_put(struct frame *frame);
+
+struct frame *frame_of(paddr_t pa); /* NULL if `pa` is not managed RAM */
+paddr_t frame_paddr(const struct frame *frame);
+static inline void *frame_kernel(const struct frame *frame)
+{
+    return paddr_to_kernel(frame_paddr(frame));
+}
+
+struct frame_stats frame_stats(void);
+/* Give this CPU's cached frames back to the buddy (tests compare `free` and `largest_order`). */
+void frame_cache_drain(void);
+/* Walk every list and array and panic on an inconsistency. Slow. */
+void frame_check(void);
+
+/* Fault injection (all flavours with tests): fail the n-th frame_alloc from now; 0 switches off. */
+void frame_fail_after(uint64_t nth);

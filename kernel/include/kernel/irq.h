@@ -1,0 +1,14 @@
+/* Interrupt lines, by the number that the interrupt controller knows (GSI on x86_64, INTID on aarch64).
+ * The architecture masks and acknowledges; a handler here runs with interrupts masked and is short.
+ */
+#pragma once
+
+#include <base/status.h>
+
+enum { IRQ_MAX = 1024 };
+
+/* One handler a line; ERR_EXISTS if it has one. Enables the line, routed to the boot CPU. */
+enum status irq_register(unsigned line, void (*handler)(void *context), void *context);
+void irq_unregister(unsigned line);
+/* From trap_irq. A line without handler is counted and disabled. */
+void irq_dispatch(unsigned line);

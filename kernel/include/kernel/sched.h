@@ -1,0 +1,33 @@
+/* The scheduler: fixed priorities, round robin within each, one run queue per CPU, idle CPUs steal.
+ *
+ * It decides only at the kernel exit (trap_exit). Locking: a thread's scheduling state belongs to the
+ * run queue lock of its CPU; migration holds two, in order of CPU index.
+ */
+#pragma once
+
+#include <base/status.h>
+#include <kernel/cpu.h>
+#include <kernel/thread.h>
+
+enum { SCHED_SLICE_NS = 10 * 1000 * 1000 };
+
+void sched_init_cpu(struct cpu *cpu);
+
+/* The current thread stops running at the kernel exit, until sched_wake. */
+void sched_block_current(void);
+/* The current thread sleeps until the deadline. */
+void sched_sleep_current(uint64_t deadline_ns);
+/* True if it was BLOCKED and is READY now. Any CPU, any context. */
+bool sched_wake(struct thread *thread);
+/* The current thread goes to the end of its priority's queue. */
+void sched_yield_current(void);
+
+enum status sched_set_priority(struct thread *thread, unsigned priority);
+/* ERR_INVALID if the mask holds no online CPU. Moves the thread if it is on a forbidden CPU. */
+enum status sched_set_affinity(struct thread *thread, const struct cpu_mask *affinity);
+
+/* The slice of the current thread is over, if it is (timer interrupt). */
+void sched_tick(struct cpu *cpu, uint64_t now_ns);
+
+/* Choose what runs next and make it current; idles inside until there is something. */
+struct thread *sched_next(void);

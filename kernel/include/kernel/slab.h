@@ -1,0 +1,47 @@
+/* Typed allocators for kernel objects: one cache per type, slabs of one or more frames, a magazine per
+ * CPU. Objects come zeroed. In the debug flavour free objects are poisoned, and a double free, a free
+ * into the wrong cache and a write after free are panics.
+ *
+ * Locking: [L] the cache's lock   [C] constant after slab_cache_init
+ */
+#pragma once
+
+#include <base/list.h>
+#include <base/status.h>
+#include <kernel/cpu.h>
+#include <kernel/spinlock.h>
+
+enum { SLAB_MAGAZINE = 16 };
+
+struct slab_magazine {
+    uint32_t count; /* [O] the CPU's own */
+    void *object[SLAB_MAGAZINE];
+};
+
+struct slab_cache {
+    const char *name;         /* [C] */
+    size_t object_size_bytes; /* [C] rounded up to the alignment */
+    size_t align_bytes;       /* [C] a power of two, at most a page */
+    unsigned slab_order;      /* [C] frames per slab, as a power of two */
+    uint32_t slab_capacity;   /* [C] objects per slab */
+    struct spinlock lock;
+    struct list partial; /* [L] slabs with free objects and used ones */
+    struct list full;    /* [L] */
+    struct list empty;   /* [L] at most one is kept */
+    uint64_t slab_count; /* [L] */
+    uint64_t used_count; /* [A] objects handed out */
+    struct list registry;
+    struct slab_magazine magazine[CPU_MAX];
+};
+
+void slab_cache_init(struct slab_cache *cache, const char *name, size_t object_size_bytes,
+                     size_t align_bytes);
+/* Zeroed, or NULL when memory is exhausted. */
+void *slab_alloc(struct slab_cache *cache);
+void slab_free(struct slab_cache *cache, void *object_taken);
+
+/* Empty this CPU's magazine and give unused slabs back (tests; memory pressure). */
+void slab_cache_drain(struct slab_cache *cache);
+void slab_drain_all(void);
+/* For the shell: call `visit` with every cache. */
+void slab_for_each(void (*visit)(const struct slab_cache *cache, void *context), void *context);

@@ -1,0 +1,47 @@
+/* A ticket spinlock.
+ *
+ * The kernel runs with interrupts masked from entry to exit (only the idle loop opens them), so a
+ * lock needs no interrupt variant. A CPU that waits for a lock answers cross calls meanwhile
+ * (ipi_poll), so a holder may wait for all CPUs, as TLB shootdown does.
+ *
+ * Order: docs/architecture/locking.md. In the debug flavour each lock has a rank, and taking one
+ * whose rank is not above every rank that this CPU holds is a panic; so is taking one twice.
+ */
+#pragma once
+
+#include <base/compiler.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* From outermost to innermost: a CPU takes them in rising order only. */
+enum lock_rank {
+    RANK_VSPACE = 10,      /* struct vspace */
+    RANK_TIMER = 20,       /* one per-CPU timer queue */
+    RANK_RUN_QUEUE = 30,   /* per-CPU run queues; two at once in order of CPU index */
+    RANK_RUN_QUEUE_2 = 31, /* the second of two */
+    RANK_ASID = 40,        /* the architecture's address space identifiers */
+    RANK_KMAP = 50,        /* the kernel's own address space */
+    RANK_SLAB = 60,        /* one slab cache */
+    RANK_FRAME = 70,       /* the buddy allocator */
+    RANK_IRQ = 80,         /* interrupt controller registers */
+    RANK_LOG = 90,         /* the log ring */
+    RANK_CONSOLE = 95,     /* the serial port: innermost, so anything may print */
+};
+
+struct CAPABILITY("lock") spinlock {
+    uint32_t next;    /* [A] next ticket to give out */
+    uint32_t serving; /* [A] ticket that holds the lock */
+    uint32_t rank;    /* [C] enum lock_rank */
+    uint32_t holder;  /* [L] CPU index + 1; for the checker and panic output */
+};
+
+#define SPINLOCK_INIT(lock_rank) { .next = 0, .serving = 0, .rank = (lock_rank), .holder = 0 }
+
+void spinlock_init(struct spinlock *lock, enum lock_rank rank);
+void spinlock_acquire(struct spinlock *lock) ACQUIRES(*lock);
+bool spinlock_try_acquire(struct spinlock *lock) TRY_ACQUIRES(true, *lock);
+void spinlock_release(struct spinlock *lock) RELEASES(*lock);
+bool spinlock_held(const struct spinlock *lock); /* by this CPU */
+
+/* A panicking CPU takes no locks: every acquire succeeds at once and proves nothing. */
+void spinlock_disable_for_panic(void);

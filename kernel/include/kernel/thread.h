@@ -1,0 +1,74 @@
+/* A thread: user register state and where the scheduler has it.
+ *
+ * There is one kernel stack per CPU and none per thread: entry code stores the user registers straight
+ * into `frame`, so a thread that is not running is complete in this structure.
+ *
+ *   NEW --thread_start--> READY <--sched--> RUNNING --thread_kill, thread_exit, fault--> DEAD
+ *                           ^                  |
+ *                           +--- sched_wake ---+-- sched_block --> BLOCKED
+ *
+ * Locking:  [Q] the run queue lock of the CPU that `cpu` names (sched_lock_thread finds it)
+ *           [O] the CPU that runs it, else the holder of [Q]   [A] atomic   [C] constant
+ * Lifetime: reference counted. A CPU that runs it holds a reference, so does a queue.
+ */
+#pragma once
+
+#include <arch/context.h>
+#include <arch/trap.h>
+#include <base/list.h>
+#include <base/status.h>
+#include <kernel/cpu.h>
+#include <kernel/timer.h>
+#include <kernel/vspace.h>
+
+enum thread_state { THREAD_NEW, THREAD_READY, THREAD_RUNNING, THREAD_BLOCKED, THREAD_DEAD };
+
+/* Why it is dead; the fault codes keep the details in thread.fault_*. */
+enum thread_end { THREAD_END_NONE, THREAD_END_EXIT, THREAD_END_KILLED, THREAD_END_FAULT };
+
+struct thread {
+    struct trap_frame frame; /* [O] first and 16-aligned: hardware and assembly write here */
+    struct arch_thread arch; /* [O] vector state, thread pointer */
+
+    struct vspace *vspace; /* [C] */
+    uint64_t id;           /* [C] never reused */
+    uint32_t references;   /* [A] */
+    uint32_t on_cpu;       /* [A] its state is not complete in memory yet: wait before running it */
+
+    struct cpu *cpu;           /* [Q] whose queue; changed with both queues locked */
+    struct list run_node;      /* [Q] in queue.fifo[priority] while READY */
+    enum thread_state state;   /* [Q] */
+    uint8_t priority;          /* [Q] 0 lowest, PRIORITY_COUNT - 1 highest */
+    bool kill_pending;         /* [Q] die at the next kernel exit */
+    struct cpu_mask affinity;  /* [Q] CPUs that it may run on */
+    uint64_t slice_left_ns;    /* [O] */
+    uint64_t run_ns;           /* [O] CPU time used */
+    uint64_t run_since_ns;     /* [O] */
+
+    struct timer sleep;        /* wakes it at a deadline */
+
+    enum thread_end end;       /* [Q] */
+    const char *fault_name;    /* [O] of a fatal fault */
+    uint64_t fault_address;    /* [O] */
+    struct list all_node;      /* in the list of all threads (shell, leak checks) */
+} ALIGNED(16);
+
+/* A thread that will start at `ip` with `sp` and `argument` in the first argument register. */
+enum status thread_create(struct vspace *vspace, uaddr_t ip, uaddr_t sp, uint64_t argument,
+                          struct thread **thread_out);
+struct thread *thread_get(struct thread *thread);
+void thread_put(struct thread *thread_taken);
+
+/* ERR_STATE unless NEW. */
+enum status thread_start(struct thread *thread);
+/* Kill from anywhere; takes effect before it executes another user instruction after this returns on
+ * its own CPU, and soon on others (thread_is_dead tells). Harmless on a dead thread.
+ */
+void thread_kill(struct thread *thread);
+bool thread_is_dead(const struct thread *thread);
+
+/* The current thread ends; the caller goes on to the kernel exit and never comes back to it. */
+void thread_end_current(enum thread_end end);
+
+uint64_t thread_count(void); /* that exist, dead ones with references included */
+void thread_for_each(void (*visit)(const struct thread *thread, void *context), void *context);

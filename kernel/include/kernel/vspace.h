@@ -1,0 +1,52 @@
+/* A user address space: page tables, and the ranges that page faults may fill with zeroed frames.
+ *
+ * Invariant: a leaf owns one reference to its frame. No table holds an entry outside the user half.
+ *            When an operation that takes rights away returns, no CPU can use them any more.
+ * Locking:   [L] lock   [A] atomic   [C] constant
+ * Lifetime:  reference counted; threads hold one each. The last put frees tables and frames.
+ */
+#pragma once
+
+#include <arch/mmu.h>
+#include <base/status.h>
+#include <base/tree.h>
+#include <kernel/addr.h>
+#include <kernel/cpu.h>
+#include <kernel/spinlock.h>
+
+struct frame;
+
+struct vspace {
+    struct spinlock lock;
+    uint32_t references;        /* [A] */
+    paddr_t root;               /* [C] top-level table */
+    struct tree ranges;         /* [L] of struct vspace_range, by start */
+    struct cpu_mask active;     /* [A] CPUs that may hold translations of it right now */
+    uint64_t table_count;       /* [L] page tables, root included */
+    uint64_t page_count;        /* [L] mapped 4 KiB pages (a 2 MiB page counts 512) */
+    bool log_allowed;           /* [C] may use the log capability */
+    struct arch_vspace arch;    /* the architecture's: ASID or PCID generations */
+};
+
+enum status vspace_create(struct vspace **vspace_out);
+struct vspace *vspace_get(struct vspace *vspace);
+void vspace_put(struct vspace *vspace_taken);
+
+/* Map `count` frames that follow each other from `first`; takes its own references. All or nothing.
+ * ERR_RANGE: unaligned, outside the user half, or W and X. ERR_EXISTS: something is mapped there.
+ */
+enum status vspace_map(struct vspace *vspace, uaddr_t at, struct frame *first, size_t count,
+                       unsigned perm);
+/* Allow demand-zero faults in [at, at + size). ERR_EXISTS if it meets another range or mapping. */
+enum status vspace_reserve(struct vspace *vspace, uaddr_t at, uint64_t size_bytes, unsigned perm);
+/* Remove mappings and ranges (cut where needed) within [at, at + size). Holes are fine. */
+enum status vspace_unmap(struct vspace *vspace, uaddr_t at, uint64_t size_bytes);
+/* Change what mappings and ranges within allow. ERR_NOT_FOUND if a page there is neither. */
+enum status vspace_protect(struct vspace *vspace, uaddr_t at, uint64_t size_bytes, unsigned perm);
+/* The physical address behind a page and its permissions. */
+enum status vspace_query(struct vspace *vspace, uaddr_t at, paddr_t *pa_out, unsigned *perm_out);
+
+/* A user access at `at` with `access` (PERM_READ, _WRITE or _EXECUTE) faulted: OK if it may be
+ * repeated, else ERR_FAULT (not allowed) or ERR_NO_MEMORY.
+ */
+enum status vspace_fault(struct vspace *vspace, uaddr_t at, unsigned access);

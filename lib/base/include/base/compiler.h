@@ -29,7 +29,7 @@
 #endif
 
 #define NORETURN __attribute__((noreturn))
-#define PRINTF_LIKE(format, first) __attribute__((format(printf, format, first)))
+#define PRINTF_LIKE(text_at, first_at) __attribute__((__format__(__printf__, text_at, first_at)))
 #define PACKED __attribute__((packed))
 #define ALIGNED(bytes) __attribute__((aligned(bytes)))
 #define SECTION(name) __attribute__((section(name)))

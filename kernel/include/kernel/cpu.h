@@ -16,7 +16,7 @@
 #define CPU_MAX 256
 
 struct thread;
-struct cross_call;
+struct vspace;
 
 enum { PRIORITY_COUNT = 64, PRIORITY_DEFAULT = 32 };
 
@@ -30,19 +30,35 @@ struct run_queue {
     uint32_t idle;                          /* [A] halted or about to: a wake must send an IPI */
 };
 
+/* A set of CPUs. The functions below are for masks that others change meanwhile. */
+struct cpu_mask {
+    uint64_t word[CPU_MAX / 64];
+};
+
+/* A request to other CPUs (ipi.h). Constant while `pending` is not 0. */
+struct cross_call {
+    void (*function)(void *argument);
+    void *argument;
+    uint32_t pending; /* [A] CPUs that have not served it */
+};
+
 struct cpu {
     struct arch_cpu arch;   /* [O] first: assembly knows its offsets */
     struct thread *current; /* [O] whose user state is in the registers; NULL when idle */
     uint32_t index;         /* [C] 0 is the boot CPU */
     uint64_t hardware_id;   /* [C] LAPIC id or MPIDR */
     uint32_t online;        /* [A] */
-    uint32_t need_resched;  /* [O] look at the run queue before going back to user mode */
+    uint32_t need_resched;  /* [A] look at the run queue before going back to user mode */
 
     struct run_queue queue;
     struct timer_queue timers;
-    uint64_t slice_end_ns; /* [O] when current's time slice ends; UINT64_MAX: nobody waits */
+    uint64_t slice_end_ns;        /* [O] when current's time slice ends */
+    uint64_t timer_programmed_ns; /* [O] what the hardware timer was last set to */
+    bool yielded;                 /* [O] current gave up its slice */
 
-    struct cross_call *cross_calls; /* [A] lock-free stack of requests from other CPUs */
+    struct vspace *vspace; /* [O] whose tables are loaded; NULL: the kernel's own (see vspace_put) */
+    struct cpu_mask cross_from;     /* [A] CPUs whose cross_call this one has to serve */
+    struct cross_call cross_call;   /* [O] what this CPU asks of others */
     void *stack_top;                /* [C] of the kernel stack */
 
     /* Two magazines of single frames (zeroed ones are not kept apart). */
@@ -70,11 +86,6 @@ static inline struct cpu *cpu_self(void)
 {
     return arch_cpu_self();
 }
-
-/* A set of CPUs. The atomic forms are for masks that others change meanwhile. */
-struct cpu_mask {
-    uint64_t word[CPU_MAX / 64];
-};
 
 static inline void cpu_mask_set(struct cpu_mask *mask, uint32_t index)
 {

@@ -7,14 +7,6 @@
 
 #include <kernel/cpu.h>
 
-/* Lives on the initiator's stack until every target has served it. */
-struct cross_call {
-    struct cross_call *next;
-    void (*function)(void *argument);
-    void *argument;
-    uint32_t *pending; /* [A] counts down; the initiator waits for 0 */
-};
-
 /* Run `function` on every online CPU of `mask` but this one, and wait until all have. Safe with locks
  * held. May itself serve other CPUs' calls meanwhile.
  */

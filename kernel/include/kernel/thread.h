@@ -34,6 +34,7 @@ struct thread {
     uint64_t id;           /* [C] never reused */
     uint32_t references;   /* [A] */
     uint32_t on_cpu;       /* [A] its state is not complete in memory yet: wait before running it */
+    uint32_t scheduled;    /* [A] the scheduler holds a reference: from start to dead and off the CPU */
 
     struct cpu *cpu;           /* [Q] whose queue; changed with both queues locked */
     struct list run_node;      /* [Q] in queue.fifo[priority] while READY */

@@ -28,6 +28,7 @@ struct timer_queue {
     struct spinlock lock;
     struct tree tree; /* [L] by deadline, then address */
     uint32_t count;   /* [L] */
+    uint64_t next_ns; /* [L], read by its own CPU without: earliest deadline, or DEADLINE_NEVER */
 };
 
 void timer_queue_init(struct timer_queue *queue);

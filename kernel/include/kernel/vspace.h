@@ -30,6 +30,9 @@ struct vspace {
 
 enum status vspace_create(struct vspace **vspace_out);
 struct vspace *vspace_get(struct vspace *vspace);
+/* The last put makes every CPU of `active` leave the tables (an idle CPU stays on the last address space
+ * it ran: cpu->vspace), then frees them.
+ */
 void vspace_put(struct vspace *vspace_taken);
 
 /* Map `count` frames that follow each other from `first`; takes its own references. All or nothing.
@@ -37,6 +40,11 @@ void vspace_put(struct vspace *vspace_taken);
  */
 enum status vspace_map(struct vspace *vspace, uaddr_t at, struct frame *first, size_t count,
                        unsigned perm);
+/* Map physical memory that has no owner among the frames (a boot module, device registers with
+ * PERM_DEVICE): the leaves hold no reference, unmapping frees nothing. Errors as vspace_map.
+ */
+enum status vspace_map_physical(struct vspace *vspace, uaddr_t at, paddr_t pa, size_t count,
+                                unsigned perm);
 /* Allow demand-zero faults in [at, at + size). ERR_EXISTS if it meets another range or mapping. */
 enum status vspace_reserve(struct vspace *vspace, uaddr_t at, uint64_t size_bytes, unsigned perm);
 /* Remove mappings and ranges (cut where needed) within [at, at + size). Holes are fine. */

@@ -1,7 +1,7 @@
 /* AVL tree with parent links. Knuth, The Art of Computer Programming vol. 3, 6.2.3.
  *
- * After a change at a node, tree_rebalance walks towards the root; it stops as soon as a subtree has
- * the height that it had before, since nothing above can have changed then.
+ * After a change at a node, tree_rebalance walks towards the root; it stops as soon as a subtree
+ * has the height that it had before, since nothing above can have changed then.
  */
 #include <base/tree.h>
 
@@ -112,8 +112,8 @@ static struct tree_node *node_outermost(struct tree_node *node, unsigned side)
     return node;
 }
 
-/* `node` has two children: its successor, which has no left child, takes its place. Returns the lowest
- * node whose height may have changed.
+/* `node` has two children: its successor, which has no left child, takes its place. Returns the
+ * lowest node whose height may have changed.
  */
 static struct tree_node *node_exchange(struct tree *tree, struct tree_node *node)
 {
@@ -212,8 +212,7 @@ static bool node_consistent(const struct tree_node *node)
             return false;
     }
     return balance >= -1 && balance <= 1 &&
-           node->height ==
-                   1 + MAX(node_height(node->child[LEFT]), node_height(node->child[RIGHT]));
+           node->height == 1 + MAX(node_height(node->child[LEFT]), node_height(node->child[RIGHT]));
 }
 
 bool tree_consistent(const struct tree *tree, tree_before *before)
@@ -224,7 +223,8 @@ bool tree_consistent(const struct tree *tree, tree_before *before)
         return tree->first == NULL;
     if (tree->root->parent != NULL || tree->first != node_outermost(tree->root, LEFT))
         return false;
-    TREE_FOR_EACH (node, tree) {
+    TREE_FOR_EACH(node, tree)
+    {
         if (!node_consistent(node) || (previous != NULL && before(node, previous)))
             return false;
         previous = node;

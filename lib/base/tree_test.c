@@ -1,5 +1,4 @@
 /* The tree against a sorted array, and the order of equal keys. */
-#include <base/random.h>
 #include <base/test.h>
 #include <base/tree.h>
 
@@ -67,7 +66,8 @@ static void model_compare_order(const struct model *m)
     size_t at = 0;
 
     EXPECT(tree_consistent(&m->tree, item_before));
-    TREE_FOR_EACH (node, &m->tree) {
+    TREE_FOR_EACH(node, &m->tree)
+    {
         EXPECT(at < m->count && item_of(node) == m->sorted[at]);
         EXPECT(tree_previous(node) == (at == 0 ? NULL : &m->sorted[at - 1]->node));
         at++;
@@ -91,26 +91,25 @@ static void model_compare_search(const struct model *m, unsigned key)
 
 static struct model model;
 
-TEST(tree_agrees_with_a_sorted_array)
+TEST(agrees_with_a_sorted_array)
 {
-    struct random random;
+    uint64_t random = test_seed();
 
     model = (struct model){ 0 };
-    random_init(&random, test_seed());
     for (unsigned step = 0; step < STEP_COUNT; step++) {
-        struct item *item = &model.item[random_below(&random, NODE_COUNT)];
+        struct item *item = &model.item[test_random(&random) % NODE_COUNT];
         if (tree_linked(&item->node))
             model_remove(&model, item);
         else
-            model_insert(&model, item, (unsigned)random_below(&random, KEY_LIMIT));
+            model_insert(&model, item, (unsigned)(test_random(&random) % KEY_LIMIT));
         EXPECT_EQ(tree_empty(&model.tree), model.count == 0);
         if (step % 8 == 0)
             model_compare_order(&model);
-        model_compare_search(&model, (unsigned)random_below(&random, KEY_LIMIT + 1));
+        model_compare_search(&model, (unsigned)(test_random(&random) % (KEY_LIMIT + 1)));
     }
 }
 
-TEST(tree_keeps_equal_keys_in_order_of_insertion)
+TEST(keeps_equal_keys_in_order_of_insertion)
 {
     model = (struct model){ 0 };
     for (unsigned i = 0; i < NODE_COUNT; i++)
@@ -122,7 +121,7 @@ TEST(tree_keeps_equal_keys_in_order_of_insertion)
     }
 }
 
-TEST(tree_stays_low_when_fed_in_order)
+TEST(stays_low_when_fed_in_order)
 {
     model = (struct model){ 0 };
     for (unsigned i = 0; i < NODE_COUNT; i++)

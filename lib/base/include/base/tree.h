@@ -1,8 +1,9 @@
-/* An intrusive balanced binary search tree (AVL: the heights of two siblings differ by at most one).
+/* An intrusive balanced binary search tree (AVL: the heights of two siblings differ by at most
+ * one).
  *
- * The caller keeps the order: every insertion passes the same comparison, and the keys of linked nodes
- * do not change. Nodes that compare equal stay in order of insertion. A zeroed tree is empty and a
- * zeroed node is on no tree, so neither needs more than that to begin with.
+ * The caller keeps the order: every insertion passes the same comparison, and the keys of linked
+ * nodes do not change. Nodes that compare equal stay in order of insertion. A zeroed tree is empty
+ * and a zeroed node is on no tree, so neither needs more than that to begin with.
  *
  * Cost: at most 1.44 log2(n) steps for anything but tree_first, which is one load.
  */

@@ -1,5 +1,5 @@
-/* The CPU itself. arch_impl/cpu.h defines struct arch_cpu (first member of struct cpu; assembly relies on
- * its offsets) and the inlines.
+/* The CPU itself. arch_impl/cpu.h defines struct arch_cpu (first member of struct cpu; assembly
+ * relies on its offsets) and the inlines.
  */
 #pragma once
 
@@ -24,20 +24,20 @@ static inline void arch_idle(void);
 /* Halt for good, interrupts off. */
 NORETURN void arch_halt(void);
 
-/* Boot CPU, as soon as boot_info is there and before kmap_init: trap handling good enough for a panic,
- * and a console that prints (by port, or by an early mapping).
+/* Boot CPU, as soon as boot_info is there and before kmap_init: trap handling good enough for a
+ * panic, and a console that prints (by port, or by an early mapping).
  */
 void arch_early_init(const struct boot_info *info);
-/* Boot CPU, after kmap_init and platform_init: what exists once (interrupt controller, clock). Panics,
- * with the reason, where the machine lacks what the kernel cannot do without.
+/* Boot CPU, after kmap_init and platform_init: what exists once (interrupt controller, clock).
+ * Panics, with the reason, where the machine lacks what the kernel cannot do without.
  */
 void arch_init(const struct boot_info *info);
-/* Each CPU, the boot CPU too, after arch_init: control registers, tables, feature bits, local interrupt
- * controller, local timer.
+/* Each CPU, the boot CPU too, after arch_init: control registers, tables, feature bits, local
+ * interrupt controller, local timer.
  */
 void arch_cpu_init(struct cpu *cpu);
-/* Release a CPU that waits in the loader: it switches to cpu->stack_top, activates the kernel's tables,
- * sets itself to `cpu` and calls cpu_secondary_main(cpu). False if it cannot.
+/* Release a CPU that waits in the loader: it switches to cpu->stack_top, activates the kernel's
+ * tables, sets itself to `cpu` and calls cpu_secondary_main(cpu). False if it cannot.
  */
 bool arch_cpu_release(const struct boot_cpu *loader_cpu, struct cpu *cpu);
 /* kernel/init: where a released CPU arrives. */

@@ -1,5 +1,5 @@
-/* Address spaces as the hardware sees them. arch_impl/mmu.h defines struct arch_vspace (identifiers and
- * generations: PCID slots per CPU on x86_64, a global ASID generation on aarch64).
+/* Address spaces as the hardware sees them. arch_impl/mmu.h defines struct arch_vspace (identifiers
+ * and generations: PCID slots per CPU on x86_64, a global ASID generation on aarch64).
  */
 #pragma once
 
@@ -10,7 +10,8 @@ struct vspace;
 struct arch_vspace;
 
 /* First and last top-level index of the kernel half within one root: x86_64 shares the root between
- * both halves (256..511 are copied into every user root), aarch64 has a root of its own for each half.
+ * both halves (256..511 are copied into every user root), aarch64 has a root of its own for each
+ * half.
  */
 /* Prepare a new, zeroed user root (vspace->root) and the identifiers. */
 void arch_vspace_init(struct vspace *vspace);
@@ -19,9 +20,9 @@ void arch_vspace_fini(struct vspace *vspace);
 /* Run on this address space from now on; NULL: on none (idle keeps the last one unless it dies). */
 void arch_vspace_activate(struct vspace *vspace);
 
-/* When it returns, no CPU uses a translation of [at, at + count pages) of `vspace` that was removed or
- * narrowed before the call; `tables_too`: nor a cached upper-level entry. Local flush plus cross calls or
- * broadcast. Locks may be held (see ipi.h).
+/* When it returns, no CPU uses a translation of [at, at + count pages) of `vspace` that was removed
+ * or narrowed before the call; `tables_too`: nor a cached upper-level entry. Local flush plus cross
+ * calls or broadcast. Locks may be held (see ipi.h).
  */
 void arch_tlb_flush_user(struct vspace *vspace, uaddr_t at, size_t page_count, bool tables_too);
 /* The same for kernel addresses, on all online CPUs. */
@@ -29,7 +30,8 @@ void arch_tlb_flush_kernel(vaddr_t at, size_t page_count);
 
 /* The kernel's root: set the table kmap_init built, on this CPU. */
 void arch_kernel_root_activate(paddr_t root);
-/* Make instructions that were just written visible to execution (user code copied by the kernel). */
+/* Make instructions that were just written visible to execution (user code copied by the kernel).
+ */
 void arch_sync_instructions(const void *kernel, size_t size_bytes);
 
 #include <arch_impl/mmu.h>

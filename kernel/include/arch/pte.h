@@ -1,5 +1,5 @@
-/* Page table entries. Both architectures walk four levels of 512 entries with 4 KiB pages; level 0 holds
- * pages, level 1 blocks of 2 MiB, level 2 blocks of 1 GiB, level 3 is the top.
+/* Page table entries. Both architectures walk four levels of 512 entries with 4 KiB pages; level 0
+ * holds pages, level 1 blocks of 2 MiB, level 2 blocks of 1 GiB, level 3 is the top.
  */
 #pragma once
 

@@ -5,8 +5,8 @@
 
 /* Nanoseconds since boot, monotonic, the same on every CPU. */
 uint64_t arch_clock_ns(void);
-/* Interrupt this CPU (trap_timer) at `deadline_ns` or shortly after; UINT64_MAX: not at all. A deadline
- * in the past interrupts as soon as interrupts are open.
+/* Interrupt this CPU (trap_timer) at `deadline_ns` or shortly after; UINT64_MAX: not at all. A
+ * deadline in the past interrupts as soon as interrupts are open.
  */
 void arch_timer_set(uint64_t deadline_ns);
 /* A free-running counter for benchmarks: cycles, or instructions under -icount. */

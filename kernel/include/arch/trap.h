@@ -1,5 +1,5 @@
-/* The user register state that entry code saves. arch_impl/trap.h defines struct trap_frame, its size a
- * multiple of 16, and the accessors.
+/* The user register state that entry code saves. arch_impl/trap.h defines struct trap_frame, its
+ * size a multiple of 16, and the accessors.
  *
  * System call registers: x86_64 number rax, arguments rdi rsi rdx r10 r8 r9, status rax, value rdx.
  * aarch64 number x8, arguments x0-x5, status x0, value x1; `svc #0`.

@@ -42,8 +42,8 @@ static inline vaddr_t vaddr_of(const void *pointer)
     return (vaddr_t){ (uint64_t)(uintptr_t)pointer };
 }
 
-/* User space ends here on every architecture: 47 bits, so that one layout serves both. The last page
- * stays unmapped (a sysret to a non-canonical address is out of reach).
+/* User space ends here on every architecture: 47 bits, so that one layout serves both. The last
+ * page stays unmapped (a sysret to a non-canonical address is out of reach).
  */
 #define USER_END   ((uint64_t)0x00007ffffffff000)
 #define USER_START ((uint64_t)PAGE_SIZE) /* the null page is never mapped */

@@ -23,11 +23,11 @@ enum { PRIORITY_COUNT = 64, PRIORITY_DEFAULT = 32 };
 /* Threads that are ready to run here: a FIFO per priority, and a bit for each that is not empty. */
 struct run_queue {
     struct spinlock lock;
-    uint64_t ready;                         /* [L] bit p: fifo[p] holds a thread */
-    struct list fifo[PRIORITY_COUNT];       /* [L] of thread.run_node */
-    struct thread *running;                 /* [L] NULL when idle */
-    uint32_t ready_count;                   /* [L], read elsewhere as a hint */
-    uint32_t idle;                          /* [A] halted or about to: a wake must send an IPI */
+    uint64_t ready;                   /* [L] bit p: fifo[p] holds a thread */
+    struct list fifo[PRIORITY_COUNT]; /* [L] of thread.run_node */
+    struct thread *running;           /* [L] NULL when idle */
+    uint32_t ready_count;             /* [L], read elsewhere as a hint */
+    uint32_t idle;                    /* [A] halted or about to: a wake must send an IPI */
 };
 
 /* A set of CPUs. The functions below are for masks that others change meanwhile. */
@@ -56,10 +56,10 @@ struct cpu {
     uint64_t timer_programmed_ns; /* [O] what the hardware timer was last set to */
     bool yielded;                 /* [O] current gave up its slice */
 
-    struct vspace *vspace; /* [O] whose tables are loaded; NULL: the kernel's own (see vspace_put) */
-    struct cpu_mask cross_from;     /* [A] CPUs whose cross_call this one has to serve */
-    struct cross_call cross_call;   /* [O] what this CPU asks of others */
-    void *stack_top;                /* [C] of the kernel stack */
+    struct vspace *vspace;        /* [O] whose tables are loaded; NULL: the kernel's */
+    struct cpu_mask cross_from;   /* [A] CPUs whose cross_call this one has to serve */
+    struct cross_call cross_call; /* [O] what this CPU asks of others */
+    void *stack_top;              /* [C] of the kernel stack */
 
     /* Two magazines of single frames (zeroed ones are not kept apart). */
     struct list frame_cache;   /* [O] */

@@ -3,11 +3,10 @@
  * A buddy allocator over all usable RAM, seeded from the boot loader's memory map through a bitmap,
  * with a small cache of single frames per CPU. Each frame of RAM has a `struct frame`.
  *
- * Invariant: every frame is in exactly one of: free in a buddy list (as head or tail of a block), in
- *            a CPU's cache, or owned (references > 0).
- * Locking:   [L] the allocator's lock   [A] atomic   [W] the owner
- * Errors:    exhaustion is ERR_NO_MEMORY. Freeing a frame that is free is a panic (debug flavour
- *            also poisons free frames and checks the poison when they are given out).
+ * Invariant: every frame is in exactly one of: free in a buddy list (as head or tail of a block),
+ * in a CPU's cache, or owned (references > 0). Locking:   [L] the allocator's lock   [A] atomic [W]
+ * the owner Errors:    exhaustion is ERR_NO_MEMORY. Freeing a frame that is free is a panic (debug
+ * flavour also poisons free frames and checks the poison when they are given out).
  */
 #pragma once
 
@@ -46,8 +45,8 @@ uint64_t frame_reclaim_bootloader(const struct boot_info *info);
 
 /* 2^order frames, naturally aligned, with one reference. */
 enum status frame_alloc(unsigned order, unsigned flags, struct frame **frame_out);
-/* `count` contiguous frames, aligned to `align_bytes` (a power of two, at least a page), below `limit`
- * (exclusive; UINT64_MAX for anywhere). Freed with frame_free_range.
+/* `count` contiguous frames, aligned to `align_bytes` (a power of two, at least a page), below
+ * `limit` (exclusive; UINT64_MAX for anywhere). Freed with frame_free_range.
  */
 enum status frame_alloc_range(size_t count, uint64_t align_bytes, uint64_t limit,
                               struct frame **frame_out);

@@ -7,8 +7,8 @@
 
 #include <kernel/cpu.h>
 
-/* Run `function` on every online CPU of `mask` but this one, and wait until all have. Safe with locks
- * held. May itself serve other CPUs' calls meanwhile.
+/* Run `function` on every online CPU of `mask` but this one, and wait until all have. Safe with
+ * locks held. May itself serve other CPUs' calls meanwhile.
  */
 void ipi_call(const struct cpu_mask *mask, void (*function)(void *argument), void *argument);
 

@@ -1,5 +1,6 @@
-/* Interrupt lines, by the number that the interrupt controller knows (GSI on x86_64, INTID on aarch64).
- * The architecture masks and acknowledges; a handler here runs with interrupts masked and is short.
+/* Interrupt lines, by the number that the interrupt controller knows (GSI on x86_64, INTID on
+ * aarch64). The architecture masks and acknowledges; a handler here runs with interrupts masked and
+ * is short.
  */
 #pragma once
 

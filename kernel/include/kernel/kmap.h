@@ -1,6 +1,7 @@
-/* The kernel's own address space: the image with per-section permissions, the direct map of RAM (2 MiB
- * pages), device registers, and stacks with guard pages. Shared by all address spaces: every top-level
- * entry of the kernel half exists from kmap_init on, so later mappings are seen everywhere.
+/* The kernel's own address space: the image with per-section permissions, the direct map of RAM (2
+ * MiB pages), device registers, and stacks with guard pages. Shared by all address spaces: every
+ * top-level entry of the kernel half exists from kmap_init on, so later mappings are seen
+ * everywhere.
  */
 #pragma once
 
@@ -19,7 +20,8 @@ enum status kmap_device(paddr_t pa, size_t size_bytes, unsigned perm, void **ker
 /* Map physical memory that is not in the direct map, read-only and cached (firmware tables). */
 enum status kmap_firmware(paddr_t pa, size_t size_bytes, const void **kernel_out);
 
-/* A stack of `size_bytes` (page multiple) with an unmapped guard page below; *top_out is 16-aligned. */
+/* A stack of `size_bytes` (page multiple) with an unmapped guard page below; *top_out is
+ * 16-aligned. */
 enum status kmap_stack_create(size_t size_bytes, void **top_out);
 void kmap_stack_destroy(void *top_taken, size_t size_bytes);
 

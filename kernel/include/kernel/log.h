@@ -1,6 +1,6 @@
-/* The log: a ring of lines in memory, with levels; lines at or above the console level also go to the
- * serial console at once. Callable from anywhere, interrupts and panics included. A line longer than
- * LOG_LINE_MAX is cut, with "..." at its end.
+/* The log: a ring of lines in memory, with levels; lines at or above the console level also go to
+ * the serial console at once. Callable from anywhere, interrupts and panics included. A line longer
+ * than LOG_LINE_MAX is cut, with "..." at its end.
  */
 #pragma once
 

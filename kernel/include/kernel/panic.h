@@ -10,10 +10,11 @@ struct kernel_registers; /* the architecture's; NULL where there are none to sho
 
 NORETURN void panic(const char *format, ...) PRINTF_LIKE(1, 2);
 NORETURN void panic_registers(const struct kernel_registers *registers, const char *format, ...)
-        PRINTF_LIKE(2, 3);
+    PRINTF_LIKE(2, 3);
 NORETURN void assert_failed(const char *expression, const char *file, int line);
 
-/* Programmer errors, in every flavour. Nothing that a user, device, disk or network says reaches one. */
+/* Programmer errors, in every flavour. Nothing that a user, device, disk or network says reaches
+ * one. */
 #define ASSERT(x)                                                                                  \
     do {                                                                                           \
         if (UNLIKELY(!(x)))                                                                        \

@@ -1,8 +1,9 @@
-/* What the kernel must know of the machine, read from ACPI or the flattened device tree: its interrupt
- * controller, timer, debug serial port and power registers, and nothing else (drivers live outside).
+/* What the kernel must know of the machine, read from ACPI or the flattened device tree: its
+ * interrupt controller, timer, debug serial port and power registers, and nothing else (drivers
+ * live outside).
  *
- * The tables come from firmware: every length and offset is checked, a bad table is skipped with a log
- * line. The parsers take bytes and run on the host under sanitizers and fuzzers.
+ * The tables come from firmware: every length and offset is checked, a bad table is skipped with a
+ * log line. The parsers take bytes and run on the host under sanitizers and fuzzers.
  */
 #pragma once
 
@@ -53,7 +54,7 @@ struct platform_info {
     uint64_t gicc_base; /* GICv2 */
     size_t gicr_count;
     struct platform_gicr_region gicr[PLATFORM_GICR_MAX]; /* GICv3 */
-    uint32_t timer_intid; /* virtual timer */
+    uint32_t timer_intid;                                /* virtual timer */
     bool psci_present;
     bool psci_hvc; /* else smc */
 

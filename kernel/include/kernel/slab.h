@@ -1,6 +1,6 @@
-/* Typed allocators for kernel objects: one cache per type, slabs of one or more frames, a magazine per
- * CPU. Objects come zeroed. In the debug flavour free objects are poisoned, and a double free, a free
- * into the wrong cache and a write after free are panics.
+/* Typed allocators for kernel objects: one cache per type, slabs of one or more frames, a magazine
+ * per CPU. Objects come zeroed. In the debug flavour free objects are poisoned, and a double free,
+ * a free into the wrong cache and a write after free are panics.
  *
  * Locking: [L] the cache's lock   [C] constant after slab_cache_init
  */

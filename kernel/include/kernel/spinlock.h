@@ -35,7 +35,10 @@ struct CAPABILITY("lock") spinlock {
     uint32_t holder;  /* [L] CPU index + 1; for the checker and panic output */
 };
 
-#define SPINLOCK_INIT(lock_rank) { .next = 0, .serving = 0, .rank = (lock_rank), .holder = 0 }
+#define SPINLOCK_INIT(lock_rank)                                                                   \
+    {                                                                                              \
+        .next = 0, .serving = 0, .rank = (lock_rank), .holder = 0                                  \
+    }
 
 void spinlock_init(struct spinlock *lock, enum lock_rank rank);
 void spinlock_acquire(struct spinlock *lock) ACQUIRES(*lock);

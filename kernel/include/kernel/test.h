@@ -1,7 +1,7 @@
-/* Guest and host tests of the kernel: TEST and EXPECT from <base/test.h>, plus what only the kernel can
- * check. `test=all`, `test=NAME` or `test=PREFIX*` on the command line runs them in the coroutine,
- * reports TAP, and ends the emulator with the result. Every test is bracketed by a comparison of frames,
- * threads, address spaces and slab objects in use.
+/* Guest and host tests of the kernel: TEST and EXPECT from <base/test.h>, plus what only the kernel
+ * can check. `test=all`, `test=NAME` or `test=PREFIX*` on the command line runs them in the
+ * coroutine, reports TAP, and ends the emulator with the result. Every test is bracketed by a
+ * comparison of frames, threads, address spaces and slab objects in use.
  */
 #pragma once
 

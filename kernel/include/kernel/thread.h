@@ -1,7 +1,7 @@
 /* A thread: user register state and where the scheduler has it.
  *
- * There is one kernel stack per CPU and none per thread: entry code stores the user registers straight
- * into `frame`, so a thread that is not running is complete in this structure.
+ * There is one kernel stack per CPU and none per thread: entry code stores the user registers
+ * straight into `frame`, so a thread that is not running is complete in this structure.
  *
  *   NEW --thread_start--> READY <--sched--> RUNNING --thread_kill, thread_exit, fault--> DEAD
  *                           ^                  |
@@ -34,24 +34,25 @@ struct thread {
     uint64_t id;           /* [C] never reused */
     uint32_t references;   /* [A] */
     uint32_t on_cpu;       /* [A] its state is not complete in memory yet: wait before running it */
-    uint32_t scheduled;    /* [A] the scheduler holds a reference: from start to dead and off the CPU */
+    uint32_t
+        scheduled; /* [A] the scheduler holds a reference: from start to dead and off the CPU */
 
-    struct cpu *cpu;           /* [Q] whose queue; changed with both queues locked */
-    struct list run_node;      /* [Q] in queue.fifo[priority] while READY */
-    enum thread_state state;   /* [Q] */
-    uint8_t priority;          /* [Q] 0 lowest, PRIORITY_COUNT - 1 highest */
-    bool kill_pending;         /* [Q] die at the next kernel exit */
-    struct cpu_mask affinity;  /* [Q] CPUs that it may run on */
-    uint64_t slice_left_ns;    /* [O] */
-    uint64_t run_ns;           /* [O] CPU time used */
-    uint64_t run_since_ns;     /* [O] */
+    struct cpu *cpu;          /* [Q] whose queue; changed with both queues locked */
+    struct list run_node;     /* [Q] in queue.fifo[priority] while READY */
+    enum thread_state state;  /* [Q] */
+    uint8_t priority;         /* [Q] 0 lowest, PRIORITY_COUNT - 1 highest */
+    bool kill_pending;        /* [Q] die at the next kernel exit */
+    struct cpu_mask affinity; /* [Q] CPUs that it may run on */
+    uint64_t slice_left_ns;   /* [O] */
+    uint64_t run_ns;          /* [O] CPU time used */
+    uint64_t run_since_ns;    /* [O] */
 
-    struct timer sleep;        /* wakes it at a deadline */
+    struct timer sleep; /* wakes it at a deadline */
 
-    enum thread_end end;       /* [Q] */
-    const char *fault_name;    /* [O] of a fatal fault */
-    uint64_t fault_address;    /* [O] */
-    struct list all_node;      /* in the list of all threads (shell, leak checks) */
+    enum thread_end end;    /* [Q] */
+    const char *fault_name; /* [O] of a fatal fault */
+    uint64_t fault_address; /* [O] */
+    struct list all_node;   /* in the list of all threads (shell, leak checks) */
 } ALIGNED(16);
 
 /* A thread that will start at `ip` with `sp` and `argument` in the first argument register. */
@@ -62,8 +63,8 @@ void thread_put(struct thread *thread_taken);
 
 /* ERR_STATE unless NEW. */
 enum status thread_start(struct thread *thread);
-/* Kill from anywhere; takes effect before it executes another user instruction after this returns on
- * its own CPU, and soon on others (thread_is_dead tells). Harmless on a dead thread.
+/* Kill from anywhere; takes effect before it executes another user instruction after this returns
+ * on its own CPU, and soon on others (thread_is_dead tells). Harmless on a dead thread.
  */
 void thread_kill(struct thread *thread);
 bool thread_is_dead(const struct thread *thread);

@@ -18,10 +18,10 @@ struct cpu;
 #define DEADLINE_NEVER UINT64_MAX
 
 struct timer {
-    struct tree_node node;   /* [L] */
-    uint64_t deadline_ns;    /* [C] */
+    struct tree_node node; /* [L] */
+    uint64_t deadline_ns;  /* [C] */
     void (*fire)(struct timer *timer);
-    struct cpu *cpu;         /* [L] whose queue; NULL when not queued */
+    struct cpu *cpu; /* [L] whose queue; NULL when not queued */
 };
 
 struct timer_queue {

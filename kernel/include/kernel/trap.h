@@ -14,7 +14,8 @@
 void trap_syscall(struct thread *current);
 /* A user access faulted. `access`: PERM_READ, _WRITE or _EXECUTE. */
 void trap_user_page_fault(struct thread *current, uint64_t address, unsigned access);
-/* Any other user exception: the thread dies. `name` is a constant, `address` what the CPU reports. */
+/* Any other user exception: the thread dies. `name` is a constant, `address` what the CPU reports.
+ */
 void trap_user_exception(struct thread *current, const char *name, uint64_t address);
 
 void trap_timer(void);

@@ -1,7 +1,8 @@
 /* Copies between kernel and the current thread's user space: the only way to touch user memory.
  *
- * The range is checked against the user half; a fault that vspace_fault cannot resolve ends the copy
- * with ERR_FAULT through the fix-up table, under SMAP or PAN. What was copied before stays copied.
+ * The range is checked against the user half; a fault that vspace_fault cannot resolve ends the
+ * copy with ERR_FAULT through the fix-up table, under SMAP or PAN. What was copied before stays
+ * copied.
  */
 #pragma once
 

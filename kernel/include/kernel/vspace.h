@@ -18,20 +18,20 @@ struct frame;
 
 struct vspace {
     struct spinlock lock;
-    uint32_t references;        /* [A] */
-    paddr_t root;               /* [C] top-level table */
-    struct tree ranges;         /* [L] of struct vspace_range, by start */
-    struct cpu_mask active;     /* [A] CPUs that may hold translations of it right now */
-    uint64_t table_count;       /* [L] page tables, root included */
-    uint64_t page_count;        /* [L] mapped 4 KiB pages (a 2 MiB page counts 512) */
-    bool log_allowed;           /* [C] may use the log capability */
-    struct arch_vspace arch;    /* the architecture's: ASID or PCID generations */
+    uint32_t references;     /* [A] */
+    paddr_t root;            /* [C] top-level table */
+    struct tree ranges;      /* [L] of struct vspace_range, by start */
+    struct cpu_mask active;  /* [A] CPUs that may hold translations of it right now */
+    uint64_t table_count;    /* [L] page tables, root included */
+    uint64_t page_count;     /* [L] mapped 4 KiB pages (a 2 MiB page counts 512) */
+    bool log_allowed;        /* [C] may use the log capability */
+    struct arch_vspace arch; /* the architecture's: ASID or PCID generations */
 };
 
 enum status vspace_create(struct vspace **vspace_out);
 struct vspace *vspace_get(struct vspace *vspace);
-/* The last put makes every CPU of `active` leave the tables (an idle CPU stays on the last address space
- * it ran: cpu->vspace), then frees them.
+/* The last put makes every CPU of `active` leave the tables (an idle CPU stays on the last address
+ * space it ran: cpu->vspace), then frees them.
  */
 void vspace_put(struct vspace *vspace_taken);
 

@@ -1,7 +1,7 @@
 /* What the compiler can be told: attributes, and the few macros that every file needs.
  *
- * Clang checks the locking attributes (-Wthread-safety) and MUST_USE on an enum; gcc ignores what it
- * does not know.
+ * Clang checks the locking attributes (-Wthread-safety) and MUST_USE on an enum; gcc ignores what
+ * it does not know.
  */
 #pragma once
 
@@ -9,14 +9,14 @@
 #include <stdint.h>
 
 #if defined(__clang__) && !defined(__cppcheck__)
-#define MUST_USE __attribute__((warn_unused_result))
-#define CAPABILITY(name) __attribute__((capability(name)))
-#define REQUIRES(...) __attribute__((requires_capability(__VA_ARGS__)))
-#define ACQUIRES(...) __attribute__((acquire_capability(__VA_ARGS__)))
-#define RELEASES(...) __attribute__((release_capability(__VA_ARGS__)))
+#define MUST_USE          __attribute__((warn_unused_result))
+#define CAPABILITY(name)  __attribute__((capability(name)))
+#define REQUIRES(...)     __attribute__((requires_capability(__VA_ARGS__)))
+#define ACQUIRES(...)     __attribute__((acquire_capability(__VA_ARGS__)))
+#define RELEASES(...)     __attribute__((release_capability(__VA_ARGS__)))
 #define TRY_ACQUIRES(...) __attribute__((try_acquire_capability(__VA_ARGS__)))
-#define EXCLUDES(...) __attribute__((locks_excluded(__VA_ARGS__)))
-#define NO_LOCK_ANALYSIS __attribute__((no_thread_safety_analysis))
+#define EXCLUDES(...)     __attribute__((locks_excluded(__VA_ARGS__)))
+#define NO_LOCK_ANALYSIS  __attribute__((no_thread_safety_analysis))
 #else
 #define MUST_USE
 #define CAPABILITY(name)
@@ -28,26 +28,27 @@
 #define NO_LOCK_ANALYSIS
 #endif
 
-#define NORETURN __attribute__((noreturn))
+#define NORETURN                       __attribute__((noreturn))
 #define PRINTF_LIKE(text_at, first_at) __attribute__((__format__(__printf__, text_at, first_at)))
-#define PACKED __attribute__((packed))
-#define ALIGNED(bytes) __attribute__((aligned(bytes)))
-#define SECTION(name) __attribute__((section(name)))
-#define USED __attribute__((used))
-#define UNUSED __attribute__((unused))
-#define NOINLINE __attribute__((noinline))
-#define COLD __attribute__((cold))
-#define LIKELY(x) __builtin_expect(!!(x), 1)
-#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define PACKED                         __attribute__((packed))
+#define ALIGNED(bytes)                 __attribute__((aligned(bytes)))
+#define SECTION(name)                  __attribute__((section(name)))
+#define USED                           __attribute__((used))
+#define UNUSED                         __attribute__((unused))
+#define NOINLINE                       __attribute__((noinline))
+#define COLD                           __attribute__((cold))
+#define LIKELY(x)                      __builtin_expect(!!(x), 1)
+#define UNLIKELY(x)                    __builtin_expect(!!(x), 0)
 
 #define ARRAY_LEN(array) (sizeof(array) / sizeof((array)[0]))
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
-#define BIT64(n) ((uint64_t)1 << (n))
+#define MIN(a, b)        ((a) < (b) ? (a) : (b))
+#define MAX(a, b)        ((a) > (b) ? (a) : (b))
+#define BIT64(n)         ((uint64_t)1 << (n))
 
-/* `align` is a power of two. ALIGN_UP may wrap: check the sum first when the value is a stranger's. */
+/* `align` is a power of two. ALIGN_UP may wrap: check the sum first when the value is a stranger's.
+ */
 #define ALIGN_DOWN(value, align) ((value) & ~((__typeof__(value))(align)-1))
-#define ALIGN_UP(value, align) ALIGN_DOWN((value) + ((__typeof__(value))(align)-1), align)
+#define ALIGN_UP(value, align)   ALIGN_DOWN((value) + ((__typeof__(value))(align)-1), align)
 #define IS_ALIGNED(value, align) (((value) & ((__typeof__(value))(align)-1)) == 0)
 
 /* The structure that holds `pointer` as its member. */
@@ -55,5 +56,5 @@
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 /* One access, by the compiler's promise: for words that others write at the same time. */
-#define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
+#define READ_ONCE(x)         (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, value) (*(volatile __typeof__(x) *)&(x) = (value))

@@ -63,10 +63,10 @@ static inline struct list *list_pop_front(struct list *list)
 }
 
 /* The body may not remove `node`. */
-#define LIST_FOR_EACH(node, list)                                                                  \
-    for (struct list *node = (list)->next; node != (list); node = node->next)
+#define LIST_FOR_EACH(node, head)                                                                  \
+    for (struct list *node = (head)->next; node != (head); node = node->next)
 
 /* The body may remove `node`, but no other. */
-#define LIST_FOR_EACH_SAFE(node, list)                                                             \
-    for (struct list *node = (list)->next, *node##_next = node->next; node != (list);              \
+#define LIST_FOR_EACH_SAFE(node, head)                                                             \
+    for (struct list *node = (head)->next, *node##_next = node->next; node != (head);              \
          node = node##_next, node##_next = node->next)

@@ -27,7 +27,6 @@ struct run_queue {
     struct list fifo[PRIORITY_COUNT]; /* [L] of thread.run_node */
     struct thread *running;           /* [L] NULL when idle */
     uint32_t ready_count;             /* [L], read elsewhere as a hint */
-    uint32_t idle;                    /* [A] halted or about to: a wake must send an IPI */
 };
 
 /* A set of CPUs. The functions below are for masks that others change meanwhile. */
@@ -65,8 +64,9 @@ struct cpu {
     struct list frame_cache;   /* [O] */
     uint32_t frame_cache_size; /* [O] */
 
-    uint32_t lock_depth;   /* [O] debug: locks held, outermost first */
-    uint32_t lock_rank[8]; /* [O] */
+    uint32_t lock_depth; /* [O] debug: locks held, outermost first */
+    uint32_t lock_rank[8];
+    const struct spinlock *lock_held[8];
     uint32_t in_panic;     /* [A] */
 
     /* Counters, read by anybody as hints. */
@@ -105,5 +105,7 @@ static inline bool cpu_mask_test(const struct cpu_mask *mask, uint32_t index)
 /* Every CPU that exists. */
 struct cpu_mask cpu_mask_all(void);
 
-/* Give CPU `index` its structure; called once each, before it runs any other kernel code. */
+/* Give CPU `index`, the next one, its structure; NULL if there is no memory for it. The boot CPU's is static:
+ * it can be had before there is an allocator.
+ */
 struct cpu *cpu_init(uint32_t index, uint64_t hardware_id);

@@ -19,6 +19,7 @@ enum lock_rank {
     RANK_TIMER = 20,       /* one per-CPU timer queue */
     RANK_RUN_QUEUE = 30,   /* per-CPU run queues; two at once in order of CPU index */
     RANK_RUN_QUEUE_2 = 31, /* the second of two */
+    RANK_THREADS = 35,     /* the list of all threads */
     RANK_ASID = 40,        /* the architecture's address space identifiers */
     RANK_KMAP = 50,        /* the kernel's own address space */
     RANK_SLAB = 60,        /* one slab cache */
@@ -42,6 +43,8 @@ struct CAPABILITY("lock") spinlock {
 
 void spinlock_init(struct spinlock *lock, enum lock_rank rank);
 void spinlock_acquire(struct spinlock *lock) ACQUIRES(*lock);
+/* The second of two locks that have the same rank; it counts as `rank` for the checker. */
+void spinlock_acquire_second(struct spinlock *lock, enum lock_rank rank) ACQUIRES(*lock);
 bool spinlock_try_acquire(struct spinlock *lock) TRY_ACQUIRES(true, *lock);
 void spinlock_release(struct spinlock *lock) RELEASES(*lock);
 bool spinlock_held(const struct spinlock *lock); /* by this CPU */

@@ -55,6 +55,8 @@ struct thread {
     struct list all_node;   /* in the list of all threads (shell, leak checks) */
 } ALIGNED(16);
 
+/* Once, before the first thread. */
+void thread_init(void);
 /* A thread that will start at `ip` with `sp` and `argument` in the first argument register. */
 enum status thread_create(struct vspace *vspace, uaddr_t ip, uaddr_t sp, uint64_t argument,
                           struct thread **thread_out);

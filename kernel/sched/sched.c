@@ -1,0 +1,570 @@
+/* The scheduler.
+ *
+ * Everything is decided in sched_next, at the kernel exit: what others do (wake, kill, move) only changes
+ * queues under their locks and makes the CPU concerned come here.
+ *
+ * A thread that stops running is handed on in two steps. Under the queue's lock it gets its new state;
+ * once its registers are complete in memory, on_cpu drops to 0. Whoever picks it up meanwhile waits for
+ * that (wait_off_cpu), with no lock held.
+ */
+#include <arch/context.h>
+#include <arch/mmu.h>
+#include <arch/timer.h>
+#include <kernel/coroutine.h>
+#include <kernel/ipi.h>
+#include <kernel/panic.h>
+#include <kernel/sched.h>
+
+static struct cpu_mask idle_cpus; /* [A] hints: CPUs with nothing to run */
+
+static struct thread *thread_of(struct list *node)
+{
+    return CONTAINER_OF(node, struct thread, run_node);
+}
+
+void sched_init_cpu(struct cpu *cpu)
+{
+    struct run_queue *queue = &cpu->queue;
+    spinlock_init(&queue->lock, RANK_RUN_QUEUE);
+    for (unsigned i = 0; i < PRIORITY_COUNT; i++)
+        list_init(&queue->fifo[i]);
+    timer_queue_init(&cpu->timers);
+}
+
+/* ---- Locks ---- */
+
+/* Lock the queue that a thread belongs to now. Its `cpu` changes only with that queue locked. */
+static struct cpu *lock_thread(struct thread *thread) NO_LOCK_ANALYSIS
+{
+    for (;;) {
+        struct cpu *cpu = __atomic_load_n(&thread->cpu, __ATOMIC_ACQUIRE);
+        spinlock_acquire(&cpu->queue.lock);
+        if (LIKELY(thread->cpu == cpu))
+            return cpu;
+        spinlock_release(&cpu->queue.lock);
+    }
+}
+
+static void unlock(struct cpu *cpu) NO_LOCK_ANALYSIS
+{
+    spinlock_release(&cpu->queue.lock);
+}
+
+/* Two queues at once, the lower CPU index first; the rank of the second one says so to the checker. */
+static void lock_two(struct cpu *a, struct cpu *b) NO_LOCK_ANALYSIS
+{
+    struct cpu *first = a->index < b->index ? a : b;
+    struct cpu *second = first == a ? b : a;
+    spinlock_acquire(&first->queue.lock);
+    if (second != first)
+        spinlock_acquire_second(&second->queue.lock, RANK_RUN_QUEUE_2);
+}
+
+static void unlock_two(struct cpu *a, struct cpu *b) NO_LOCK_ANALYSIS
+{
+    spinlock_release(&a->queue.lock);
+    if (a != b)
+        spinlock_release(&b->queue.lock);
+}
+
+/* ---- Where to run ---- */
+
+static bool allowed(const struct thread *thread, const struct cpu *cpu)
+{
+    return (thread->affinity.word[cpu->index / 64] & BIT64(cpu->index % 64)) != 0;
+}
+
+static bool online(const struct cpu *cpu)
+{
+    return __atomic_load_n(&cpu->online, __ATOMIC_ACQUIRE) != 0;
+}
+
+/* An idle CPU that `thread` may run on, or NULL. A hint: it may have found work meanwhile. */
+static struct cpu *find_idle(const struct thread *thread)
+{
+    for (uint32_t i = 0; i * 64 < cpu_count; i++) {
+        uint64_t idle = __atomic_load_n(&idle_cpus.word[i], __ATOMIC_RELAXED) &
+                        thread->affinity.word[i];
+        if (idle != 0)
+            return cpu_get(i * 64 + (uint32_t)__builtin_ctzll(idle));
+    }
+    return NULL;
+}
+
+/* ---- Queues: all with the queue's lock held ---- */
+
+static void queue_insert(struct run_queue *queue, struct thread *thread, bool at_head)
+{
+    struct list *fifo = &queue->fifo[thread->priority];
+    DEBUG_ASSERT(!list_linked(&thread->run_node));
+    if (at_head)
+        list_push_front(fifo, &thread->run_node);
+    else
+        list_push_back(fifo, &thread->run_node);
+    queue->ready |= BIT64(thread->priority);
+    WRITE_ONCE(queue->ready_count, queue->ready_count + 1);
+}
+
+static void queue_remove(struct run_queue *queue, struct thread *thread)
+{
+    list_remove(&thread->run_node);
+    if (list_empty(&queue->fifo[thread->priority]))
+        queue->ready &= ~BIT64(thread->priority);
+    WRITE_ONCE(queue->ready_count, queue->ready_count - 1);
+}
+
+/* The highest priority that waits here; -1 if none. */
+static int queue_best(const struct run_queue *queue)
+{
+    return queue->ready == 0 ? -1 : 63 - __builtin_clzll(queue->ready);
+}
+
+/* Work waits on a CPU that is busy: an idle one should come and steal it. The fence pairs with the one in
+ * sched_next: either the idle CPU sees the work, or we see the idle CPU.
+ */
+static void nudge_idle(const struct thread *thread)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    struct cpu *idle = find_idle(thread);
+    if (idle != NULL)
+        ipi_reschedule(idle);
+}
+
+/* Queue a thread that became ready; the CPU must look if that changes what it should do: run the thread
+ * at once, or begin to count the slice of the one that runs.
+ */
+static void enqueue_ready(struct cpu *cpu, struct thread *thread)
+{
+    struct run_queue *queue = &cpu->queue;
+    bool first_of_its_priority = list_empty(&queue->fifo[thread->priority]);
+    const struct thread *running = queue->running;
+
+    thread->state = THREAD_READY;
+    queue_insert(queue, thread, false);
+    if (running == NULL || thread->priority > running->priority ||
+        (thread->priority == running->priority && first_of_its_priority))
+        ipi_reschedule(cpu);
+    if (running != NULL)
+        nudge_idle(thread);
+}
+
+/* The home CPU if the thread can run there at once, else an idle one, else home if it may be there. */
+static struct cpu *choose_cpu(const struct thread *thread, struct cpu *home)
+{
+    bool home_allowed = allowed(thread, home) && online(home);
+    const struct thread *running = READ_ONCE(home->queue.running);
+    if (home_allowed && home->queue.ready_count == 0 && running == NULL)
+        return home;
+
+    struct cpu *idle = find_idle(thread);
+    if (idle != NULL)
+        return idle;
+    if (home_allowed)
+        return home;
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        if (allowed(thread, cpu_get(i)) && online(cpu_get(i)))
+            return cpu_get(i);
+    }
+    return home; /* unreachable: an affinity always names an online CPU */
+}
+
+static void change_cpu(struct thread *thread, struct cpu *to)
+{
+    if (thread->cpu == to)
+        return;
+    cpu_self()->migrations++;
+    __atomic_store_n(&thread->cpu, to, __ATOMIC_RELEASE);
+}
+
+/* Make a thread in `state` READY on the CPU where it should be. False if it is not in that state. */
+static bool make_ready(struct thread *thread, enum thread_state state)
+{
+    for (;;) {
+        struct cpu *home = __atomic_load_n(&thread->cpu, __ATOMIC_ACQUIRE);
+        struct cpu *target = choose_cpu(thread, home);
+        lock_two(home, target);
+        if (UNLIKELY(thread->cpu != home)) {
+            unlock_two(home, target);
+            continue;
+        }
+        bool right = thread->state == state;
+        if (right) {
+            change_cpu(thread, target);
+            enqueue_ready(target, thread);
+        }
+        unlock_two(home, target);
+        return right;
+    }
+}
+
+/* ---- What threads and others ask for ---- */
+
+/* The current thread stops running with the given state. */
+static void stop_current(enum thread_state state, enum thread_end end)
+{
+    struct cpu *cpu = cpu_self();
+    struct thread *thread = cpu->current;
+    spinlock_acquire(&cpu->queue.lock);
+    DEBUG_ASSERT(cpu->queue.running == thread && thread->state == THREAD_RUNNING);
+    /* A kill that came first wins: a blocked thread would not look at kill_pending. */
+    bool killed = thread->kill_pending && state != THREAD_DEAD;
+    thread->end = killed ? THREAD_END_KILLED : end;
+    __atomic_store_n(&thread->state, killed ? THREAD_DEAD : state, __ATOMIC_SEQ_CST);
+    WRITE_ONCE(cpu->queue.running, NULL);
+    spinlock_release(&cpu->queue.lock);
+    cpu->need_resched = 1;
+}
+
+void sched_block_current(void)
+{
+    stop_current(THREAD_BLOCKED, THREAD_END_NONE);
+}
+
+void thread_end_current(enum thread_end end)
+{
+    stop_current(THREAD_DEAD, end);
+}
+
+void sched_sleep_current(uint64_t deadline_ns)
+{
+    struct thread *thread = cpu_self()->current;
+    (void)timer_cancel(&thread->sleep); /* of an earlier sleep that was cut short */
+    sched_block_current();
+    /* The timer is this CPU's own and interrupts are masked: it cannot fire before sched_next. */
+    timer_start(&thread->sleep, deadline_ns);
+}
+
+bool sched_wake(struct thread *thread)
+{
+    return make_ready(thread, THREAD_BLOCKED);
+}
+
+void sched_yield_current(void)
+{
+    struct cpu *cpu = cpu_self();
+    cpu->yielded = true;
+    cpu->need_resched = 1;
+}
+
+enum status thread_start(struct thread *thread)
+{
+    /* The scheduler's reference comes first: the thread may run and die before we return. */
+    thread_get(thread);
+    __atomic_store_n(&thread->scheduled, 1, __ATOMIC_RELEASE);
+    if (make_ready(thread, THREAD_NEW))
+        return OK;
+    thread_put(thread);
+    return ERR_STATE;
+}
+
+/* The scheduler lets go of a dead thread that no CPU is on: by whoever comes last, once. */
+static void release_if_over(struct thread *thread)
+{
+    if (__atomic_load_n(&thread->on_cpu, __ATOMIC_SEQ_CST) != 0 ||
+        __atomic_load_n(&thread->state, __ATOMIC_SEQ_CST) != THREAD_DEAD)
+        return;
+    if (__atomic_exchange_n(&thread->scheduled, 0, __ATOMIC_SEQ_CST) != 0)
+        thread_put(thread);
+}
+
+static void set_dead(struct thread *thread, enum thread_end end)
+{
+    thread->end = end;
+    __atomic_store_n(&thread->state, THREAD_DEAD, __ATOMIC_SEQ_CST);
+}
+
+void thread_kill(struct thread *thread)
+{
+    thread_get(thread);
+    struct cpu *cpu = lock_thread(thread);
+    switch (thread->state) {
+    case THREAD_NEW:
+    case THREAD_BLOCKED:
+        set_dead(thread, THREAD_END_KILLED);
+        break;
+    case THREAD_READY:
+        if (list_linked(&thread->run_node)) {
+            queue_remove(&cpu->queue, thread);
+            set_dead(thread, THREAD_END_KILLED);
+        } else {
+            thread->kill_pending = true; /* on its way to another CPU: see move_away */
+        }
+        break;
+    case THREAD_RUNNING:
+        thread->kill_pending = true;
+        ipi_reschedule(cpu);
+        break;
+    case THREAD_DEAD:
+        break;
+    }
+    unlock(cpu);
+    release_if_over(thread);
+    thread_put(thread);
+}
+
+bool thread_is_dead(const struct thread *thread)
+{
+    return __atomic_load_n(&thread->state, __ATOMIC_ACQUIRE) == THREAD_DEAD &&
+           __atomic_load_n(&thread->on_cpu, __ATOMIC_ACQUIRE) == 0;
+}
+
+enum status sched_set_priority(struct thread *thread, unsigned priority)
+{
+    if (priority >= PRIORITY_COUNT)
+        return ERR_RANGE;
+    struct cpu *cpu = lock_thread(thread);
+    if (thread->state == THREAD_READY && list_linked(&thread->run_node)) {
+        queue_remove(&cpu->queue, thread);
+        thread->priority = (uint8_t)priority;
+        enqueue_ready(cpu, thread);
+    } else {
+        thread->priority = (uint8_t)priority;
+        if (thread->state == THREAD_RUNNING)
+            ipi_reschedule(cpu);
+    }
+    unlock(cpu);
+    return OK;
+}
+
+static bool names_online_cpu(const struct cpu_mask *mask)
+{
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        if ((mask->word[i / 64] & BIT64(i % 64)) != 0 && online(cpu_get(i)))
+            return true;
+    }
+    return false;
+}
+
+enum status sched_set_affinity(struct thread *thread, const struct cpu_mask *affinity)
+{
+    if (!names_online_cpu(affinity))
+        return ERR_INVALID;
+
+    struct cpu *cpu = lock_thread(thread);
+    thread->affinity = *affinity;
+    bool move = false;
+    if (!allowed(thread, cpu)) {
+        if (thread->state == THREAD_RUNNING) {
+            ipi_reschedule(cpu); /* it moves itself, in sched_next */
+        } else if (thread->state == THREAD_READY && list_linked(&thread->run_node)) {
+            /* Blocked for a moment, so that nobody but make_ready moves it. */
+            queue_remove(&cpu->queue, thread);
+            thread->state = THREAD_BLOCKED;
+            move = true;
+        }
+    }
+    unlock(cpu);
+    if (move)
+        (void)make_ready(thread, THREAD_BLOCKED);
+    return OK;
+}
+
+void sched_tick(struct cpu *cpu, uint64_t now_ns)
+{
+    if (now_ns >= cpu->slice_end_ns)
+        cpu->need_resched = 1;
+}
+
+/* ---- Choosing ---- */
+
+/* Another CPU may still be storing the thread's registers: short, since it does so with masked
+ * interrupts and no lock.
+ */
+static void wait_off_cpu(struct thread *thread)
+{
+    while (UNLIKELY(__atomic_load_n(&thread->on_cpu, __ATOMIC_ACQUIRE) != 0)) {
+        ipi_poll();
+        arch_relax();
+    }
+}
+
+/* The best thread of `victim` that may run here. Threads whose state is not complete are left alone. */
+static struct thread *steal_candidate(struct cpu *victim, const struct cpu *thief)
+{
+    struct run_queue *queue = &victim->queue;
+    for (uint64_t left = queue->ready; left != 0;) {
+        unsigned priority = 63 - (unsigned)__builtin_clzll(left);
+        left &= ~BIT64(priority);
+        LIST_FOR_EACH(node, &queue->fifo[priority])
+        {
+            struct thread *thread = thread_of(node);
+            if (allowed(thread, thief) && __atomic_load_n(&thread->on_cpu, __ATOMIC_ACQUIRE) == 0)
+                return thread;
+        }
+    }
+    return NULL;
+}
+
+/* Take a waiting thread from a busier CPU into our queue. */
+static bool steal(struct cpu *self)
+{
+    for (uint32_t i = 1; i < cpu_count; i++) {
+        struct cpu *victim = cpu_get((self->index + i) % cpu_count);
+        if (READ_ONCE(victim->queue.ready_count) == 0)
+            continue;
+        lock_two(self, victim);
+        struct thread *thread = steal_candidate(victim, self);
+        if (thread != NULL) {
+            queue_remove(&victim->queue, thread);
+            change_cpu(thread, self);
+            queue_insert(&self->queue, thread, false);
+        }
+        unlock_two(self, victim);
+        if (thread != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* Account the time of the thread that ran; true if its slice is used up or given up. */
+static bool charge(struct cpu *cpu, struct thread *thread, uint64_t now_ns)
+{
+    uint64_t used = now_ns - thread->run_since_ns;
+    thread->run_ns += used;
+    thread->run_since_ns = now_ns;
+    bool over = cpu->yielded || used >= thread->slice_left_ns;
+    thread->slice_left_ns = over ? SCHED_SLICE_NS : thread->slice_left_ns - used;
+    cpu->yielded = false;
+    return over;
+}
+
+/* What happens to the thread that ran until now. Queue locked. Returns it if it must leave this CPU. */
+static struct thread *retire_running(struct cpu *cpu, struct thread *thread, bool slice_over)
+{
+    struct run_queue *queue = &cpu->queue;
+    if (UNLIKELY(thread->kill_pending)) {
+        set_dead(thread, THREAD_END_KILLED);
+        WRITE_ONCE(queue->running, NULL);
+        return NULL;
+    }
+    if (UNLIKELY(!allowed(thread, cpu))) {
+        thread->state = THREAD_READY; /* ready, on no queue: in our hands */
+        WRITE_ONCE(queue->running, NULL);
+        return thread_get(thread);
+    }
+    int best = queue_best(queue);
+    if (best < thread->priority || (best == thread->priority && !slice_over))
+        return NULL; /* goes on */
+    thread->state = THREAD_READY;
+    WRITE_ONCE(queue->running, NULL);
+    queue_insert(queue, thread, !slice_over);
+    return NULL;
+}
+
+/* Choose, with the queue locked. NULL: nothing to run. */
+static struct thread *choose(struct cpu *cpu)
+{
+    struct run_queue *queue = &cpu->queue;
+    if (queue->running != NULL)
+        return queue->running;
+    int best = queue_best(queue);
+    if (best < 0)
+        return NULL;
+    struct thread *next = thread_of(queue->fifo[best].next);
+    queue_remove(queue, next);
+    next->state = THREAD_RUNNING;
+    WRITE_ONCE(queue->running, next);
+    return next;
+}
+
+/* Send a thread whose state is complete to a CPU where it may run. */
+static void move_away(struct cpu *from, struct thread *thread_taken)
+{
+    spinlock_acquire(&from->queue.lock);
+    if (thread_taken->kill_pending)
+        set_dead(thread_taken, THREAD_END_KILLED);
+    else
+        thread_taken->state = THREAD_BLOCKED; /* so that make_ready moves it, and nobody else */
+    spinlock_release(&from->queue.lock);
+    (void)make_ready(thread_taken, THREAD_BLOCKED);
+    release_if_over(thread_taken);
+    thread_put(thread_taken);
+}
+
+/* Vector unit and thread pointer go from `previous` to `next`; then others may run `previous`. */
+static void hand_over(struct cpu *cpu, struct thread *previous, struct thread *next)
+{
+    arch_thread_switch(previous, next);
+    cpu->current = next;
+    if (previous != NULL) {
+        __atomic_store_n(&previous->on_cpu, 0, __ATOMIC_SEQ_CST);
+        release_if_over(previous);
+    }
+}
+
+static void switch_thread(struct cpu *cpu, struct thread *previous, struct thread *next)
+{
+    if (next != NULL && UNLIKELY(__atomic_load_n(&next->on_cpu, __ATOMIC_ACQUIRE) != 0)) {
+        /* That CPU may be waiting for `previous` in the same way: let go of it first. */
+        if (previous != NULL)
+            hand_over(cpu, previous, NULL);
+        previous = NULL;
+        wait_off_cpu(next);
+    }
+    if (next != NULL) {
+        __atomic_store_n(&next->on_cpu, 1, __ATOMIC_RELAXED);
+        cpu->switches++;
+    }
+    if (previous != NULL || next != NULL)
+        hand_over(cpu, previous, next);
+}
+
+static struct thread *begin(struct cpu *cpu, struct thread *next, uint64_t now_ns)
+{
+    struct run_queue *queue = &cpu->queue;
+    next->run_since_ns = now_ns;
+    /* The slice counts only while a peer waits: otherwise the CPU is left alone. */
+    bool peers = (READ_ONCE(queue->ready) & BIT64(next->priority)) != 0;
+    cpu->slice_end_ns = peers ? now_ns + next->slice_left_ns : DEADLINE_NEVER;
+    if (UNLIKELY(queue->ready_count != 0))
+        nudge_idle(next);
+    if (cpu->vspace != next->vspace)
+        arch_vspace_activate(next->vspace);
+    timer_program(cpu);
+    return next;
+}
+
+/* Steal, or halt until there may be something. A waker that puts a thread here sets need_resched after
+ * sched_next cleared it; one that puts it elsewhere sees us among the idle CPUs, or we see the thread.
+ */
+static void find_work(struct cpu *cpu)
+{
+    cpu->slice_end_ns = DEADLINE_NEVER;
+    cpu_mask_set(&idle_cpus, cpu->index);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (!steal(cpu) && __atomic_load_n(&cpu->need_resched, __ATOMIC_SEQ_CST) == 0) {
+        uint64_t since = clock_now_ns();
+        timer_program(cpu);
+        arch_idle();
+        cpu->idle_ns += clock_now_ns() - since;
+    }
+    cpu_mask_clear(&idle_cpus, cpu->index);
+}
+
+struct thread *sched_next(void)
+{
+    struct cpu *cpu = cpu_self();
+    for (;;) {
+        __atomic_store_n(&cpu->need_resched, 0, __ATOMIC_SEQ_CST);
+        coroutine_poll();
+
+        struct thread *previous = cpu->current;
+        uint64_t now_ns = clock_now_ns();
+        bool slice_over = previous != NULL && charge(cpu, previous, now_ns);
+
+        spinlock_acquire(&cpu->queue.lock);
+        struct thread *leaving = NULL;
+        if (previous != NULL && cpu->queue.running == previous)
+            leaving = retire_running(cpu, previous, slice_over);
+        struct thread *next = choose(cpu);
+        spinlock_release(&cpu->queue.lock);
+
+        if (next != previous)
+            switch_thread(cpu, previous, next);
+        if (leaving != NULL)
+            move_away(cpu, leaving);
+        if (LIKELY(next != NULL))
+            return begin(cpu, next, now_ns);
+        find_work(cpu);
+    }
+}

@@ -1,10 +1,10 @@
 # The kernel, and the flat user programs inside it. Sources are found, not listed: a file belongs to
-# the build because of where it lies. foo_test.c only under CONFIG_TESTS, foo_fuzz.c never.
+# the build because of where it lies. foo_test.c and foo_bench.c only under CONFIG_TESTS, foo_fuzz.c never.
 
 # $(call sources,FILES): without fuzzers, and without tests where they are not wanted.
-sources = $(filter-out %_fuzz.c $(if $(filter CONFIG_TESTS,$(CONFIG)),,%_test.c),$(1))
+sources = $(filter-out %_fuzz.c $(if $(filter CONFIG_TESTS,$(CONFIG)),,%_test.c %_bench.c),$(1))
 # $(call plain,FILES): neither fuzzers nor tests.
-plain = $(filter-out %_fuzz.c %_test.c,$(1))
+plain = $(filter-out %_fuzz.c %_test.c %_bench.c,$(1))
 
 KERNEL_SOURCES := $(call sources,$(sort $(shell find kernel -name '*.c' -not -path 'kernel/arch/*')) \
 	$(filter-out %/asm_offsets.c,$(sort $(shell find kernel/arch/$(ARCH) -name '*.c'))) \

@@ -9,6 +9,7 @@ SHELL         := /bin/sh
 include build/config.mk
 include build/toolchain.mk
 -include build/packages.mk
+include build/tools.mk
 include build/kernel.mk
 -include build/boot.mk
 -include build/media.mk

@@ -68,4 +68,6 @@ BUILD_PRODUCTS :=
 
 Q := $(if $(filter 1,$(V)),,@)
 # $(call say,VERB,FILE): one line for each thing made.
-say = @printf '  %-8s %s\n' '$(1)' '$(2)'
+# Nothing under make -s.
+SILENT := $(findstring s,$(firstword -$(filter-out -%,$(MAKEFLAGS))))
+say = $(if $(SILENT),@:,@printf '  %-8s %s\n' '$(1)' '$(2)')

@@ -9,7 +9,8 @@ plain = $(filter-out %_fuzz.c %_test.c %_bench.c,$(1))
 KERNEL_SOURCES := $(call sources,$(sort $(shell find kernel -name '*.c' -not -path 'kernel/arch/*')) \
 	$(filter-out %/asm_offsets.c,$(sort $(shell find kernel/arch/$(ARCH) -name '*.c'))) \
 	$(sort $(wildcard lib/base/*.c)))
-KERNEL_ASSEMBLY := $(sort $(shell find kernel/arch/$(ARCH) -name '*.S'))
+KERNEL_ASSEMBLY := $(sort $(shell find kernel -name '*.S' -not -path 'kernel/arch/*') \
+	$(shell find kernel/arch/$(ARCH) -name '*.S'))
 KERNEL_OBJECTS  := $(patsubst %,$(OUT)/kernel/%.o,$(KERNEL_SOURCES) $(KERNEL_ASSEMBLY))
 KERNEL_SCRIPT   := kernel/arch/$(ARCH)/kernel.ld
 KERNEL          := $(OUT)/themelios

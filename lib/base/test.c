@@ -3,8 +3,8 @@
 #include <base/string.h>
 #include <base/test.h>
 
-extern const struct test_case *const __start_test_cases[] __attribute__((weak));
-extern const struct test_case *const __stop_test_cases[] __attribute__((weak));
+extern const struct test_case *const __start_test_cases[];
+extern const struct test_case *const __stop_test_cases[];
 
 enum { NOTE_MAX = 320 };
 

@@ -1,0 +1,117 @@
+#include <base/fmt.h>
+#include <base/string.h>
+#include <kernel/cmdline.h>
+#include <kernel/console.h>
+#include <kernel/log.h>
+#include <kernel/spinlock.h>
+
+#include "log_impl.h"
+
+static struct spinlock log_lock = SPINLOCK_INIT(RANK_LOG);
+static struct log_ring log_ring; /* under log_lock */
+static enum log_level console_level = LOG_INFO;
+
+static const char *const level_name[] = { "error", "warn", "info", "debug" };
+static const char *const level_prefix[] = { "error: ", "warning: ", "", "" };
+
+void log_line_clean(char *text, size_t length)
+{
+    bool cut = length > LOG_LINE_MAX;
+    size_t end = cut ? LOG_LINE_MAX : length;
+    while (!cut && end > 0 && text[end - 1] == '\n')
+        end--;
+    for (size_t i = 0; i < end; i++) {
+        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+            text[i] = text[i] == '\t' ? ' ' : '?';
+    }
+    text[end] = '\0';
+    if (cut)
+        memcpy(text + end - 3, "...", 3);
+}
+
+void log_ring_add(struct log_ring *ring, enum log_level level, const char *text)
+{
+    struct log_record *record = &ring->record[ring->next % LOG_RING_LINES];
+    record->sequence = ring->next++;
+    record->level = level;
+    strlcpy(record->text, text, sizeof(record->text));
+}
+
+uint64_t log_ring_lost(const struct log_ring *ring)
+{
+    return ring->next > LOG_RING_LINES ? ring->next - LOG_RING_LINES : 0;
+}
+
+bool log_ring_read(const struct log_ring *ring, uint64_t from, struct log_record *record_out)
+{
+    uint64_t sequence = MAX(from, log_ring_lost(ring));
+    if (sequence >= ring->next)
+        return false;
+    *record_out = ring->record[sequence % LOG_RING_LINES];
+    return true;
+}
+
+void log_line_args(enum log_level level, const char *format, va_list args)
+{
+    /* The prefix goes in front, so that one console_write makes the line whole. */
+    char line[16 + LOG_LINE_MAX + 2];
+    size_t prefix = strlcpy(line, level_prefix[level], sizeof(line));
+    char *text = line + prefix;
+    size_t length = format_args(text, LOG_LINE_MAX + 1, format, args);
+    log_line_clean(text, length);
+
+    spinlock_acquire(&log_lock);
+    log_ring_add(&log_ring, level, text);
+    spinlock_release(&log_lock);
+
+    if (level <= READ_ONCE(console_level)) {
+        size_t end = prefix + strlen(text);
+        line[end] = '\n';
+        console_write(line, end + 1);
+    }
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    log_line_args(level, format, args);
+    va_end(args);
+}
+
+void log_set_console_level(enum log_level level)
+{
+    WRITE_ONCE(console_level, level);
+}
+
+void log_configure(void)
+{
+    char name[8];
+    if (!cmdline_has("log"))
+        return;
+    if (cmdline_value("log", name, sizeof(name)) == OK) {
+        for (unsigned level = 0; level < ARRAY_LEN(level_name); level++) {
+            if (strcmp(name, level_name[level]) == 0) {
+                log_set_console_level((enum log_level)level);
+                return;
+            }
+        }
+    }
+    log_warn("log= must be one of error, warn, info, debug");
+}
+
+bool log_read(uint64_t from, struct log_record *record_out)
+{
+    spinlock_acquire(&log_lock);
+    bool found = log_ring_read(&log_ring, from, record_out);
+    spinlock_release(&log_lock);
+    return found;
+}
+
+uint64_t log_lost(void)
+{
+    spinlock_acquire(&log_lock);
+    uint64_t lost = log_ring_lost(&log_ring);
+    spinlock_release(&log_lock);
+    return lost;
+}

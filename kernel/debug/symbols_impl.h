@@ -1,0 +1,33 @@
+/* The table as tools/ksyms writes it: functions by rising address, as distances from the first.
+ * Name i is the text at symbol_names + symbol_name_at[i].
+ */
+#pragma once
+
+#include <base/compiler.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+extern const uint64_t symbol_base;
+extern const uint32_t symbol_count;
+extern const uint32_t symbol_end; /* where the last function ends */
+extern const uint32_t symbol_start[];
+extern const uint32_t symbol_name_at[];
+extern const char symbol_names[];
+
+/* Index of the last of `count` rising values that is not above `distance`; false if there is none.
+ */
+static inline bool symbol_search(const uint32_t *start, uint32_t count, uint32_t distance,
+                                 uint32_t *index_out)
+{
+    uint32_t low = 0; /* start[i] <= distance for all i < low */
+    uint32_t high = count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (start[middle] <= distance)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    *index_out = low - 1;
+    return low > 0;
+}

@@ -1,0 +1,139 @@
+#include <base/checked.h>
+#include <base/string.h>
+#include <kernel/boot_info.h>
+#include <kernel/cmdline.h>
+#include <kernel/log.h>
+
+#include "cmdline_impl.h"
+
+/* Every word that some part of the kernel asks for. */
+static const char *const known_words[] = {
+    "bench", /* PATTERN: run benchmarks */
+    "crash", /* NAME: crash on purpose */
+    "exit",  /* emulator: end it after tests and benchmarks */
+    "log",   /* error|warn|info|debug: what the console shows */
+    "panic", /* halt|reboot|exit */
+    "seed",  /* N: for random tests */
+    "test",  /* PATTERN: run tests */
+};
+
+bool cmdline_next(const char **at, const char **word_out, size_t *length_out)
+{
+    const char *word = *at;
+    while (*word == ' ')
+        word++;
+    const char *end = word;
+    while (*end != '\0' && *end != ' ')
+        end++;
+    *at = end;
+    *word_out = word;
+    *length_out = (size_t)(end - word);
+    return end != word;
+}
+
+/* True if the word is `name` alone or followed by "=". */
+static bool word_is(const char *word, size_t length, const char *name)
+{
+    size_t name_length = strlen(name);
+    return length >= name_length && strncmp(word, name, name_length) == 0 &&
+           (length == name_length || word[name_length] == '=');
+}
+
+const char *cmdline_find(const char *cmdline, const char *name, size_t *length_out)
+{
+    const char *word;
+    size_t length;
+    while (cmdline_next(&cmdline, &word, &length)) {
+        if (!word_is(word, length, name))
+            continue;
+        size_t skip = MIN(strlen(name) + 1, length); /* the "=" too, if there is one */
+        *length_out = length - skip;
+        return word + skip;
+    }
+    return NULL;
+}
+
+static bool digit_value(char c, unsigned base, unsigned *value_out)
+{
+    unsigned value;
+    if (c >= '0' && c <= '9')
+        value = (unsigned)(c - '0');
+    else if (c >= 'a' && c <= 'f')
+        value = (unsigned)(c - 'a') + 10;
+    else if (c >= 'A' && c <= 'F')
+        value = (unsigned)(c - 'A') + 10;
+    else
+        return false;
+    *value_out = value;
+    return value < base;
+}
+
+enum status cmdline_parse_number(const char *text, size_t length, uint64_t *value_out)
+{
+    unsigned base = 10;
+    if (length > 2 && text[0] == '0' && text[1] == 'x') {
+        base = 16;
+        text += 2;
+        length -= 2;
+    }
+    if (length == 0)
+        return ERR_FORMAT;
+    uint64_t value = 0;
+    for (size_t i = 0; i < length; i++) {
+        unsigned digit;
+        if (!digit_value(text[i], base, &digit))
+            return ERR_FORMAT;
+        if (!checked_mul_u64(value, base, &value) || !checked_add_u64(value, digit, &value))
+            return ERR_RANGE;
+    }
+    *value_out = value;
+    return OK;
+}
+
+bool cmdline_known(const char *word, size_t length)
+{
+    for (size_t i = 0; i < ARRAY_LEN(known_words); i++) {
+        if (word_is(word, length, known_words[i]))
+            return true;
+    }
+    return false;
+}
+
+bool cmdline_has(const char *name)
+{
+    size_t length;
+    return cmdline_find(boot_info.cmdline, name, &length) != NULL;
+}
+
+enum status cmdline_value(const char *name, char *value, size_t size_bytes)
+{
+    size_t length;
+    const char *text = cmdline_find(boot_info.cmdline, name, &length);
+    if (text == NULL)
+        return ERR_NOT_FOUND;
+    if (length >= size_bytes)
+        return ERR_RANGE;
+    memcpy(value, text, length);
+    value[length] = '\0';
+    return OK;
+}
+
+enum status cmdline_number(const char *name, uint64_t *value_out)
+{
+    size_t length;
+    const char *text = cmdline_find(boot_info.cmdline, name, &length);
+    if (text == NULL)
+        return ERR_NOT_FOUND;
+    return cmdline_parse_number(text, length, value_out);
+}
+
+void cmdline_report_unknown(void)
+{
+    const char *at = boot_info.cmdline;
+    const char *word;
+    size_t length;
+    while (cmdline_next(&at, &word, &length)) {
+        if (!cmdline_known(word, length))
+            log_warn("command line: unknown word \"%.*s\"", (int)length, word);
+    }
+}

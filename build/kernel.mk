@@ -61,10 +61,11 @@ $(KERNEL_OBJECTS): | $(ASM_OFFSETS) $(FLAT_PROGRAMS)
 INCBIN_USERS := $(if $(KERNEL_SOURCES),$(shell grep -l incbin $(KERNEL_SOURCES) $(KERNEL_ASSEMBLY)))
 $(patsubst %,$(OUT)/kernel/%.o,$(INCBIN_USERS)): $(FLAT_PROGRAMS)
 
-# --- The image. Linked twice: the first pass gives the addresses for the symbol table inside the second.
-$(KERNEL).debug: $(KERNEL_OBJECTS) $(KERNEL_SCRIPT)
+# --- The image, with its symbol table (build/ksyms.mk).
+include build/ksyms.mk
+$(KERNEL).debug: $(KERNEL_OBJECTS) $(KERNEL_SCRIPT) $(KSYMS) build/ksyms.mk
 	$(call say,LD,$@)
-	$(Q)$(LLD) $(LINK_FLAGS) -T $(KERNEL_SCRIPT) -o $@ $(KERNEL_OBJECTS)
+	$(link_with_symbols)
 
 $(KERNEL): $(KERNEL).debug
 	$(call say,STRIP,$@)

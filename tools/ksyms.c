@@ -149,7 +149,8 @@ static size_t symbols_collect(const struct image *image, struct symbol **symbol_
         if (raw[i].st_name >= strings->sh_size)
             fail("a symbol's name lies outside the string table");
         const char *name = text + raw[i].st_name;
-        if (symbol_wanted(&raw[i], section, header.e_shnum, name))
+        /* The linker script's marks count as part of a section even where they stand behind it. */
+        if (raw[i].st_value < *end_out && symbol_wanted(&raw[i], section, header.e_shnum, name))
             symbol[wanted++] =
                 (struct symbol){ raw[i].st_value, name, ELF64_ST_TYPE(raw[i].st_info) == STT_FUNC };
     }

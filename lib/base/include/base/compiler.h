@@ -28,6 +28,10 @@
 #define NO_LOCK_ANALYSIS
 #endif
 
+#ifndef static_assert /* <assert.h> is the C library's */
+#define static_assert _Static_assert
+#endif
+
 #define NORETURN                       __attribute__((noreturn))
 #define PRINTF_LIKE(text_at, first_at) __attribute__((__format__(__printf__, text_at, first_at)))
 #define PACKED                         __attribute__((packed))
@@ -51,9 +55,10 @@
 #define ALIGN_UP(value, align)   ALIGN_DOWN((value) + ((__typeof__(value))(align)-1), align)
 #define IS_ALIGNED(value, align) (((value) & ((__typeof__(value))(align)-1)) == 0)
 
-/* The structure that holds `pointer` as its member. */
+/* The structure that holds `pointer` as its member. Through an integer, so that it also serves a
+ * pointer to const: what is behind it is the caller's knowledge. */
 #define CONTAINER_OF(pointer, type, member)                                                        \
-    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+    ((type *)((uintptr_t)(pointer)-offsetof(type, member)))
 
 /* One access, by the compiler's promise: for words that others write at the same time. */
 #define READ_ONCE(x)         (*(const volatile __typeof__(x) *)&(x))

@@ -48,6 +48,8 @@ ifneq ($(SECONDS),120)
 $(call number,SECONDS,[1-9][0-9]*,a positive number)
 endif
 
+VERSION := $(shell cat VERSION)
+
 # out/ARCH holds the default build; every other combination has a directory of its own.
 OUT := out/$(ARCH)
 ifneq ($(FLAVOUR)$(COMPILER),debugclang)

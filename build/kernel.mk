@@ -24,7 +24,7 @@ endif
 FLAT_DIRECTORIES := services/bootstrap $(if $(filter CONFIG_TESTS,$(CONFIG)),tests/guest)
 FLAT_DIRECTORIES := $(foreach d,$(FLAT_DIRECTORIES),$(if $(wildcard $(d)/*.[cS]),$(d)))
 FLAT_PROGRAMS    := $(patsubst %,$(GEN)/%.flat,$(notdir $(FLAT_DIRECTORIES)))
-RT_SOURCES       := $(call plain,$(sort $(wildcard lib/rt/*.c lib/rt/arch/$(ARCH)/*.[cS] lib/base/*.c)))
+RT_SOURCES       := $(call plain,$(sort $(wildcard lib/rt/*.c lib/rt/arch/$(ARCH)/*.[cS] lib/base/*.c lib/fs/*.c)))
 
 user_objects = $(patsubst %,$(OUT)/user/%.o,$(call plain,$(1)))
 
@@ -49,6 +49,9 @@ $(ASM_OFFSETS): kernel/arch/$(ARCH)/asm_offsets.c build/asm_offsets.h $(FLAGS_ST
 	$(Q){ echo '#pragma once'; sed -n 's/.*"->\([A-Za-z0-9_]*\) [$$#]*\(-*[0-9]*\)".*/#define \1 \2/p' $@.s; } >$@
 
 # --- Objects.
+$(OUT)/kernel/kernel/init/version.c.o: private KERNEL_CFLAGS += -DKERNEL_VERSION='"$(VERSION)"'
+$(OUT)/kernel/kernel/init/version.c.o: VERSION
+
 $(OUT)/kernel/%.c.o: %.c $(FLAGS_STAMP) | $$(dir $$@).
 	$(call say,CC,$<)
 	$(Q)$(CC) $(KERNEL_CFLAGS) $(KERNEL_INCLUDES) -MMD -MP $(call database,$@) -c -o $@ $<

@@ -1,6 +1,5 @@
 # system.erofs: the immutable root, staged from what the tree installs. The same tree gives the same
 # bytes: dates, owners and the volume id are fixed.
-VERSION      := $(shell cat VERSION)
 SYSTEM_IMAGE := $(OUT)/system.erofs
 SYSTEM_TREE  := $(OUT)/system
 # "PATH-IN-IMAGE:FILE" words; a service adds its own.

@@ -203,6 +203,7 @@ static const struct direction directions[] = {
     { "abi/", { "c" } },
     { "lib/base/host/", { "c", "base/", "sys/" } },
     { "lib/base/", { "c", "base/", "." } },
+    { "lib/fs/", { "c", "base/", "fs/", "." } },
     { "lib/rt/", { "c", "base/", "rt/", "." } },
     { "kernel/include/arch/", { "c", "base/", "kernel/", "arch/", "arch_impl/" } },
     { "kernel/include/", { "c", "base/", "kernel/", "arch/" } },
@@ -210,7 +211,7 @@ static const struct direction directions[] = {
     { "kernel/arch/", { "c", "base/", "kernel/", "arch/", "arch_impl/", "." } },
     { "kernel/", { "c", "base/", "kernel/", "arch/", "." } },
     { "boot/", { "c", "base/", "boot/", "." } },
-    { "services/", { "c", "base/", "rt/", "." } },
+    { "services/", { "c", "base/", "fs/", "rt/", "." } },
     { "tests/guest/", { "c", "base/", "rt/", "." } },
     { "tools/", { "c", "base/", ".", "sys/" } },
 };

@@ -57,8 +57,7 @@
 
 /* The structure that holds `pointer` as its member. Through an integer, so that it also serves a
  * pointer to const: what is behind it is the caller's knowledge. */
-#define CONTAINER_OF(pointer, type, member)                                                        \
-    ((type *)((uintptr_t)(pointer)-offsetof(type, member)))
+#define CONTAINER_OF(pointer, type, member) ((type *)((uintptr_t)(pointer)-offsetof(type, member)))
 
 /* One access, by the compiler's promise: for words that others write at the same time. */
 #define READ_ONCE(x)         (*(const volatile __typeof__(x) *)&(x))

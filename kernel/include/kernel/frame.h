@@ -21,15 +21,20 @@ enum { FRAME_ORDER_MAX = 18 }; /* blocks of up to 2^18 frames: 1 GiB */
 enum frame_state { FRAME_RESERVED = 0, FRAME_FREE, FRAME_FREE_TAIL, FRAME_CACHED, FRAME_OWNED };
 
 struct frame {
-    struct list node;    /* [L] in a free list or cache; [W] the owner's to use otherwise */
-    uint32_t references; /* [A] 0 while free */
-    uint8_t order;       /* [L] of the free block, or of the owned block at its head */
-    uint8_t state;       /* [L] enum frame_state */
-    uint16_t flags;      /* [W] */
-    uint64_t owner_word; /* [W] free for the owner (a slab's header, a page table's count) */
+    struct list node; /* [L] in a free list or cache; [W] the owner's to use otherwise */
+    union {
+        struct {
+            uint32_t references; /* [A] 0 while free */
+            uint8_t order;       /* [L] of the free block, or of the owned block that it belongs to */
+            uint8_t state;       /* [L] enum frame_state */
+            uint16_t flags;      /* [L] private to the allocator */
+        };
+        uint64_t word; /* all four in one store */
+    };
+    uint64_t owner_word; /* [W] free for the owner (a slab's counts, a page table's count) */
 };
 
-enum frame_flags { FRAME_ZERO = 1 << 0 }; /* contents all zero bytes */
+enum frame_flags { FRAME_ZERO = 1 << 0 }; /* for frame_alloc: contents all zero bytes */
 
 struct frame_stats {
     uint64_t total;  /* frames under management */
@@ -52,9 +57,14 @@ enum status frame_alloc_range(size_t count, uint64_t align_bytes, uint64_t limit
                               struct frame **frame_out);
 void frame_free_range(struct frame *first, size_t count);
 
-/* References to a block are counted at its head; the last put frees it. */
+/* References to a block are counted at its head, whichever of its frames is named; the last put frees
+ * the block.
+ */
 void frame_get(struct frame *frame);
 void frame_put(struct frame *frame);
+/* One reference for each of `count` frames that follow each other, of whatever blocks. */
+void frame_get_range(struct frame *first, size_t count);
+void frame_put_range(struct frame *first, size_t count);
 
 struct frame *frame_of(paddr_t pa); /* NULL if `pa` is not managed RAM */
 paddr_t frame_paddr(const struct frame *frame);

@@ -9,15 +9,10 @@
 
 /* Run what matches; returns the number of failures, or -1 if nothing matched. */
 int test_run(const char *pattern);
-/* Start in the coroutine what `test=` and `bench=` on the command line ask for, if anything. With
- * `exit=emulator` the emulator ends with the verdict afterwards.
+/* Start in the coroutine what `test=` and `bench=` on the command line ask for; false if they ask
+ * for nothing. With `exit=emulator` the emulator ends with the verdict afterwards.
  */
-void test_start_from_cmdline(void);
+bool test_start(void);
 
 /* Run the benchmarks that match; returns how many. */
 unsigned bench_run(const char *pattern);
-
-/* Crash on purpose in the way that `name` says (command line `crash=`), to show what a panic looks
- * like. Returns only if there is no such way.
- */
-void crash_run(const char *name);

@@ -77,6 +77,8 @@ bool test_equal_text(const char *file, int line, const char *expression, const c
 void test_skip(const char *reason);
 /* True if the running test has failed so far. */
 bool test_has_failed(void);
+/* Forget the failures so far; true if there were any. Only for tests of the runner itself. */
+bool test_forgive(void);
 
 /* A diagnostic line of the running test ("# ..."). */
 void test_note(const char *format, ...) PRINTF_LIKE(1, 2);

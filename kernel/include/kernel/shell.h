@@ -1,0 +1,5 @@
+/* The serial shell of the debug flavour: `help` lists its commands. Only under CONFIG_SHELL. */
+#pragma once
+
+/* Take input from the serial port from now on. */
+void shell_start(void);

@@ -201,6 +201,9 @@ typedef void (*limine_goto_address)(struct limine_smp_info *);
 
 #if defined(__aarch64__)
 
+#define LIMINE_SMP_HARDWARE_ID(info)      ((info)->mpidr)
+#define LIMINE_SMP_BOOT_CPU_ID(response)  ((response)->bsp_mpidr)
+
 struct limine_smp_info {
     uint32_t processor_id; /* ACPI processor UID; 0 without ACPI */
     uint32_t reserved1;
@@ -219,6 +222,9 @@ struct limine_smp_response {
 };
 
 #else
+
+#define LIMINE_SMP_HARDWARE_ID(info)     ((uint64_t)(info)->lapic_id)
+#define LIMINE_SMP_BOOT_CPU_ID(response) ((uint64_t)(response)->bsp_lapic_id)
 
 struct limine_smp_info {
     uint32_t processor_id; /* ACPI processor UID */

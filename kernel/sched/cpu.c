@@ -24,7 +24,8 @@ struct cpu_mask cpu_mask_all(void)
     return mask;
 }
 
-/* Frames, not a slab: a CPU's structure is as large as its architecture's tables, and lives for good. */
+/* Frames, not a slab: a CPU's structure is as large as its architecture's tables, and lives for
+ * good. */
 static struct cpu *cpu_storage(uint32_t index)
 {
     if (index == 0)

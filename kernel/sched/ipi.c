@@ -1,8 +1,9 @@
 /* Cross calls.
  *
- * A CPU asks one thing at a time: it fills its own cross_call, then sets its bit in cross_from of each
- * target. A target takes the bits and serves each asker. The asker's release of the bit orders its
- * request before the target's look; the target's release of `pending` orders the work before the return.
+ * A CPU asks one thing at a time: it fills its own cross_call, then sets its bit in cross_from of
+ * each target. A target takes the bits and serves each asker. The asker's release of the bit orders
+ * its request before the target's look; the target's release of `pending` orders the work before
+ * the return.
  */
 #include <arch/irq.h>
 #include <kernel/ipi.h>

@@ -1,11 +1,11 @@
 /* The scheduler.
  *
- * Everything is decided in sched_next, at the kernel exit: what others do (wake, kill, move) only changes
- * queues under their locks and makes the CPU concerned come here.
+ * Everything is decided in sched_next, at the kernel exit: what others do (wake, kill, move) only
+ * changes queues under their locks and makes the CPU concerned come here.
  *
- * A thread that stops running is handed on in two steps. Under the queue's lock it gets its new state;
- * once its registers are complete in memory, on_cpu drops to 0. Whoever picks it up meanwhile waits for
- * that (wait_off_cpu), with no lock held.
+ * A thread that stops running is handed on in two steps. Under the queue's lock it gets its new
+ * state; once its registers are complete in memory, on_cpu drops to 0. Whoever picks it up
+ * meanwhile waits for that (wait_off_cpu), with no lock held.
  */
 #include <arch/context.h>
 #include <arch/mmu.h>
@@ -50,7 +50,8 @@ static void unlock(struct cpu *cpu) NO_LOCK_ANALYSIS
     spinlock_release(&cpu->queue.lock);
 }
 
-/* Two queues at once, the lower CPU index first; the rank of the second one says so to the checker. */
+/* Two queues at once, the lower CPU index first; the rank of the second one says so to the checker.
+ */
 static void lock_two(struct cpu *a, struct cpu *b) NO_LOCK_ANALYSIS
 {
     struct cpu *first = a->index < b->index ? a : b;
@@ -83,8 +84,8 @@ static bool online(const struct cpu *cpu)
 static struct cpu *find_idle(const struct thread *thread)
 {
     for (uint32_t i = 0; i * 64 < cpu_count; i++) {
-        uint64_t idle = __atomic_load_n(&idle_cpus.word[i], __ATOMIC_RELAXED) &
-                        thread->affinity.word[i];
+        uint64_t idle =
+            __atomic_load_n(&idle_cpus.word[i], __ATOMIC_RELAXED) & thread->affinity.word[i];
         if (idle != 0)
             return cpu_get(i * 64 + (uint32_t)__builtin_ctzll(idle));
     }
@@ -119,8 +120,8 @@ static int queue_best(const struct run_queue *queue)
     return queue->ready == 0 ? -1 : 63 - __builtin_clzll(queue->ready);
 }
 
-/* Work waits on a CPU that is busy: an idle one should come and steal it. The fence pairs with the one in
- * sched_next: either the idle CPU sees the work, or we see the idle CPU.
+/* Work waits on a CPU that is busy: an idle one should come and steal it. The fence pairs with the
+ * one in sched_next: either the idle CPU sees the work, or we see the idle CPU.
  */
 static void nudge_idle(const struct thread *thread)
 {
@@ -130,8 +131,8 @@ static void nudge_idle(const struct thread *thread)
         ipi_reschedule(idle);
 }
 
-/* Queue a thread that became ready; the CPU must look if that changes what it should do: run the thread
- * at once, or begin to count the slice of the one that runs.
+/* Queue a thread that became ready; the CPU must look if that changes what it should do: run the
+ * thread at once, or begin to count the slice of the one that runs.
  */
 static void enqueue_ready(struct cpu *cpu, struct thread *thread)
 {
@@ -148,7 +149,8 @@ static void enqueue_ready(struct cpu *cpu, struct thread *thread)
         nudge_idle(thread);
 }
 
-/* The home CPU if the thread can run there at once, else an idle one, else home if it may be there. */
+/* The home CPU if the thread can run there at once, else an idle one, else home if it may be there.
+ */
 static struct cpu *choose_cpu(const struct thread *thread, struct cpu *home)
 {
     bool home_allowed = allowed(thread, home) && online(home);
@@ -176,7 +178,8 @@ static void change_cpu(struct thread *thread, struct cpu *to)
     __atomic_store_n(&thread->cpu, to, __ATOMIC_RELEASE);
 }
 
-/* Make a thread in `state` READY on the CPU where it should be. False if it is not in that state. */
+/* Make a thread in `state` READY on the CPU where it should be. False if it is not in that state.
+ */
 static bool make_ready(struct thread *thread, enum thread_state state)
 {
     for (;;) {
@@ -378,7 +381,8 @@ static void wait_off_cpu(struct thread *thread)
     }
 }
 
-/* The best thread of `victim` that may run here. Threads whose state is not complete are left alone. */
+/* The best thread of `victim` that may run here. Threads whose state is not complete are left
+ * alone. */
 static struct thread *steal_candidate(struct cpu *victim, const struct cpu *thief)
 {
     struct run_queue *queue = &victim->queue;
@@ -428,7 +432,8 @@ static bool charge(struct cpu *cpu, struct thread *thread, uint64_t now_ns)
     return over;
 }
 
-/* What happens to the thread that ran until now. Queue locked. Returns it if it must leave this CPU. */
+/* What happens to the thread that ran until now. Queue locked. Returns it if it must leave this
+ * CPU. */
 static struct thread *retire_running(struct cpu *cpu, struct thread *thread, bool slice_over)
 {
     struct run_queue *queue = &cpu->queue;
@@ -524,8 +529,9 @@ static struct thread *begin(struct cpu *cpu, struct thread *next, uint64_t now_n
     return next;
 }
 
-/* Steal, or halt until there may be something. A waker that puts a thread here sets need_resched after
- * sched_next cleared it; one that puts it elsewhere sees us among the idle CPUs, or we see the thread.
+/* Steal, or halt until there may be something. A waker that puts a thread here sets need_resched
+ * after sched_next cleared it; one that puts it elsewhere sees us among the idle CPUs, or we see
+ * the thread.
  */
 static void find_work(struct cpu *cpu)
 {

@@ -70,8 +70,8 @@ void timer_start(struct timer *timer, uint64_t deadline_ns)
 
 bool timer_cancel(struct timer *timer)
 {
-    /* The timer leaves its queue only under that queue's lock, and joins another only by timer_start,
-     * which its owner does not call meanwhile.
+    /* The timer leaves its queue only under that queue's lock, and joins another only by
+     * timer_start, which its owner does not call meanwhile.
      */
     struct cpu *cpu = __atomic_load_n(&timer->cpu, __ATOMIC_ACQUIRE);
     if (cpu == NULL)
@@ -98,7 +98,8 @@ void timer_queue_run(struct cpu *cpu, uint64_t now_ns)
         struct timer *timer = timer_of(first);
         tree_remove(&queue->tree, first);
         queue->count--;
-        /* Before timer->cpu says so, nobody can start or free it: a canceller waits for the lock. */
+        /* Before timer->cpu says so, nobody can start or free it: a canceller waits for the lock.
+         */
         timer->fire(timer);
         __atomic_store_n(&timer->cpu, NULL, __ATOMIC_RELEASE);
     }
@@ -114,7 +115,8 @@ uint64_t timer_queue_next_ns(struct cpu *cpu)
 void timer_program(struct cpu *cpu)
 {
     uint64_t next = MIN(timer_queue_next_ns(cpu), cpu->slice_end_ns);
-    /* Too early an interrupt is cheaper than a device access on every switch: only ever pull it in. */
+    /* Too early an interrupt is cheaper than a device access on every switch: only ever pull it in.
+     */
     if (next >= cpu->timer_programmed_ns)
         return;
     cpu->timer_programmed_ns = next;

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#if defined(CONFIG_TESTS) || defined(CONFIG_SHELL)
 /* ERR_BUSY if one is under way, ERR_NO_MEMORY. `main` begins at the next kernel exit. */
 enum status coroutine_start(void (*main)(void *argument), void *argument);
 /* From inside: wait until `condition` holds (OK) or the deadline passed (ERR_TIMED_OUT). */
@@ -19,3 +20,6 @@ enum status coroutine_wait(bool (*condition)(void *argument), void *argument, ui
 void coroutine_poll(void);
 /* True if the caller runs inside it. */
 bool coroutine_active(void);
+#else
+static inline void coroutine_poll(void) {}
+#endif

@@ -67,7 +67,7 @@ struct cpu {
     uint32_t lock_depth; /* [O] debug: locks held, outermost first */
     uint32_t lock_rank[8];
     const struct spinlock *lock_held[8];
-    uint32_t in_panic;     /* [A] */
+    uint32_t in_panic; /* [A] */
 
     /* Counters, read by anybody as hints. */
     uint64_t switches;
@@ -105,7 +105,7 @@ static inline bool cpu_mask_test(const struct cpu_mask *mask, uint32_t index)
 /* Every CPU that exists. */
 struct cpu_mask cpu_mask_all(void);
 
-/* Give CPU `index`, the next one, its structure; NULL if there is no memory for it. The boot CPU's is static:
- * it can be had before there is an allocator.
+/* Give CPU `index`, the next one, its structure; NULL if there is no memory for it. The boot CPU's
+ * is static: it can be had before there is an allocator.
  */
 struct cpu *cpu_init(uint32_t index, uint64_t hardware_id);

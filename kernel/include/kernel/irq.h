@@ -5,6 +5,7 @@
 #pragma once
 
 #include <base/status.h>
+#include <stdint.h>
 
 enum { IRQ_MAX = 1024 };
 
@@ -13,3 +14,5 @@ enum status irq_register(unsigned line, void (*handler)(void *context), void *co
 void irq_unregister(unsigned line);
 /* From trap_irq. A line without handler is counted and disabled. */
 void irq_dispatch(unsigned line);
+/* How often a line has interrupted, for the shell. */
+uint64_t irq_count(unsigned line);

@@ -24,6 +24,7 @@ enum lock_rank {
     RANK_KMAP = 50,        /* the kernel's own address space */
     RANK_SLAB = 60,        /* one slab cache */
     RANK_FRAME = 70,       /* the buddy allocator */
+    RANK_IRQ_LINES = 75,   /* the table of interrupt handlers */
     RANK_IRQ = 80,         /* interrupt controller registers */
     RANK_LOG = 90,         /* the log ring */
     RANK_CONSOLE = 95,     /* the serial port: innermost, so anything may print */

@@ -1,0 +1,74 @@
+/* What entry code asks of the portable kernel. */
+#include <kernel/console.h>
+#include <kernel/ipi.h>
+#include <kernel/irq.h>
+#include <kernel/log.h>
+#include <kernel/sched.h>
+#include <kernel/trap.h>
+
+/* The thread did what it may not: it dies, nobody else. */
+static void kill_for_fault(struct thread *current, const char *name, uint64_t address)
+{
+    current->fault_name = name;
+    current->fault_address = address;
+    log_info("thread %llu killed: %s at %#llx, ip %#llx", (unsigned long long)current->id, name,
+             (unsigned long long)address, (unsigned long long)arch_frame_ip(&current->frame));
+    thread_end_current(THREAD_END_FAULT);
+}
+
+static const char *access_name(unsigned access)
+{
+    switch (access) {
+    case PERM_WRITE:
+        return "page fault (write)";
+    case PERM_EXECUTE:
+        return "page fault (execute)";
+    default:
+        return "page fault (read)";
+    }
+}
+
+void trap_user_page_fault(struct thread *current, uint64_t address, unsigned access)
+{
+    enum status status = vspace_fault(current->vspace, uaddr(address), access);
+    if (UNLIKELY(status == ERR_NO_MEMORY))
+        kill_for_fault(current, "out of memory", address);
+    else if (UNLIKELY(status != OK))
+        kill_for_fault(current, access_name(access), address);
+}
+
+void trap_user_exception(struct thread *current, const char *name, uint64_t address)
+{
+    kill_for_fault(current, name, address);
+}
+
+void trap_timer(void)
+{
+    struct cpu *cpu = cpu_self();
+    cpu->interrupts++;
+    cpu->timer_programmed_ns = DEADLINE_NEVER;
+    uint64_t now_ns = clock_now_ns();
+    timer_queue_run(cpu, now_ns);
+    sched_tick(cpu, now_ns);
+    timer_program(cpu);
+}
+
+void trap_ipi(void)
+{
+    cpu_self()->interrupts++;
+    ipi_poll();
+}
+
+void trap_irq(unsigned line)
+{
+    cpu_self()->interrupts++;
+    irq_dispatch(line);
+}
+
+struct thread *trap_exit(void)
+{
+    struct cpu *cpu = cpu_self();
+    if (LIKELY(__atomic_load_n(&cpu->need_resched, __ATOMIC_ACQUIRE) == 0))
+        return cpu->current; /* a CPU without a thread never clears need_resched for long */
+    return sched_next();
+}

@@ -1,0 +1,42 @@
+/* A reader for EROFS images in memory: uncompressed files, in place.
+ *
+ * The image is a stranger's: every offset and size is checked against it before use, so a broken
+ * image gives ERR_FORMAT or ERR_TRUNCATED and never a read outside. Nothing is allocated; results
+ * point into the image, which must outlive them and must not change meanwhile.
+ *
+ * Format: Linux kernel documentation, filesystems/erofs ("On-disk details").
+ */
+#pragma once
+
+#include <base/status.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct erofs {
+    const uint8_t *image;
+    uint64_t size_bytes;
+    uint64_t block_bytes; /* a power of two, 512 to 64 KiB */
+    uint64_t meta_at;     /* where inode 0 would be */
+    uint64_t root_nid;
+    uint64_t inode_count;
+};
+
+enum erofs_kind { EROFS_FILE, EROFS_DIRECTORY, EROFS_LINK, EROFS_OTHER };
+
+struct erofs_inode {
+    enum erofs_kind kind;
+    uint32_t mode;
+    uint64_t size_bytes;
+    uint64_t blocks_at; /* offset of the whole blocks */
+    uint64_t tail_at; /* offset of the last, partial block: right after them, or beside the inode */
+    uint64_t tail_bytes;
+};
+
+/* ERR_UNSUPPORTED: an image that needs features we lack (compression, several devices). */
+enum status erofs_open(struct erofs *fs, const void *image, uint64_t size_bytes);
+enum status erofs_inode(const struct erofs *fs, uint64_t nid, struct erofs_inode *inode_out);
+/* `path` is relative to the root, its parts separated by single slashes. Links are not followed. */
+enum status erofs_find(const struct erofs *fs, const char *path, struct erofs_inode *inode_out);
+/* Up to `size_bytes` from `offset`; fewer only at the end of the file. */
+enum status erofs_read(const struct erofs *fs, const struct erofs_inode *inode, uint64_t offset,
+                       void *to, size_t size_bytes, size_t *read_out);

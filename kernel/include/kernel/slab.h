@@ -22,6 +22,8 @@ struct slab_cache {
     const char *name;         /* [C] */
     size_t object_size_bytes; /* [C] rounded up to the alignment */
     size_t align_bytes;       /* [C] a power of two, at most a page */
+    size_t stride_bytes;      /* [C] from one object to the next: in debug with a red word */
+    uint32_t id;              /* [C] marks the slabs of this cache */
     unsigned slab_order;      /* [C] frames per slab, as a power of two */
     uint32_t slab_capacity;   /* [C] objects per slab */
     struct spinlock lock;
@@ -34,6 +36,12 @@ struct slab_cache {
     struct slab_magazine magazine[CPU_MAX];
 };
 
+/* For a cache that is a static variable: ready for use without slab_cache_init. */
+#define SLAB_CACHE_INIT(cache_name, type)                                                          \
+    {                                                                                              \
+        .name = (cache_name), .object_size_bytes = sizeof(type), .align_bytes = _Alignof(type),    \
+    }
+
 void slab_cache_init(struct slab_cache *cache, const char *name, size_t object_size_bytes,
                      size_t align_bytes);
 /* Zeroed, or NULL when memory is exhausted. */
@@ -45,3 +53,6 @@ void slab_cache_drain(struct slab_cache *cache);
 void slab_drain_all(void);
 /* For the shell: call `visit` with every cache. */
 void slab_for_each(void (*visit)(const struct slab_cache *cache, void *context), void *context);
+
+/* Fault injection (all flavours with tests): fail the n-th slab_alloc from now; 0 switches off. */
+void slab_fail_after(uint64_t nth);

@@ -15,7 +15,7 @@ UEFI_NAME_x86_64  := BOOTX64.EFI
 UEFI_NAME_aarch64 := BOOTAA64.EFI
 UEFI         := $(MEDIA)/$(UEFI_NAME_$(ARCH))
 UEFI_CC      := clang --target=$(ARCH)-unknown-windows
-UEFI_SOURCES := $(call plain,$(sort $(wildcard boot/uefi/*.c boot/common/*.c boot/common/$(ARCH)/*.[cS] \
+UEFI_SOURCES := $(call plain,$(sort $(wildcard boot/uefi/*.c boot/uefi/$(ARCH)/*.c $(filter-out boot/common/direct.c boot/common/cpio.c,$(wildcard boot/common/*.c)) boot/common/$(ARCH)/*.[cS] \
 	lib/base/fmt.c lib/base/string.c lib/base/status.c)))
 UEFI_OBJECTS := $(patsubst %,$(OUT)/uefi/%.o,$(UEFI_SOURCES))
 # No stack probes: their helper belongs to the Windows runtime, and no frame here needs one.
@@ -59,13 +59,9 @@ $(MEDIA)/efi.img: $(UEFI) $(LIMINE_CONF) $(KERNEL) $(MODULE) build/media.mk | $$
 	$(call fat,$@,$(MEDIA_FILES))
 
 # --- The raw disk: the same file system as a GPT disk's only partition.
-out/tools/mkgpt: tools/mkgpt.c | $$(dir $$@).
-	$(call say,HOSTCC,$<)
-	$(Q)$(HOSTCC) $(HOST_CFLAGS) -o $@ $<
-
-$(DISK): $(MEDIA)/efi.img out/tools/mkgpt
+$(DISK): $(MEDIA)/efi.img out/host/mkgpt
 	$(call say,GPT,$@)
-	$(Q)out/tools/mkgpt $< $@
+	$(Q)out/host/mkgpt $< $@
 
 # --- GRUB's core for BIOS: it knows one thing, how to start the direct-boot file by Multiboot2.
 GRUB_DIRECTORY := /usr/lib/grub/i386-pc
@@ -76,7 +72,7 @@ $(MEDIA)/grub.img: build/grub.cfg build/media.mk | $$(dir $$@).
 	$(Q)grub-mkimage -O i386-pc-eltorito -d $(GRUB_DIRECTORY) -p /boot/grub -c $< -o $@ $(GRUB_MODULES)
 
 # --- The ISO. Its tree is staged with fixed dates; xorriso takes every other one from MEDIA_ENV.
-ISO_COMMON := -quiet -as mkisofs -r -J -V $(MEDIA_LABEL) --set_all_file_dates set_to_mtime
+ISO_COMMON := -as mkisofs -quiet -r -J -V $(MEDIA_LABEL) --set_all_file_dates set_to_mtime
 ISO_UEFI    = -e $(1) -no-emul-boot -efi-boot-part --efi-boot-image --protective-msdos-label
 ISO_BIOS   := -b boot/grub.img -no-emul-boot -boot-load-size 4 -boot-info-table --grub2-boot-info \
 	--grub2-mbr $(GRUB_DIRECTORY)/boot_hybrid.img -eltorito-alt-boot

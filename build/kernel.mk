@@ -29,7 +29,7 @@ RT_SOURCES       := $(call plain,$(sort $(wildcard lib/rt/*.c lib/rt/arch/$(ARCH
 user_objects = $(patsubst %,$(OUT)/user/%.o,$(call plain,$(1)))
 
 define flat_program
-$(GEN)/$(notdir $(1)).elf: build/flat.ld $(call user_objects,$(sort $(wildcard $(1)/*.[cS])) $(RT_SOURCES))
+$(GEN)/$(notdir $(1)).elf: build/flat.ld $(call user_objects,$(sort $(wildcard $(1)/*.[cS] $(1)/arch/$(ARCH)/*.[cS])) $(RT_SOURCES))
 	$$(call say,LD,$$@)
 	$$(Q)$$(LLD) $$(LINK_FLAGS) -T build/flat.ld -o $$@ $$(filter %.o,$$^)
 $(GEN)/$(notdir $(1)).flat: $(GEN)/$(notdir $(1)).elf

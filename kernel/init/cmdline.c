@@ -8,13 +8,15 @@
 
 /* Every word that some part of the kernel asks for. */
 static const char *const known_words[] = {
-    "bench", /* PATTERN: run benchmarks */
-    "crash", /* NAME: crash on purpose */
-    "exit",  /* emulator: end it after tests and benchmarks */
-    "log",   /* error|warn|info|debug: what the console shows */
-    "panic", /* halt|reboot|exit */
-    "seed",  /* N: for random tests */
-    "test",  /* PATTERN: run tests */
+    "bench",  /* PATTERN: run benchmarks */
+    "canary", /* fail|leak|hang|panic: what the canary test does */
+    "crash",  /* NAME: crash on purpose */
+    "exit",   /* emulator: end it after tests and benchmarks */
+    "log",    /* error|warn|info|debug: what the console shows */
+    "panic",  /* halt|reboot|exit */
+    "seed",   /* N: for random tests */
+    "stress", /* SECONDS: how long stress tests run */
+    "test",   /* PATTERN: run tests */
 };
 
 bool cmdline_next(const char **at, const char **word_out, size_t *length_out)

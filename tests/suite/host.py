@@ -1,0 +1,111 @@
+"""Checks that run as ordinary programs: host units and models under sanitizers, fuzzers, end-to-end
+tests by pytest."""
+
+import glob
+import os
+import re
+import subprocess
+import xml.etree.ElementTree
+
+from suite import machine, tap
+
+UNIT_TIMEOUT_S = 600
+FUZZ_RUNS = 20000
+FUZZ_SEED = 1
+
+
+def environment(seed=0):
+    env = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:abort_on_error=0",
+               UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1")
+    if seed:
+        env["SEED"] = str(seed)
+    return env
+
+
+def unit_binaries():
+    """Build them; the names of the host test programs."""
+    return machine.make("host-units").split()
+
+
+def run_units(report, patterns, expected):
+    seen = {}
+    for binary in unit_binaries():
+        done = subprocess.run([binary, *patterns], capture_output=True, text=True,
+                              timeout=UNIT_TIMEOUT_S * machine.PATIENCE,
+                              env=environment(report.seed), errors="replace")
+        transcript = done.stdout + done.stderr
+        if "1..0" in done.stdout and patterns:
+            continue
+        verdicts = tap.judge(done.stdout)
+        if done.returncode != 0 and all(ok for ok, _, _ in verdicts.results.values()):
+            verdicts.problems.append(f"{binary}: status {done.returncode}\n{transcript[-3000:]}")
+        tap.record(report, verdicts, transcript)
+        seen.update(verdicts.results)
+    if expected is not None:
+        for name in sorted(expected - set(seen)):
+            report.fail(name, "is in the sources but no host program ran it")
+    return seen
+
+
+def host_test_files():
+    files = glob.glob("lib/**/*_test.c", recursive=True)
+    files += glob.glob("kernel/**/*_test.c", recursive=True)
+    files += glob.glob("boot/**/*_test.c", recursive=True)
+    return [f for f in files if not re.match(r"kernel/arch/(?!host/)", f)]
+
+
+def units(report):
+    expected = tap.names_in_sources(host_test_files(), ("TEST", "HOST_TEST"))
+    run_units(report, [], expected)
+
+
+def selected(pattern):
+    def stage(report):
+        if not run_units(report, [pattern], None):
+            report.skip(pattern, "no host test of this name")
+    return stage
+
+
+def fuzz(report):
+    """A short run of each fuzzer: its corpus, then a fixed number of inputs from a fixed seed."""
+    binaries = machine.make("host-fuzzers").split()
+    for binary in binaries:
+        name = os.path.basename(binary)
+        corpus = f"tests/fuzz/corpus/{name.removesuffix('_fuzz')}"
+        command = [binary, f"-runs={FUZZ_RUNS}", f"-seed={FUZZ_SEED}", "-max_total_time=20",
+                   "-verbosity=0", "-artifact_prefix=out/logs/"]
+        os.makedirs(f"out/fuzz/{name}", exist_ok=True)
+        os.makedirs("out/logs", exist_ok=True)
+        command.append(f"out/fuzz/{name}")
+        if os.path.isdir(corpus):
+            command.append(corpus)
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace",
+                              timeout=300 * machine.PATIENCE, env=environment())
+        crashed = done.returncode != 0
+        if name.startswith("canary"):
+            report.ok(f"{name} crashes, as it must", crashed, done.stderr[-2000:])
+        else:
+            report.ok(name, not crashed, done.stderr[-3000:])
+
+
+def end_to_end(report):
+    """tests/e2e by pytest: the ways to boot, from outside."""
+    os.makedirs("out/logs", exist_ok=True)
+    results = "out/logs/e2e.xml"
+    if os.path.exists(results):
+        os.remove(results)
+    done = subprocess.run(["python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/e2e",
+                           f"--junitxml={results}"], capture_output=True, text=True)
+    if not os.path.exists(results):
+        report.fail("pytest", done.stdout + done.stderr)
+        return
+    for case in xml.etree.ElementTree.parse(results).getroot().iter("testcase"):
+        name = f"{case.get('classname')}.{case.get('name')}".removeprefix("tests.e2e.")
+        bad = [c for c in case if c.tag in ("failure", "error")]
+        skip = [c for c in case if c.tag == "skipped"]
+        if skip:
+            report.skip(name, skip[0].get("message", ""))
+        else:
+            report.ok(name, not bad, "\n".join(c.text or "" for c in bad))
+    if done.returncode not in (0, 1):
+        report.fail("pytest", done.stdout[-3000:] + done.stderr)

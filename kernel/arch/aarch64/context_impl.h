@@ -1,0 +1,10 @@
+/* Vector state, between the files of this architecture. */
+#pragma once
+
+#include <stdbool.h>
+
+struct thread;
+
+void context_init(void);
+/* The current thread's first vector instruction since it was switched to. False: no memory. */
+bool vector_first_use(struct thread *thread);

@@ -1,0 +1,60 @@
+/* User registers as the vectors store them, and kernel registers as panic shows them. */
+#pragma once
+
+/* What user mode may find in SPSR_EL1.{M,F,I,A,D}: EL0t, nothing masked. All of these bits are 0,
+ * and the return path refuses anything else.
+ */
+#define PSTATE_USER         UINT64_C(0)
+#define PSTATE_FIXED_BITS   UINT64_C(0x3ff)
+#define KERNEL_FAULT_ROOM   1024 /* stack that must be left for the handling of an exception */
+#define OVERFLOW_STACK_SIZE 8192
+
+struct trap_frame {
+    uint64_t x[31];
+    uint64_t sp; /* SP_EL0 */
+    uint64_t pc; /* ELR_EL1 */
+    uint64_t pstate;
+};
+
+struct kernel_registers {
+    uint64_t x[31];
+    uint64_t sp;
+    uint64_t pc;
+    uint64_t pstate;
+    uint64_t syndrome; /* ESR_EL1 */
+    uint64_t address;  /* FAR_EL1 */
+};
+
+static inline void arch_frame_init(struct trap_frame *frame, uaddr_t ip, uaddr_t sp,
+                                   uint64_t argument)
+{
+    *frame = (struct trap_frame){ .sp = sp.raw, .pc = ip.raw, .pstate = PSTATE_USER };
+    frame->x[0] = argument;
+}
+
+static inline uint64_t arch_frame_ip(const struct trap_frame *frame)
+{
+    return frame->pc;
+}
+
+static inline uint64_t arch_frame_sp(const struct trap_frame *frame)
+{
+    return frame->sp;
+}
+
+static inline uint64_t arch_frame_syscall_number(const struct trap_frame *frame)
+{
+    return frame->x[8];
+}
+
+static inline uint64_t arch_frame_syscall_argument(const struct trap_frame *frame, unsigned index)
+{
+    return frame->x[index];
+}
+
+static inline void arch_frame_syscall_return(struct trap_frame *frame, uint64_t status,
+                                             uint64_t value)
+{
+    frame->x[0] = status;
+    frame->x[1] = value;
+}

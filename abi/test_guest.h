@@ -1,0 +1,59 @@
+/* Between the kernel's tests and the user program that they run (tests/guest): a command block for
+ * each thread, in memory shared by both, and the functions that the program offers.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#define TEST_GUEST_SHARED_AT ((uint64_t)0x10000000) /* command blocks, read and write */
+#define TEST_GUEST_ARENA_AT  ((uint64_t)0x20000000) /* for a test to map what it likes */
+#define TEST_GUEST_STACK_AT  ((uint64_t)0x30000000) /* stacks, one after the other, holes between  \
+                                                     */
+
+enum {
+    TEST_GUEST_THREADS = 16, /* command blocks in the shared page */
+    TEST_GUEST_STACK_BYTES = 16 * 1024,
+};
+
+/* What a thread does. in[] are arguments, out[] results; count goes up as it makes progress. */
+enum test_guest_function {
+    GUEST_EXIT,         /* end at once */
+    GUEST_SPIN,         /* count until stop */
+    GUEST_YIELD,        /* yield and count until stop, or in[0] times if that is not 0 */
+    GUEST_SLEEP,        /* in[0] times: sleep until in[1] + n * in[2] ns, counting */
+    GUEST_SYSCALL,      /* raw call in[0] with in[1..6]; out[0] status, out[1] value */
+    GUEST_SYSCALL_LOOP, /* the same until stop, counting */
+    GUEST_LOAD,         /* read a word at in[0] into out[0] */
+    GUEST_STORE,        /* write in[1] to in[0] */
+    GUEST_JUMP,         /* call in[0] */
+    GUEST_TOUCH,        /* write a word in each of in[1] pages from in[0], counting */
+    GUEST_LOAD_LOOP,    /* read a word at in[0] into out[0] until stop, counting */
+    GUEST_STORE_LOOP,   /* write count to in[0] until stop, counting */
+    GUEST_REGISTERS,    /* all registers keep their values until stop; out[0]: number of failures */
+    GUEST_VECTOR,       /* vector registers keep their values until stop; out[0]: failures */
+    GUEST_VECTOR_CLEAN, /* out[0]: bits that were set in vector registers at their first use */
+    GUEST_FAULT,        /* enum test_guest_fault in[0]; out[0] = 1 if nothing happened */
+};
+
+struct test_guest_command {
+    uint64_t function;
+    uint64_t in[8];
+    uint64_t stop;
+    uint64_t started;
+    uint64_t finished;
+    uint64_t count;
+    uint64_t out[4];
+    uint64_t reserved[15];
+};
+
+/* Faults that every architecture knows (in[0] of GUEST_FAULT). */
+enum test_guest_fault {
+    GUEST_FAULT_UNDEFINED,  /* an undefined instruction */
+    GUEST_FAULT_PRIVILEGED, /* an instruction of the kernel's */
+    GUEST_FAULT_BREAKPOINT,
+    GUEST_FAULT_HALT,          /* wait or halt: kills or does nothing, never stops the CPU */
+    GUEST_FAULT_SYSTEM_STATE,  /* write a control register */
+    GUEST_FAULT_BAD_STACK,     /* push on a stack pointer into the kernel half */
+    GUEST_FAULT_NON_CANONICAL, /* jump to an address that is neither user nor kernel half */
+    GUEST_FAULT_COUNT
+};

@@ -1,0 +1,162 @@
+/* The fixture behind every test that needs user threads (see kernel/user_fixture.h). */
+#include <kernel/coroutine.h>
+#include <kernel/flat.h>
+#include <kernel/frame.h>
+#include <kernel/sched.h>
+#include <kernel/test.h>
+#include <kernel/user_fixture.h>
+
+extern const struct flat_header user_test_image;
+
+#define WAIT_MAX_NS ((uint64_t)10 * 1000 * 1000 * 1000)
+#define STACK_STEP  ((uint64_t)0x100000)
+
+static_assert(sizeof(struct test_guest_command) * TEST_GUEST_THREADS <= PAGE_SIZE, "one page");
+
+static uint64_t stack_top(unsigned index)
+{
+    return TEST_GUEST_STACK_AT + STACK_STEP * index + TEST_GUEST_STACK_BYTES;
+}
+
+static enum status map_all(struct user_fixture *fixture)
+{
+    unsigned data = PERM_READ | PERM_WRITE;
+    enum status status = flat_load(fixture->vspace, &user_test_image);
+    if (status == OK)
+        status = vspace_map(fixture->vspace, uaddr(TEST_GUEST_SHARED_AT), fixture->shared, 1, data);
+    for (unsigned i = 0; status == OK && i < TEST_GUEST_THREADS; i++)
+        status = vspace_reserve(fixture->vspace, uaddr(stack_top(i) - TEST_GUEST_STACK_BYTES),
+                                TEST_GUEST_STACK_BYTES, data);
+    return status;
+}
+
+bool user_fixture_init(struct user_fixture *fixture)
+{
+    *fixture = (struct user_fixture){ .vspace = NULL };
+    enum status status = vspace_create(&fixture->vspace);
+    if (status == OK)
+        status = frame_alloc(0, FRAME_ZERO, &fixture->shared);
+    if (status == OK) {
+        fixture->command = frame_kernel(fixture->shared);
+        status = map_all(fixture);
+    }
+    if (status == OK)
+        return true;
+    test_fail(__FILE__, __LINE__, "no memory for the fixture");
+    user_fixture_destroy(fixture);
+    return false;
+}
+
+void user_fixture_destroy(struct user_fixture *fixture)
+{
+    for (unsigned i = 0; i < TEST_GUEST_THREADS; i++) {
+        if (fixture->thread[i] == NULL)
+            continue;
+        thread_kill(fixture->thread[i]);
+        (void)user_wait_dead(fixture, i);
+        thread_put(fixture->thread[i]);
+    }
+    if (fixture->vspace != NULL)
+        vspace_put(fixture->vspace);
+    if (fixture->shared != NULL)
+        frame_put(fixture->shared);
+}
+
+bool user_prepare(struct user_fixture *fixture, unsigned index, enum test_guest_function function)
+{
+    if (fixture->thread[index] != NULL) {
+        thread_put(fixture->thread[index]);
+        fixture->thread[index] = NULL;
+    }
+    fixture->command[index] = (struct test_guest_command){ .function = function };
+    uint64_t argument = TEST_GUEST_SHARED_AT + sizeof(struct test_guest_command) * index;
+    enum status status = thread_create(fixture->vspace, uaddr(user_test_image.entry),
+                                       uaddr(stack_top(index)), argument, &fixture->thread[index]);
+    if (status != OK)
+        test_fail(__FILE__, __LINE__, "thread_create");
+    return status == OK;
+}
+
+void user_start(struct user_fixture *fixture, unsigned index)
+{
+    EXPECT_EQ(thread_start(fixture->thread[index]), OK);
+}
+
+bool user_run(struct user_fixture *fixture, unsigned index, enum test_guest_function function,
+              uint64_t in_0, uint64_t in_1)
+{
+    if (!user_prepare(fixture, index, function))
+        return false;
+    fixture->command[index].in[0] = in_0;
+    fixture->command[index].in[1] = in_1;
+    user_start(fixture, index);
+    return true;
+}
+
+void user_pin(struct user_fixture *fixture, unsigned index, uint32_t cpu)
+{
+    struct cpu_mask mask = { .word = { 0 } };
+    cpu_mask_set(&mask, cpu);
+    EXPECT_EQ(sched_set_affinity(fixture->thread[index], &mask), OK);
+}
+
+/* ---- Waiting ---- */
+
+struct goal {
+    struct user_fixture *fixture;
+    unsigned index;
+    uint64_t count;
+};
+
+static bool is_dead(void *argument)
+{
+    const struct goal *goal = argument;
+    return thread_is_dead(goal->fixture->thread[goal->index]);
+}
+
+static bool is_started(void *argument)
+{
+    const struct goal *goal = argument;
+    return READ_ONCE(goal->fixture->command[goal->index].started) != 0;
+}
+
+static bool has_counted(void *argument)
+{
+    const struct goal *goal = argument;
+    return user_count(goal->fixture, goal->index) >= goal->count;
+}
+
+static bool never(void *argument)
+{
+    (void)argument;
+    return false;
+}
+
+static bool wait_for(bool (*condition)(void *argument), struct goal *goal, const char *what)
+{
+    if (coroutine_wait(condition, goal, clock_now_ns() + WAIT_MAX_NS) == OK)
+        return true;
+    test_note("thread %u: timed out", goal->index);
+    test_fail(__FILE__, __LINE__, what);
+    return false;
+}
+
+bool user_wait_dead(struct user_fixture *fixture, unsigned index)
+{
+    return wait_for(is_dead, &(struct goal){ fixture, index, 0 }, "the thread dies");
+}
+
+bool user_wait_started(struct user_fixture *fixture, unsigned index)
+{
+    return wait_for(is_started, &(struct goal){ fixture, index, 0 }, "the thread starts");
+}
+
+bool user_wait_count(struct user_fixture *fixture, unsigned index, uint64_t at_least)
+{
+    return wait_for(has_counted, &(struct goal){ fixture, index, at_least }, "the thread gets on");
+}
+
+void user_let_run_ns(uint64_t duration_ns)
+{
+    (void)coroutine_wait(never, NULL, clock_now_ns() + duration_ns);
+}

@@ -1,0 +1,130 @@
+/* The user program of the kernel's tests: does what its command block says (abi/test_guest.h). */
+#include <base/compiler.h>
+#include <rt/syscall.h>
+#include <stdbool.h>
+#include <test_guest.h>
+
+void main(struct test_guest_command *command);
+
+/* tests/guest/arch: fill every register from `seed`, spin a while or make a system call, compare.
+ * Returns how many differ.
+ */
+uint64_t guest_check_registers(uint64_t seed);
+uint64_t guest_check_vector(uint64_t seed, uint64_t spins);
+/* All vector registers, ORed into a word. */
+uint64_t guest_read_vector(void);
+void guest_fault(uint64_t kind);
+
+static void step(struct test_guest_command *command)
+{
+    WRITE_ONCE(command->count, command->count + 1);
+}
+
+static bool stopped(const struct test_guest_command *command)
+{
+    return READ_ONCE(command->stop) != 0;
+}
+
+static volatile uint64_t *word_at(uint64_t address)
+{
+    return (volatile uint64_t *)(uintptr_t)address;
+}
+
+static void run_syscall(struct test_guest_command *command)
+{
+    uint64_t value = 0;
+    enum status status = syscall_raw(command->in[0], &command->in[1], &value);
+    command->out[0] = (uint64_t)status;
+    command->out[1] = value;
+}
+
+static void run_sleep(struct test_guest_command *command)
+{
+    for (uint64_t i = 0; i < command->in[0]; i++) {
+        thread_yield(command->in[1] + i * command->in[2]);
+        step(command);
+    }
+}
+
+static void run_yield(struct test_guest_command *command)
+{
+    for (uint64_t i = 0; !stopped(command) && (command->in[0] == 0 || i < command->in[0]); i++) {
+        thread_yield(0);
+        step(command);
+    }
+}
+
+static void run_touch(struct test_guest_command *command)
+{
+    for (uint64_t i = 0; i < command->in[1]; i++) {
+        *word_at(command->in[0] + i * 4096) = i;
+        step(command);
+    }
+}
+
+static void run_loop(struct test_guest_command *command)
+{
+    while (!stopped(command)) {
+        switch (command->function) {
+        case GUEST_SYSCALL_LOOP:
+            run_syscall(command);
+            break;
+        case GUEST_LOAD_LOOP:
+            WRITE_ONCE(command->out[0], *word_at(command->in[0]));
+            break;
+        case GUEST_STORE_LOOP:
+            *word_at(command->in[0]) = command->count;
+            break;
+        case GUEST_REGISTERS:
+            command->out[0] += guest_check_registers(command->in[0] + command->count);
+            break;
+        case GUEST_VECTOR:
+            command->out[0] += guest_check_vector(command->in[0] + command->count, command->in[1]);
+            break;
+        default:
+            break; /* GUEST_SPIN */
+        }
+        step(command);
+    }
+}
+
+void main(struct test_guest_command *command)
+{
+    WRITE_ONCE(command->started, 1);
+    switch (command->function) {
+    case GUEST_EXIT:
+        break;
+    case GUEST_YIELD:
+        run_yield(command);
+        break;
+    case GUEST_SLEEP:
+        run_sleep(command);
+        break;
+    case GUEST_SYSCALL:
+        run_syscall(command);
+        break;
+    case GUEST_LOAD:
+        command->out[0] = *word_at(command->in[0]);
+        break;
+    case GUEST_STORE:
+        *word_at(command->in[0]) = command->in[1];
+        break;
+    case GUEST_JUMP:
+        ((void (*)(void))(uintptr_t)command->in[0])();
+        break;
+    case GUEST_TOUCH:
+        run_touch(command);
+        break;
+    case GUEST_VECTOR_CLEAN:
+        command->out[0] = guest_read_vector();
+        break;
+    case GUEST_FAULT:
+        guest_fault(command->in[0]);
+        command->out[0] = 1;
+        break;
+    default:
+        run_loop(command);
+        break;
+    }
+    WRITE_ONCE(command->finished, 1);
+}

@@ -1,0 +1,43 @@
+/* Numbers that assembly needs. */
+#include "regs.h"
+#include "x86.h"
+#include <kernel/thread.h>
+#include <limine.h>
+
+void asm_offsets(void);
+
+void asm_offsets(void)
+{
+    DEFINE(CPU_FRAME, offsetof(struct cpu, arch.frame));
+    DEFINE(CPU_SCRATCH, offsetof(struct cpu, arch.scratch));
+    DEFINE(CPU_CURRENT, offsetof(struct cpu, current));
+    DEFINE(CPU_STACK_TOP, offsetof(struct cpu, stack_top));
+
+    DEFINE(FRAME_R15, offsetof(struct trap_frame, r15));
+    DEFINE(FRAME_R14, offsetof(struct trap_frame, r14));
+    DEFINE(FRAME_R13, offsetof(struct trap_frame, r13));
+    DEFINE(FRAME_R12, offsetof(struct trap_frame, r12));
+    DEFINE(FRAME_R11, offsetof(struct trap_frame, r11));
+    DEFINE(FRAME_R10, offsetof(struct trap_frame, r10));
+    DEFINE(FRAME_R9, offsetof(struct trap_frame, r9));
+    DEFINE(FRAME_R8, offsetof(struct trap_frame, r8));
+    DEFINE(FRAME_RBP, offsetof(struct trap_frame, rbp));
+    DEFINE(FRAME_RDI, offsetof(struct trap_frame, rdi));
+    DEFINE(FRAME_RSI, offsetof(struct trap_frame, rsi));
+    DEFINE(FRAME_RDX, offsetof(struct trap_frame, rdx));
+    DEFINE(FRAME_RCX, offsetof(struct trap_frame, rcx));
+    DEFINE(FRAME_RBX, offsetof(struct trap_frame, rbx));
+    DEFINE(FRAME_RAX, offsetof(struct trap_frame, rax));
+    DEFINE(FRAME_VECTOR, offsetof(struct trap_frame, vector));
+    DEFINE(FRAME_ERROR, offsetof(struct trap_frame, error));
+    DEFINE(FRAME_RIP, offsetof(struct trap_frame, rip));
+    DEFINE(FRAME_CS, offsetof(struct trap_frame, cs));
+    DEFINE(FRAME_RFLAGS, offsetof(struct trap_frame, rflags));
+    DEFINE(FRAME_RSP, offsetof(struct trap_frame, rsp));
+    DEFINE(FRAME_SIZE, sizeof(struct trap_frame));
+
+    DEFINE(LIMINE_SMP_ARGUMENT, offsetof(struct limine_smp_info, extra_argument));
+    DEFINE(VECTOR_SYSCALL, TRAP_VECTOR_SYSCALL);
+}
+_Static_assert(offsetof(struct thread, frame) == 0, "entry code takes the one for the other");
+_Static_assert(offsetof(struct cpu, arch.self) == 0, "gs:0 is the CPU");

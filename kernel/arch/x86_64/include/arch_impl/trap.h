@@ -1,0 +1,87 @@
+/* User registers, in the order in which the hardware and entry.S store them: an interrupt from user
+ * mode pushes its five words straight to the end of this structure.
+ *
+ * A system call stores neither rcx nor r11 (the instruction itself overwrites them), nor cs and ss,
+ * which never change after arch_frame_init.
+ */
+#pragma once
+
+#include <arch_impl/cpu.h>
+#include <base/compiler.h>
+#include <kernel/addr.h>
+
+enum {
+    TRAP_VECTOR_NONE = 0x1ff,    /* never entered yet */
+    TRAP_VECTOR_SYSCALL = 0x100, /* by syscall: may go back by sysret */
+};
+
+/* RFLAGS */
+#define X86_FLAGS_FIXED      BIT64(1)
+#define X86_FLAGS_TRAP       BIT64(8)
+#define X86_FLAGS_INTERRUPTS BIT64(9)
+#define X86_FLAGS_RESUME     BIT64(16)
+#define X86_FLAGS_AC         BIT64(18)
+
+struct trap_frame {
+    uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
+    uint64_t rbp, rdi, rsi, rdx, rcx, rbx, rax;
+    uint64_t vector;
+    uint64_t error;
+    uint64_t rip, cs, rflags, rsp, ss; /* by the hardware */
+};
+_Static_assert(sizeof(struct trap_frame) % 16 == 0, "the hardware aligns its stack to 16");
+
+/* The instruction pointer is kept below USER_END: no frame can make sysret or iretq fault. */
+static inline void arch_frame_init(struct trap_frame *frame, uaddr_t ip, uaddr_t sp,
+                                   uint64_t argument)
+{
+    *frame = (struct trap_frame){
+        .rip = MIN(ip.raw, USER_END),
+        .rsp = sp.raw,
+        .rdi = argument,
+        .vector = TRAP_VECTOR_NONE,
+        .cs = SELECTOR_USER_CODE,
+        .ss = SELECTOR_USER_DATA,
+        .rflags = X86_FLAGS_FIXED | X86_FLAGS_INTERRUPTS,
+    };
+}
+
+static inline uint64_t arch_frame_ip(const struct trap_frame *frame)
+{
+    return frame->rip;
+}
+
+static inline uint64_t arch_frame_sp(const struct trap_frame *frame)
+{
+    return frame->rsp;
+}
+
+static inline uint64_t arch_frame_syscall_number(const struct trap_frame *frame)
+{
+    return frame->rax;
+}
+
+static inline uint64_t arch_frame_syscall_argument(const struct trap_frame *frame, unsigned index)
+{
+    switch (index) {
+    case 0:
+        return frame->rdi;
+    case 1:
+        return frame->rsi;
+    case 2:
+        return frame->rdx;
+    case 3:
+        return frame->r10;
+    case 4:
+        return frame->r8;
+    default:
+        return frame->r9;
+    }
+}
+
+static inline void arch_frame_syscall_return(struct trap_frame *frame, uint64_t status,
+                                             uint64_t value)
+{
+    frame->rax = status;
+    frame->rdx = value;
+}

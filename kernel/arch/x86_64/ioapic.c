@@ -1,0 +1,189 @@
+/* Interrupt lines: the I/O APICs, and the pair of 8259s that they replace.
+ *
+ * A line gets a vector when it is first enabled and keeps it. Lines go to the boot CPU.
+ */
+#include "regs.h"
+#include "x86.h"
+#include <arch/irq.h>
+#include <kernel/irq.h>
+#include <kernel/kmap.h>
+#include <kernel/log.h>
+#include <kernel/panic.h>
+#include <kernel/platform.h>
+#include <kernel/spinlock.h>
+
+enum { IOAPIC_SELECT = 0, IOAPIC_WINDOW = 4 }; /* in words */
+enum { IOAPIC_VERSION = 1, IOAPIC_REDIRECTION = 0x10 };
+
+#define REDIRECT_MASKED     0x10000u
+#define REDIRECT_LEVEL      0x8000u
+#define REDIRECT_ACTIVE_LOW 0x2000u
+
+enum { PIC_MASTER = 0x20, PIC_SLAVE = 0xa0, PIC_READ_IN_SERVICE = 0x0b, PIC_EOI = 0x20 };
+enum { ISA_LINES = 16 };
+
+struct ioapic {
+    volatile uint32_t *registers;
+    unsigned first_line;
+    unsigned line_count;
+};
+
+static struct spinlock ioapic_lock = SPINLOCK_INIT(RANK_IRQ);
+static struct ioapic ioapics[PLATFORM_IOAPIC_MAX]; /* [C] after x86_ioapic_init */
+static size_t ioapic_count;                        /* [C] */
+static uint32_t boot_lapic_id;                     /* [C] */
+static uint16_t line_of_vector[256];               /* [L] line + 1, 0: none; read without */
+static unsigned next_vector = VECTOR_LINE_FIRST;   /* [L] */
+
+static uint32_t ioapic_read(const struct ioapic *ioapic, unsigned index)
+{
+    ioapic->registers[IOAPIC_SELECT] = index;
+    return ioapic->registers[IOAPIC_WINDOW];
+}
+
+static void ioapic_write(const struct ioapic *ioapic, unsigned index, uint32_t value)
+{
+    ioapic->registers[IOAPIC_SELECT] = index;
+    ioapic->registers[IOAPIC_WINDOW] = value;
+}
+
+static void ioapic_add(const struct platform_ioapic *found)
+{
+    void *mapped;
+    struct ioapic *ioapic = &ioapics[ioapic_count];
+    paddr_t page = paddr(ALIGN_DOWN(found->base, (uint64_t)PAGE_SIZE));
+    if (kmap_device(page, PAGE_SIZE, PERM_READ | PERM_WRITE | PERM_DEVICE, &mapped) != OK) {
+        log_warn("I/O APIC at %#llx: no room to map it", (unsigned long long)found->base);
+        return;
+    }
+    ioapic->registers = (volatile uint32_t *)((uint8_t *)mapped + (found->base & PAGE_MASK));
+    ioapic->first_line = found->first_gsi;
+    ioapic->line_count = (ioapic_read(ioapic, IOAPIC_VERSION) >> 16 & 0xff) + 1;
+    for (unsigned i = 0; i < ioapic->line_count; i++)
+        ioapic_write(ioapic, IOAPIC_REDIRECTION + 2 * i, REDIRECT_MASKED);
+    ioapic_count++;
+}
+
+void x86_ioapic_init(void)
+{
+    boot_lapic_id = x86_lapic_id();
+    for (size_t i = 0; i < platform.ioapic_count; i++)
+        ioapic_add(&platform.ioapic[i]);
+    if (ioapic_count == 0)
+        log_warn("no I/O APIC: no device can interrupt");
+}
+
+/* ---- Lines ---- */
+
+static const struct ioapic *ioapic_of(unsigned line)
+{
+    for (size_t i = 0; i < ioapic_count; i++) {
+        if (line >= ioapics[i].first_line && line - ioapics[i].first_line < ioapics[i].line_count)
+            return &ioapics[i];
+    }
+    return NULL;
+}
+
+unsigned x86_line_of_isa(uint8_t isa_irq)
+{
+    for (size_t i = 0; i < platform.override_count; i++) {
+        if (platform.override[i].isa_irq == isa_irq)
+            return platform.override[i].gsi;
+    }
+    return isa_irq;
+}
+
+/* ISA interrupts are edges and PCI ones low levels, unless the firmware says otherwise. */
+static uint32_t line_signalling(unsigned line)
+{
+    for (size_t i = 0; i < platform.override_count; i++) {
+        const struct platform_override *override = &platform.override[i];
+        if (override->gsi == line)
+            return (override->level ? REDIRECT_LEVEL : 0) |
+                   (override->active_low ? REDIRECT_ACTIVE_LOW : 0);
+    }
+    return line < ISA_LINES ? 0 : REDIRECT_LEVEL | REDIRECT_ACTIVE_LOW;
+}
+
+/* 0: all are taken. */
+static unsigned vector_for_line(unsigned line) REQUIRES(ioapic_lock)
+{
+    for (unsigned vector = VECTOR_LINE_FIRST; vector < next_vector; vector++) {
+        if (line_of_vector[vector] == line + 1)
+            return vector;
+    }
+    if (next_vector > VECTOR_LINE_LAST)
+        return 0;
+    WRITE_ONCE(line_of_vector[next_vector], (uint16_t)(line + 1));
+    return next_vector++;
+}
+
+bool x86_line_of_vector(unsigned vector, unsigned *line_out)
+{
+    uint16_t line = READ_ONCE(line_of_vector[vector & 0xff]);
+    if (line == 0)
+        return false;
+    *line_out = line - 1u;
+    return true;
+}
+
+enum status arch_irq_enable(unsigned line)
+{
+    const struct ioapic *ioapic = ioapic_of(line);
+    if (ioapic == NULL || line >= IRQ_MAX)
+        return ERR_RANGE;
+
+    spinlock_acquire(&ioapic_lock);
+    unsigned vector = vector_for_line(line);
+    if (vector != 0) {
+        unsigned index = IOAPIC_REDIRECTION + 2 * (line - ioapic->first_line);
+        ioapic_write(ioapic, index + 1, boot_lapic_id << 24);
+        ioapic_write(ioapic, index, line_signalling(line) | vector);
+    }
+    spinlock_release(&ioapic_lock);
+    return vector != 0 ? OK : ERR_LIMIT;
+}
+
+void arch_irq_disable(unsigned line)
+{
+    const struct ioapic *ioapic = ioapic_of(line);
+    if (ioapic == NULL)
+        return;
+    spinlock_acquire(&ioapic_lock);
+    unsigned index = IOAPIC_REDIRECTION + 2 * (line - ioapic->first_line);
+    ioapic_write(ioapic, index, ioapic_read(ioapic, index) | REDIRECT_MASKED);
+    spinlock_release(&ioapic_lock);
+}
+
+/* ---- The 8259s ---- */
+
+/* Moved away from the exceptions' vectors first: even masked, they raise spurious interrupts. */
+void x86_pic_mask(void)
+{
+    out8(PIC_MASTER, 0x11);
+    out8(PIC_SLAVE, 0x11);
+    out8(PIC_MASTER + 1, VECTOR_PIC);
+    out8(PIC_SLAVE + 1, VECTOR_PIC + 8);
+    out8(PIC_MASTER + 1, 4);
+    out8(PIC_SLAVE + 1, 2);
+    out8(PIC_MASTER + 1, 1);
+    out8(PIC_SLAVE + 1, 1);
+    out8(PIC_MASTER + 1, 0xff);
+    out8(PIC_SLAVE + 1, 0xff);
+}
+
+/* A spurious 7 or 15 is not in service and must not be acknowledged, except at the master when it
+ * comes by way of the slave. Anything else here was masked too late: acknowledge it, and it stays
+ * away.
+ */
+void x86_pic_interrupt(unsigned vector)
+{
+    unsigned line = vector - VECTOR_PIC;
+    uint16_t pic = line < 8 ? PIC_MASTER : PIC_SLAVE;
+    out8(pic, PIC_READ_IN_SERVICE);
+    bool in_service = (in8(pic) >> (line & 7) & 1) != 0;
+    if (in_service)
+        out8(pic, PIC_EOI);
+    if (pic == PIC_SLAVE)
+        out8(PIC_MASTER, PIC_EOI);
+}

@@ -18,16 +18,17 @@
 #include <limine.h>
 
 /* SCTLR_EL1 (Arm ARM D17.2.118) */
-#define SCTLR_RESERVED_1   (BIT64(29) | BIT64(28) | BIT64(22) | BIT64(20) | BIT64(11) | BIT64(8))
+#define SCTLR_RESERVED_1                                                                           \
+    (BIT64(29) | BIT64(28) | BIT64(22) | BIT64(20) | BIT64(11) | BIT64(8) | BIT64(7))
 #define SCTLR_MMU          BIT64(0)
 #define SCTLR_CACHE        BIT64(2)
 #define SCTLR_SP_ALIGNED   (BIT64(3) | BIT64(4)) /* EL1 and EL0 */
 #define SCTLR_INSTRUCTIONS BIT64(12)
 #define SCTLR_USER_CACHE                                                                           \
-    (BIT64(14) | BIT64(15) | BIT64(26))         /* DC ZVA, CTR_EL0, cleaning by address */
-#define SCTLR_USER_WAIT (BIT64(16) | BIT64(18)) /* WFI and WFE do not trap */
-#define SCTLR_WXN       BIT64(19)
-#define SCTLR_KEEP_PAN  BIT64(23) /* must be 1 where there is no PAN */
+    (BIT64(14) | BIT64(15) | BIT64(26)) /* DC ZVA, CTR_EL0, cleaning by address */
+#define SCTLR_USER_WFE BIT64(18)        /* WFE does not trap, WFI does */
+#define SCTLR_WXN      BIT64(19)
+#define SCTLR_KEEP_PAN BIT64(23) /* must be 1 where there is no PAN */
 
 #define VIRTUAL_TIMER_INTID 27
 #define STOP_WAIT_NS        UINT64_C(100000000)
@@ -86,7 +87,7 @@ static bool has_uao(void)
 static void control_registers_init(void)
 {
     uint64_t sctlr = SCTLR_RESERVED_1 | SCTLR_MMU | SCTLR_CACHE | SCTLR_SP_ALIGNED |
-                     SCTLR_INSTRUCTIONS | SCTLR_USER_CACHE | SCTLR_USER_WAIT | SCTLR_WXN;
+                     SCTLR_INSTRUCTIONS | SCTLR_USER_CACHE | SCTLR_USER_WFE | SCTLR_WXN;
     if (!has_pan())
         sctlr |= SCTLR_KEEP_PAN;
     SYSREG_WRITE(sctlr_el1, sctlr);

@@ -38,6 +38,7 @@ kernel_entry:
     .global secondary_entry
     .type secondary_entry, %function
 secondary_entry:
+    dmb     ishld                   /* the loader's look at goto_address comes first */
     ldr     x19, [x0, #SMP_INFO_ARGUMENT]   /* struct cpu */
     exception_setup x1
     msr     tpidr_el1, x19

@@ -62,7 +62,9 @@ static void v2_cpu_init(struct cpu *cpu, unsigned intid)
 
 static uint32_t v2_acknowledge(void)
 {
-    return mmio_read32(interface, GICC_IAR);
+    uint32_t token = mmio_read32(interface, GICC_IAR);
+    DSB(sy); /* the read takes effect before what the handler does */
+    return token;
 }
 
 static void v2_end(uint32_t token)

@@ -15,6 +15,7 @@
 #include <arch/mmu.h>
 #include <arch/pte.h>
 #include <kernel/boot_info.h>
+#include <kernel/ipi.h>
 #include <kernel/vspace.h>
 
 /* TCR_EL1 */
@@ -157,12 +158,6 @@ void arch_vspace_init(struct vspace *vspace)
     vspace->arch.asid_word = 0;
 }
 
-/* Its ASID comes back only with a new generation, and that flushes: nothing to do. */
-void arch_vspace_fini(struct vspace *vspace)
-{
-    vspace->arch.asid_word = 0;
-}
-
 /* The empty root goes with the ASID that is loaded: nothing can be cached from it. */
 static void load_empty(void)
 {
@@ -201,6 +196,22 @@ void arch_vspace_activate(struct vspace *vspace)
     cpu->vspace = vspace;
     if (previous != NULL)
         cpu_mask_clear(&previous->active, cpu->index);
+}
+
+static void forget(void *argument)
+{
+    if (cpu_self()->vspace == argument)
+        arch_vspace_activate(NULL);
+}
+
+/* A CPU that idles may have it loaded still. The ASID comes back only with a new generation, which
+ * begins with a flush: translations that are left under it are never used.
+ */
+void arch_vspace_fini(struct vspace *vspace)
+{
+    forget(vspace);
+    ipi_call(&vspace->active, forget, vspace);
+    vspace->arch.asid_word = 0;
 }
 
 /* ---- TLB ---- */

@@ -7,6 +7,7 @@
 
 #include <arch/timer.h>
 #include <arch_impl/sysreg.h>
+#include <base/bits.h>
 #include <kernel/cpu.h>
 #include <kernel/panic.h>
 
@@ -18,6 +19,9 @@ enum {
     CTL_ENABLE = 1 << 0,
     CTL_MASK = 1 << 1,
     KCTL_EL0_VIRTUAL_COUNTER = 1 << 1,
+    KCTL_EVENTS = 1 << 2,
+    KCTL_EVENTS_SHIFT = 4,
+    EVENTS_PER_S = 10000,
 };
 
 static uint64_t clock_base;   /* counter at clock_init */
@@ -52,10 +56,21 @@ uint64_t arch_clock_ns(void)
     return scale(counter() - clock_base, ns_per_tick);
 }
 
+/* Which bit of the counter makes an event: user mode may wait with WFE for one that never comes,
+ * and the stream ends its wait.
+ */
+static uint64_t event_bit(void)
+{
+    uint64_t ticks = SYSREG_READ(cntfrq_el0) / EVENTS_PER_S;
+    unsigned bit = ticks < 2 ? 0 : bit_highest(ticks) - 1;
+    return MIN(bit, 15u);
+}
+
 void timer_cpu_init(void)
 {
     SYSREG_WRITE(cntv_ctl_el0, 0);
-    SYSREG_WRITE(cntkctl_el1, KCTL_EL0_VIRTUAL_COUNTER);
+    SYSREG_WRITE(cntkctl_el1, (uint64_t)KCTL_EL0_VIRTUAL_COUNTER | KCTL_EVENTS |
+                                  event_bit() << KCTL_EVENTS_SHIFT);
     isb();
 }
 

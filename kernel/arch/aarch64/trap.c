@@ -162,6 +162,9 @@ void trap_user_sync(struct thread *current, uint64_t syndrome, uint64_t address)
     case EC_INSTRUCTION_ABORT:
         user_abort(current, syndrome, address, PERM_EXECUTE);
         break;
+    case EC_WFI: /* may end at any time: at once. A user must not halt the CPU. */
+        current->frame.pc += 4;
+        break;
     case EC_VECTOR:
         if (!vector_first_use(current))
             trap_user_exception(current, "no memory for vector registers", current->frame.pc);

@@ -23,6 +23,7 @@ enum test_guest_function {
     GUEST_SLEEP,        /* in[0] times: sleep until in[1] + n * in[2] ns, counting */
     GUEST_SYSCALL,      /* raw call in[0] with in[1..6]; out[0] status, out[1] value */
     GUEST_SYSCALL_LOOP, /* the same until stop, counting */
+    GUEST_CALLS,        /* in[1] times the system call in[0], all arguments 0, in the tightest loop */
     GUEST_LOAD,         /* read a word at in[0] into out[0] */
     GUEST_STORE,        /* write in[1] to in[0] */
     GUEST_JUMP,         /* call in[0] */

@@ -99,8 +99,9 @@ void coroutine_poll(void)
     if (ripe())
         arch_stack_swap(&co.caller_sp, co.own_sp);
     if (co.busy) {
+        uint64_t next_ns = clock_now_ns() + COROUTINE_POLL_NS;
         (void)timer_cancel(&co.poll_timer);
-        timer_start(&co.poll_timer, clock_now_ns() + COROUTINE_POLL_NS);
+        timer_start(&co.poll_timer, MIN(next_ns, co.deadline_ns));
     }
 }
 #endif

@@ -14,6 +14,7 @@ uint64_t guest_check_vector(uint64_t seed, uint64_t spins);
 /* All vector registers, ORed into a word. */
 uint64_t guest_read_vector(void);
 void guest_fault(uint64_t kind);
+void guest_calls(uint64_t number, uint64_t times);
 
 static void step(struct test_guest_command *command)
 {
@@ -102,6 +103,9 @@ void main(struct test_guest_command *command)
         break;
     case GUEST_SYSCALL:
         run_syscall(command);
+        break;
+    case GUEST_CALLS:
+        guest_calls(command->in[0], command->in[1]);
         break;
     case GUEST_LOAD:
         command->out[0] = *word_at(command->in[0]);

@@ -11,3 +11,17 @@ stress:
 
 bench:
 	$(Q)tests/bench/run $(if $(filter command%,$(firstword $(origin ARCH))),$(ARCH),x86_64 aarch64) $(if $(T),--only $(T))
+
+# Everything that runs as an ordinary program, by name, for tests/run. Other files add to the lists.
+HOST_UNITS   += $(if $(wildcard build/host.mk),out/host/unit)
+HOST_FUZZERS += $(FUZZERS) out/host/fuzz-canary
+
+.PHONY: host-units host-fuzzers
+host-units: $(HOST_UNITS)
+	@printf '%s\n' $^
+host-fuzzers: $(HOST_FUZZERS)
+	@printf '%s\n' $^
+
+out/host/fuzz-canary: tests/fuzz/canary_fuzz.c | out/host/.
+	$(call say,HOSTCC,$@)
+	$(Q)$(HOSTCC) $(HOST_CFLAGS) -fsanitize=address,undefined,fuzzer -fno-sanitize-recover=all -o $@ $<

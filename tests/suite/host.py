@@ -71,8 +71,9 @@ def fuzz(report):
     binaries = machine.make("host-fuzzers").split()
     for binary in binaries:
         name = os.path.basename(binary)
-        corpus = f"tests/fuzz/corpus/{name.removesuffix('_fuzz')}"
-        command = [binary, f"-runs={FUZZ_RUNS}", f"-seed={FUZZ_SEED}", "-max_total_time=20",
+        corpus = f"tests/fuzz/corpus/{name.removeprefix('fuzz-')}"
+        canary = name == "fuzz-canary"
+        command = [binary, f"-runs={FUZZ_RUNS * (20 if canary else 1)}", f"-seed={FUZZ_SEED}", "-max_total_time=20",
                    "-verbosity=0", "-artifact_prefix=out/logs/"]
         os.makedirs(f"out/fuzz/{name}", exist_ok=True)
         os.makedirs("out/logs", exist_ok=True)
@@ -82,7 +83,7 @@ def fuzz(report):
         done = subprocess.run(command, capture_output=True, text=True, errors="replace",
                               timeout=300 * machine.PATIENCE, env=environment())
         crashed = done.returncode != 0
-        if name.startswith("canary"):
+        if canary:
             report.ok(f"{name} crashes, as it must", crashed, done.stderr[-2000:])
         else:
             report.ok(name, not crashed, done.stderr[-3000:])

@@ -1,8 +1,8 @@
 /* The frame allocator: buddy lists, and a cache of single frames on each CPU.
  *
- * A free block is known by its head (state FREE and its order); everything else about it is on paper
- * only, so splitting and joining touch one structure a step. An owned block carries its order in each
- * of its frames, which is how any of them leads to the head, where references are counted.
+ * A free block is known by its head (state FREE and its order); everything else about it is on
+ * paper only, so splitting and joining touch one structure a step. An owned block carries its order
+ * in each of its frames, which is how any of them leads to the head, where references are counted.
  *
  * Knuth, The Art of Computer Programming vol. 1, 2.5, "buddy system".
  */
@@ -45,7 +45,8 @@ static struct frame *frame_of_node(struct list *node)
     return CONTAINER_OF(node, struct frame, node);
 }
 
-/* Poison: what is free must not change. Only what was freed carries it, not what never was in use. */
+/* Poison: what is free must not change. Only what was freed carries it, not what never was in use.
+ */
 #ifdef CONFIG_DEBUG
 static void block_poison(struct frame *first, size_t count)
 {
@@ -63,8 +64,8 @@ static void block_check_poison(struct frame *first, size_t count)
         if ((first[i].flags & FRAME_POISONED) == 0)
             continue;
         if (!words_are(frame_kernel(&first[i]), PAGE_SIZE, FRAME_POISON))
-            panic("frame %#lx was written to while it was free",
-                  (unsigned long)frame_paddr(&first[i]).raw);
+            panic("frame 0x%llx was written to while it was free",
+                  (unsigned long long)frame_paddr(&first[i]).raw);
         first[i].flags = 0;
     }
 }
@@ -147,10 +148,11 @@ static struct frame *block_find(unsigned order) REQUIRES(frame_lock)
 
 /* The same, with its first `size_bytes` below `limit`. Walks the lists: for old devices only. */
 static struct frame *block_find_below(unsigned order, uint64_t size_bytes, uint64_t limit)
-        REQUIRES(frame_lock)
+    REQUIRES(frame_lock)
 {
     for (unsigned o = order; o <= FRAME_ORDER_MAX; o++) {
-        LIST_FOR_EACH (node, &buddy.block[o]) {
+        LIST_FOR_EACH(node, &buddy.block[o])
+        {
             uint64_t base = frame_paddr(frame_of_node(node)).raw;
             if (base < limit && size_bytes <= limit - base)
                 return frame_of_node(node);
@@ -159,7 +161,8 @@ static struct frame *block_find_below(unsigned order, uint64_t size_bytes, uint6
     return NULL;
 }
 
-/* Free `count` adjacent frames, in the largest aligned blocks that fit. Their state is FREE_TAIL. */
+/* Free `count` adjacent frames, in the largest aligned blocks that fit. Their state is FREE_TAIL.
+ */
 static void range_free(struct frame *first, size_t count) REQUIRES(frame_lock)
 {
     uint64_t number = frame_paddr(first).raw >> PAGE_SHIFT;
@@ -313,9 +316,9 @@ enum status frame_alloc(unsigned order, unsigned flags, struct frame **frame_out
 static struct frame *range_take(unsigned order, size_t count, uint64_t limit)
 {
     spinlock_acquire(&frame_lock);
-    struct frame *frame = limit == UINT64_MAX ?
-                                  block_find(order) :
-                                  block_find_below(order, (uint64_t)count << PAGE_SHIFT, limit);
+    struct frame *frame = limit == UINT64_MAX
+                              ? block_find(order)
+                              : block_find_below(order, (uint64_t)count << PAGE_SHIFT, limit);
     if (frame != NULL) {
         frame = block_split(frame, order);
         range_free(frame + count, ((size_t)1 << order) - count);
@@ -411,8 +414,7 @@ void frame_get_range(struct frame *first, size_t count)
     while (count > 0) {
         struct frame *head = frame_head(first);
         size_t step = frame_rest(first, head, count);
-        uint32_t before =
-                __atomic_fetch_add(&head->references, (uint32_t)step, __ATOMIC_RELAXED);
+        uint32_t before = __atomic_fetch_add(&head->references, (uint32_t)step, __ATOMIC_RELAXED);
         ASSERT(before != 0 && before <= UINT32_MAX - step);
         first += step;
         count -= step;
@@ -482,7 +484,8 @@ static uint64_t check_lists(void) REQUIRES(frame_lock)
     uint64_t free = 0;
 
     for (unsigned order = 0; order <= FRAME_ORDER_MAX; order++) {
-        LIST_FOR_EACH (node, &buddy.block[order]) {
+        LIST_FOR_EACH(node, &buddy.block[order])
+        {
             const struct frame *frame = frame_of_node(node);
             ASSERT(frame->state == FRAME_FREE && frame->order == order && frame->references == 0);
             ASSERT(IS_ALIGNED(frame_paddr(frame).raw, (uint64_t)PAGE_SIZE << order));
@@ -494,8 +497,8 @@ static uint64_t check_lists(void) REQUIRES(frame_lock)
     return free;
 }
 
-/* Check the block that begins at `frame`; returns its length. Other CPUs may move single frames between
- * caches and owners meanwhile: each state is read once.
+/* Check the block that begins at `frame`; returns its length. Other CPUs may move single frames
+ * between caches and owners meanwhile: each state is read once.
  */
 static size_t check_block(const struct frame *frame)
 {

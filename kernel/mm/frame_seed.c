@@ -1,7 +1,7 @@
 /* From the boot loader's memory map to a working frame allocator.
  *
- * Everything goes by ranges: the only work for each frame is one store that sets its state, so that a
- * large machine boots as fast as a small one. The bitmap gathers what is usable and what the
+ * Everything goes by ranges: the only work for each frame is one store that sets its state, so that
+ * a large machine boots as fast as a small one. The bitmap gathers what is usable and what the
  * allocator's own tables take out of it; its runs become buddy blocks, and then it is freed too.
  */
 #include "frame_impl.h"
@@ -132,8 +132,8 @@ static uint64_t *metadata_build(const struct boot_info *info, const struct metad
     words_fill(paddr_to_kernel(paddr(at)), metadata->bitmap_bytes, 0);
 
     while (span_next(info, &cursor, &span)) {
-        uint64_t granule = ((span.section << SECTION_SHIFT) >> GRANULE_SHIFT) +
-                           span.first / GRANULE_FRAMES;
+        uint64_t granule =
+            ((span.section << SECTION_SHIFT) >> GRANULE_SHIFT) + span.first / GRANULE_FRAMES;
         frame_pool.section[span.section] = (struct frame_section){
             .frame = &frame_pool.frame[next],
             .first = span.first,
@@ -147,7 +147,8 @@ static uint64_t *metadata_build(const struct boot_info *info, const struct metad
     return paddr_to_kernel(paddr(at));
 }
 
-/* Set or clear the bits of [base, base + size), a word at a time. The range has frame structures. */
+/* Set or clear the bits of [base, base + size), a word at a time. The range has frame structures.
+ */
 static void bitmap_mark(uint64_t *bitmap, uint64_t base, uint64_t size_bytes, bool usable)
 {
     if (size_bytes == 0)
@@ -196,8 +197,8 @@ static void seed_words(struct frame *first, uint64_t count, uint64_t word)
         (first++)->word = word;
 }
 
-/* Run by run through one section: first every structure gets its state, because a block that becomes
- * free looks at its neighbours; in a second walk what is usable goes to the buddy lists.
+/* Run by run through one section: first every structure gets its state, because a block that
+ * becomes free looks at its neighbours; in a second walk what is usable goes to the buddy lists.
  */
 static void seed_section(const struct frame_section *section, const uint64_t *bitmap, bool release)
 {

@@ -1,9 +1,9 @@
 /* Typed object caches (Bonwick, The Slab Allocator, 1994; magazines: Bonwick and Adams, 2001).
  *
  * A slab is one block of frames. What is known about it stands in the head frame's structure, not
- * beside the objects: the list node, and in owner_word a struct slab_word. Free objects of a slab are
- * linked by index through their first word. An object that lies in a magazine counts as taken from its
- * slab.
+ * beside the objects: the list node, and in owner_word a struct slab_word. Free objects of a slab
+ * are linked by index through their first word. An object that lies in a magazine counts as taken
+ * from its slab.
  *
  * In the debug flavour a red word follows each object and says whether it is in use, which finds
  * overflows and double frees; the body of a free object is poison.
@@ -76,8 +76,8 @@ static void object_check_used(const struct slab_cache *cache, void *object)
 
     if (frame == NULL)
         panic("slab %s: %p is no object of a slab", cache->name, object);
-    size_t offset = (size_t)(paddr_of_direct(object).raw &
-                             (((uint64_t)PAGE_SIZE << cache->slab_order) - 1));
+    size_t offset =
+        (size_t)(paddr_of_direct(object).raw & (((uint64_t)PAGE_SIZE << cache->slab_order) - 1));
     struct frame *slab = frame_of(paddr(paddr_of_direct(object).raw - offset));
     if (slab == NULL || slab->order != cache->slab_order || slab_word(slab)->cache_id != cache->id)
         panic("slab %s: object %p belongs to another cache", cache->name, object);

@@ -1,5 +1,6 @@
-/* Filling and comparing memory by 64-bit words: pages and slab objects, which are aligned to them. The
- * unrolled body keeps the cost near one instruction a word, which is most of what a zeroed page costs.
+/* Filling and comparing memory by 64-bit words: pages and slab objects, which are aligned to them.
+ * The unrolled body keeps the cost near one instruction a word, which is most of what a zeroed page
+ * costs.
  */
 #pragma once
 

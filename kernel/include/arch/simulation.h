@@ -1,5 +1,6 @@
-/* What only the host architecture has: the handles by which a HOST_TEST moves the simulated machine.
- * A CPU is chosen with arch_cpu_set_self. Declared for all, so that such tests compile everywhere.
+/* What only the host architecture has: the handles by which a HOST_TEST moves the simulated
+ * machine. A CPU is chosen with arch_cpu_set_self. Declared for all, so that such tests compile
+ * everywhere.
  */
 #pragma once
 
@@ -16,5 +17,6 @@ void simulation_clock_set(uint64_t now_ns);
 uint64_t simulation_timer(uint32_t cpu_index);
 /* How often user and kernel translations were flushed so far. */
 uint64_t simulation_flush_count(void);
-/* Do what a user program would: read or write one byte at `at`, with faults. False: it would die. */
+/* Do what a user program would: read or write one byte at `at`, with faults. False: it would die.
+ */
 bool simulation_user_access(struct vspace *vspace, uaddr_t at, unsigned access, uint8_t *byte);

@@ -25,9 +25,9 @@ struct frame {
     union {
         struct {
             uint32_t references; /* [A] 0 while free */
-            uint8_t order;       /* [L] of the free block, or of the owned block that it belongs to */
-            uint8_t state;       /* [L] enum frame_state */
-            uint16_t flags;      /* [L] private to the allocator */
+            uint8_t order;  /* [L] of the free block, or of the owned block that it belongs to */
+            uint8_t state;  /* [L] enum frame_state */
+            uint16_t flags; /* [L] private to the allocator */
         };
         uint64_t word; /* all four in one store */
     };
@@ -57,8 +57,8 @@ enum status frame_alloc_range(size_t count, uint64_t align_bytes, uint64_t limit
                               struct frame **frame_out);
 void frame_free_range(struct frame *first, size_t count);
 
-/* References to a block are counted at its head, whichever of its frames is named; the last put frees
- * the block.
+/* References to a block are counted at its head, whichever of its frames is named; the last put
+ * frees the block.
  */
 void frame_get(struct frame *frame);
 void frame_put(struct frame *frame);

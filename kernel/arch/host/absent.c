@@ -1,0 +1,18 @@
+/* What the process does without: stacks of its own to swap, and the table of the kernel's
+ * functions. */
+#include "../../debug/symbols_impl.h"
+#include <kernel/coroutine.h>
+
+const uint64_t symbol_base = 0;
+const uint32_t symbol_count = 0;
+const uint32_t symbol_end = 0;
+const uint32_t symbol_start[1] = { 0 };
+const uint32_t symbol_name_at[1] = { 0 };
+const char symbol_names[1] = "";
+
+void coroutine_poll(void) {}
+
+bool coroutine_active(void)
+{
+    return false;
+}

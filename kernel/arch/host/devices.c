@@ -1,0 +1,130 @@
+/* Console, clock, timer, interrupts and power of the simulated machine. */
+#include <arch/backtrace.h>
+#include <arch/console.h>
+#include <arch/cpu.h>
+#include <arch/irq.h>
+#include <arch/power.h>
+#include <arch/simulation.h>
+#include <arch/timer.h>
+#include <arch/trap.h>
+#include <kernel/console.h>
+#include <kernel/cpu.h>
+#include <kernel/ipi.h>
+#include <kernel/trap.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static uint64_t clock_ns = 1;
+
+void arch_console_put(char c)
+{
+    putchar(c);
+}
+
+uint64_t arch_clock_ns(void)
+{
+    return clock_ns;
+}
+
+void simulation_clock_set(uint64_t now_ns)
+{
+    clock_ns = now_ns;
+}
+
+void arch_timer_set(uint64_t deadline_ns)
+{
+    cpu_self()->arch.timer_ns = deadline_ns;
+}
+
+uint64_t simulation_timer(uint32_t cpu_index)
+{
+    return cpu_get(cpu_index)->arch.timer_ns;
+}
+
+uint64_t arch_cycle_count(void)
+{
+    return clock_ns;
+}
+
+void host_idle(void)
+{
+    struct cpu *cpu = cpu_self();
+
+    if (cpu->arch.ipi_pending != 0) {
+        cpu->arch.ipi_pending = 0;
+        trap_ipi();
+        return;
+    }
+    if (cpu->arch.timer_ns == DEADLINE_NEVER) {
+        fputs("host: idle with nothing to wait for\n", stderr);
+        abort();
+    }
+    if (clock_ns < cpu->arch.timer_ns)
+        clock_ns = cpu->arch.timer_ns;
+    trap_timer();
+}
+
+enum status arch_irq_enable(unsigned line)
+{
+    (void)line;
+    return OK;
+}
+
+void arch_irq_disable(unsigned line)
+{
+    (void)line;
+}
+
+/* Others do not run while this CPU does, so their part is done for them, in their name. */
+void arch_ipi_send(struct cpu *cpu)
+{
+    struct cpu *self = cpu_self();
+
+    cpu->arch.ipi_pending = 1;
+    arch_cpu_set_self(cpu);
+    ipi_poll();
+    arch_cpu_set_self(self);
+}
+
+void arch_stop_others(void) {}
+
+void arch_reboot(void)
+{
+    exit(EXIT_FAILURE);
+}
+
+void arch_power_off(void)
+{
+    exit(EXIT_SUCCESS);
+}
+
+void arch_exit_emulator(unsigned code)
+{
+    exit((int)code);
+}
+
+/* A panic ends here: the sanitizers' report of an abort shows how it came to it. */
+void arch_halt(void)
+{
+    fflush(stdout);
+    abort();
+}
+
+void arch_registers_print(const struct kernel_registers *registers)
+{
+    (void)registers;
+}
+
+size_t arch_backtrace(const struct kernel_registers *registers, uint64_t *address_out, size_t max)
+{
+    (void)registers;
+    (void)address_out;
+    (void)max;
+    return 0;
+}
+
+void arch_frame_print(const struct trap_frame *frame)
+{
+    console_printf("ip 0x%llx sp 0x%llx\n", (unsigned long long)frame->ip,
+                   (unsigned long long)frame->sp);
+}

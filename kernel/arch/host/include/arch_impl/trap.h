@@ -1,0 +1,49 @@
+/* A frame that keeps what the accessors are asked for. */
+#pragma once
+
+struct trap_frame {
+    uint64_t argument[6];
+    uint64_t number;
+    uint64_t status;
+    uint64_t value;
+    uint64_t ip;
+    uint64_t sp;
+    uint64_t reserved;
+};
+
+struct kernel_registers {
+    uint64_t ip;
+};
+
+static inline void arch_frame_init(struct trap_frame *frame, uaddr_t ip, uaddr_t sp,
+                                   uint64_t argument)
+{
+    *frame = (struct trap_frame){ .argument = { argument }, .ip = ip.raw, .sp = sp.raw };
+}
+
+static inline uint64_t arch_frame_ip(const struct trap_frame *frame)
+{
+    return frame->ip;
+}
+
+static inline uint64_t arch_frame_sp(const struct trap_frame *frame)
+{
+    return frame->sp;
+}
+
+static inline uint64_t arch_frame_syscall_number(const struct trap_frame *frame)
+{
+    return frame->number;
+}
+
+static inline uint64_t arch_frame_syscall_argument(const struct trap_frame *frame, unsigned index)
+{
+    return frame->argument[index];
+}
+
+static inline void arch_frame_syscall_return(struct trap_frame *frame, uint64_t status,
+                                             uint64_t value)
+{
+    frame->status = status;
+    frame->value = value;
+}

@@ -1,0 +1,60 @@
+/* Page tables: what kmap.c and vspace_tables.c have in common.
+ *
+ * A table is a frame; its owner_word counts the entries in use, so that an empty table is known
+ * without looking. While a table lies, a removed entry may be "retired" for a moment: no longer
+ * present to the hardware, but its address is kept until the TLBs are flushed and it can be
+ * released.
+ */
+#pragma once
+
+#include <arch/pte.h>
+#include <base/status.h>
+#include <kernel/frame.h>
+
+/* Bytes that one entry of a table of `level` spans. */
+static inline uint64_t ptable_span(unsigned level)
+{
+    return (uint64_t)PAGE_SIZE << (9 * level);
+}
+
+/* The end of the part of [at, end) that lies under the same entry of `level` as `at`. */
+static inline uint64_t ptable_step(uint64_t at, uint64_t end, unsigned level)
+{
+    uint64_t next = (at | (ptable_span(level) - 1)) + 1;
+    return next == 0 || next > end ? end : next;
+}
+
+static inline struct pte *ptable_of(struct pte entry)
+{
+    return paddr_to_kernel(arch_pte_paddr(entry));
+}
+
+/* How many entries of the table are in use. */
+static inline uint64_t *ptable_live(const struct pte *table)
+{
+    return &frame_of(paddr_of_direct(table))->owner_word;
+}
+
+static inline enum status ptable_create(struct pte **table_out)
+{
+    struct frame *frame;
+    enum status status = frame_alloc(0, FRAME_ZERO, &frame);
+
+    if (status != OK)
+        return status;
+    frame->owner_word = 0;
+    *table_out = frame_kernel(frame);
+    return OK;
+}
+
+static inline void ptable_destroy(struct pte *table)
+{
+    frame_put(frame_of(paddr_of_direct(table)));
+}
+
+/* Put a table into an empty slot of its parent. */
+static inline void ptable_link(struct pte *parent, struct pte *slot, const struct pte *table)
+{
+    ++*ptable_live(parent);
+    pte_write(slot, arch_pte_table(paddr_of_direct(table)));
+}

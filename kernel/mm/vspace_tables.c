@@ -1,0 +1,433 @@
+/* The page tables of an address space.
+ *
+ * Each operation walks the tables once, by recursion from the root (four levels deep), and does the
+ * entries of one table in one loop. Removing takes a second walk after the one flush: first entries
+ * are retired, a whole table by its parent's entry alone; when no CPU can use them any more, what
+ * they led to is released.
+ *
+ * Invariant outside of operations: a table other than the root has at least one entry in use.
+ */
+#include "vspace_impl.h"
+#include <kernel/panic.h>
+
+/* Frames that follow each other are given back in one go. */
+struct release {
+    struct frame *first;
+    size_t count;
+};
+
+static struct pte *root_of(const struct vspace *vspace)
+{
+    return paddr_to_kernel(vspace->root);
+}
+
+struct vspace_leaf vspace_tables_find(const struct vspace *vspace, uint64_t at)
+{
+    struct pte *table = root_of(vspace);
+
+    for (unsigned level = PT_LEVELS - 1;; level--) {
+        struct pte *slot = &table[pt_index(at, level)];
+        struct pte pte = pte_read(slot);
+        if (!arch_pte_present(pte) || arch_pte_is_leaf(pte, level))
+            return (struct vspace_leaf){ slot, pte, level };
+        table = ptable_of(pte);
+    }
+}
+
+/* A block may stand for [at, next) if it fills one and the memory behind it is aligned as well. */
+static bool block_fits(const struct vspace_source *source, uint64_t at, uint64_t next,
+                       unsigned level)
+{
+    uint64_t pa = source->pa + (at - source->start);
+
+    return level == 1 && next - at == ptable_span(1) && IS_ALIGNED(pa, ptable_span(1));
+}
+
+static bool any_entry(const struct pte *table, uint64_t at, uint64_t end)
+{
+    const struct pte *slot = &table[pt_index(at, 0)];
+
+    for (size_t i = 0; i < (end - at) >> PAGE_SHIFT; i++) {
+        if (pte_read(&slot[i]).raw != 0)
+            return true;
+    }
+    return false;
+}
+
+static enum status prepare(struct vspace *vspace, struct pte *table, unsigned level, uint64_t at,
+                           uint64_t end, const struct vspace_source *source)
+{
+    if (level == 0) {
+        bool fresh = *ptable_live(table) == 0;
+        return !fresh && any_entry(table, at, end) ? ERR_EXISTS : OK;
+    }
+    for (uint64_t next; at < end; at = next) {
+        struct pte *slot = &table[pt_index(at, level)];
+        struct pte pte = pte_read(slot);
+        struct pte *child = ptable_of(pte);
+        next = ptable_step(at, end, level);
+        if (arch_pte_is_leaf(pte, level))
+            return ERR_EXISTS;
+        if (block_fits(source, at, next, level)) {
+            if (arch_pte_present(pte))
+                return ERR_EXISTS; /* no table is empty */
+            continue;
+        }
+        if (!arch_pte_present(pte)) {
+            enum status status = ptable_create(&child);
+            if (status != OK)
+                return status;
+            ptable_link(table, slot, child);
+            vspace->table_count++;
+        }
+        enum status status = prepare(vspace, child, level - 1, at, next, source);
+        if (status != OK)
+            return status;
+    }
+    return OK;
+}
+
+enum status vspace_tables_prepare(struct vspace *vspace, uint64_t at, uint64_t end,
+                                  const struct vspace_source *source)
+{
+    return prepare(vspace, root_of(vspace), PT_LEVELS - 1, at, end, source);
+}
+
+/* Leaves of one permission differ by the address alone, which every architecture keeps in place. */
+static void install_pages(struct pte *table, uint64_t at, uint64_t end,
+                          const struct vspace_source *source)
+{
+    struct pte *slot = &table[pt_index(at, 0)];
+    size_t count = (size_t)((end - at) >> PAGE_SHIFT);
+    struct pte pte = pte_leaf(paddr(source->pa + (at - source->start)), source->perm, 0);
+
+    for (size_t i = 0; i < count; i++) {
+        pte_write(&slot[i], pte);
+        pte.raw += PAGE_SIZE;
+    }
+    *ptable_live(table) += count;
+}
+
+static void install(struct pte *table, unsigned level, uint64_t at, uint64_t end,
+                    const struct vspace_source *source)
+{
+    if (level == 0) {
+        install_pages(table, at, end, source);
+        return;
+    }
+    for (uint64_t next; at < end; at = next) {
+        struct pte *slot = &table[pt_index(at, level)];
+        next = ptable_step(at, end, level);
+        if (block_fits(source, at, next, level)) {
+            uint64_t pa = source->pa + (at - source->start);
+            pte_write(slot, pte_leaf(paddr(pa), source->perm, level));
+            ++*ptable_live(table);
+        } else {
+            install(ptable_of(pte_read(slot)), level - 1, at, next, source);
+        }
+    }
+}
+
+void vspace_tables_install(struct vspace *vspace, uint64_t at, uint64_t end,
+                           const struct vspace_source *source)
+{
+    install(root_of(vspace), PT_LEVELS - 1, at, end, source);
+    vspace->page_count += (end - at) >> PAGE_SHIFT;
+    arch_pte_publish();
+}
+
+/* ---- Removal ---- */
+
+struct removal {
+    bool leaves;         /* take mappings, not only empty tables */
+    bool flush_needed;   /* something was retired, */
+    bool tables_retired; /* tables among it */
+};
+
+static void retire_slot(struct removal *removal, struct pte *slot)
+{
+    pte_write(slot, pte_retired(pte_read(slot)));
+    removal->flush_needed = true;
+}
+
+static void retire_pages(struct removal *removal, struct pte *table, uint64_t at, uint64_t end)
+{
+    struct pte *slot = &table[pt_index(at, 0)];
+    size_t count = (size_t)((end - at) >> PAGE_SHIFT);
+    uint64_t retired = 0;
+
+    if (!removal->leaves)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        if (pte_read(&slot[i]).raw == 0)
+            continue;
+        retire_slot(removal, &slot[i]);
+        retired++;
+    }
+    *ptable_live(table) -= retired;
+}
+
+static void retire(struct removal *removal, struct pte *table, unsigned level, uint64_t at,
+                   uint64_t end)
+{
+    if (level == 0) {
+        retire_pages(removal, table, at, end);
+        return;
+    }
+    for (uint64_t next; at < end; at = next) {
+        struct pte *slot = &table[pt_index(at, level)];
+        struct pte pte = pte_read(slot);
+        next = ptable_step(at, end, level);
+        bool leaf = arch_pte_is_leaf(pte, level);
+        bool whole = removal->leaves && next - at == ptable_span(level);
+        if (pte.raw == 0 || (leaf && !removal->leaves))
+            continue;
+        if (!leaf && !whole) {
+            retire(removal, ptable_of(pte), level - 1, at, next);
+            if (*ptable_live(ptable_of(pte)) != 0)
+                continue;
+        }
+        retire_slot(removal, slot);
+        removal->tables_retired |= !leaf;
+        --*ptable_live(table);
+    }
+}
+
+static void release_flush(struct release *release)
+{
+    if (release->count != 0)
+        frame_put_range(release->first, release->count);
+    *release = (struct release){ 0 };
+}
+
+/* What a leaf led to. Memory without frames (vspace_map_physical) holds no reference. */
+static void release_pages(struct release *release, uint64_t pa, size_t count)
+{
+    struct frame *frame = frame_of(paddr(pa));
+
+    if (frame != release->first + release->count) {
+        release_flush(release);
+        release->first = frame;
+    }
+    release->count += frame == NULL ? 0 : count;
+}
+
+/* Release all that a table leads to, whether retired or not, and the table itself. */
+static void sweep_table(struct vspace *vspace, struct release *release, struct pte *table,
+                        unsigned level)
+{
+    size_t pages = (size_t)1 << (9 * level);
+
+    for (size_t i = 0; i < PT_ENTRIES; i++) {
+        struct pte pte = pte_revived(table[i]);
+        if (table[i].raw == 0)
+            continue;
+        if (arch_pte_is_leaf(pte, level)) {
+            release_pages(release, arch_pte_paddr(pte).raw, pages);
+            vspace->page_count -= pages;
+        } else {
+            sweep_table(vspace, release, ptable_of(pte), level - 1);
+        }
+    }
+    ptable_destroy(table);
+    vspace->table_count--;
+}
+
+static void sweep(struct vspace *vspace, struct release *release, struct pte *table, unsigned level,
+                  uint64_t at, uint64_t end)
+{
+    size_t pages = (size_t)1 << (9 * level);
+
+    for (uint64_t next; at < end; at = next) {
+        struct pte *slot = &table[pt_index(at, level)];
+        struct pte pte = pte_read(slot);
+        next = ptable_step(at, end, level);
+        if (arch_pte_present(pte)) {
+            if (!arch_pte_is_leaf(pte, level))
+                sweep(vspace, release, ptable_of(pte), level - 1, at, next);
+            continue;
+        }
+        if (pte.raw == 0)
+            continue;
+        pte = pte_revived(pte);
+        if (arch_pte_is_leaf(pte, level)) {
+            release_pages(release, arch_pte_paddr(pte).raw, pages);
+            vspace->page_count -= pages;
+        } else {
+            sweep_table(vspace, release, ptable_of(pte), level - 1);
+        }
+        pte_write(slot, arch_pte_empty());
+    }
+}
+
+void vspace_tables_remove(struct vspace *vspace, uint64_t at, uint64_t end, bool leaves)
+{
+    struct removal removal = { .leaves = leaves };
+    struct release release = { 0 };
+
+    retire(&removal, root_of(vspace), PT_LEVELS - 1, at, end);
+    if (!removal.flush_needed)
+        return;
+    arch_tlb_flush_user(vspace, uaddr(at), (size_t)((end - at) >> PAGE_SHIFT),
+                        removal.tables_retired);
+    sweep(vspace, &release, root_of(vspace), PT_LEVELS - 1, at, end);
+    release_flush(&release);
+}
+
+void vspace_tables_clear(struct vspace *vspace)
+{
+    struct pte *root = root_of(vspace);
+    struct release release = { 0 };
+
+    for (size_t i = 0; i <= pt_index(USER_END, PT_LEVELS - 1); i++) {
+        if (root[i].raw == 0)
+            continue;
+        sweep_table(vspace, &release, ptable_of(root[i]), PT_LEVELS - 2);
+        root[i] = arch_pte_empty();
+    }
+    release_flush(&release);
+}
+
+/* ---- Rights, and questions ---- */
+
+static bool protect(struct pte *table, unsigned level, uint64_t at, uint64_t end, unsigned perm)
+{
+    bool changed = false;
+
+    for (uint64_t next; at < end; at = next) {
+        struct pte *slot = &table[pt_index(at, level)];
+        struct pte pte = pte_read(slot);
+        next = ptable_step(at, end, level);
+        if (!arch_pte_present(pte))
+            continue;
+        if (arch_pte_is_leaf(pte, level)) {
+            unsigned rest = arch_pte_perm(pte) & ~(unsigned)RIGHTS;
+            pte_write(slot, pte_leaf(arch_pte_paddr(pte), perm | rest, level));
+            changed = true;
+        } else {
+            changed |= protect(ptable_of(pte), level - 1, at, next, perm);
+        }
+    }
+    return changed;
+}
+
+void vspace_tables_protect(struct vspace *vspace, uint64_t at, uint64_t end, unsigned perm)
+{
+    if (protect(root_of(vspace), PT_LEVELS - 1, at, end, perm))
+        arch_tlb_flush_user(vspace, uaddr(at), (size_t)((end - at) >> PAGE_SHIFT), false);
+}
+
+static bool used(const struct pte *table, unsigned level, uint64_t at, uint64_t end)
+{
+    if (level == 0)
+        return any_entry(table, at, end);
+    for (uint64_t next; at < end; at = next) {
+        struct pte pte = pte_read(&table[pt_index(at, level)]);
+        next = ptable_step(at, end, level);
+        if (arch_pte_present(pte) &&
+            (arch_pte_is_leaf(pte, level) || used(ptable_of(pte), level - 1, at, next)))
+            return true;
+    }
+    return false;
+}
+
+bool vspace_tables_used(const struct vspace *vspace, uint64_t at, uint64_t end)
+{
+    return used(root_of(vspace), PT_LEVELS - 1, at, end);
+}
+
+uint64_t vspace_tables_gap(const struct vspace *vspace, uint64_t at, uint64_t end)
+{
+    while (at < end) {
+        struct vspace_leaf leaf = vspace_tables_find(vspace, at);
+        if (!arch_pte_present(leaf.pte))
+            return at;
+        at = ptable_step(at, end, leaf.level);
+        /* Go on in the same table as long as it lasts. */
+        for (unsigned left = PT_ENTRIES - 1 - pt_index(at - PAGE_SIZE, 0);
+             leaf.level == 0 && left > 0 && at < end; left--) {
+            if (!arch_pte_present(pte_read(++leaf.slot)))
+                return at;
+            at += PAGE_SIZE;
+        }
+    }
+    return end;
+}
+
+/* ---- Blocks ---- */
+
+bool vspace_tables_cuts(const struct vspace *vspace, uint64_t at)
+{
+    if (at >= USER_END)
+        return false;
+    struct vspace_leaf leaf = vspace_tables_find(vspace, at);
+
+    return arch_pte_present(leaf.pte) && !IS_ALIGNED(at, ptable_span(leaf.level));
+}
+
+/* Going from a block to a table, aarch64 forbids that both be seen at once (break before make). Who
+ * faults meanwhile waits for the lock and finds the page again.
+ */
+void vspace_tables_split(struct vspace *vspace, uint64_t at, struct pte *table_taken)
+{
+    struct vspace_leaf leaf = vspace_tables_find(vspace, at);
+    uint64_t start = ALIGN_DOWN(at, ptable_span(leaf.level));
+    struct vspace_source source = {
+        .start = start,
+        .pa = arch_pte_paddr(leaf.pte).raw,
+        .perm = arch_pte_perm(leaf.pte),
+    };
+
+    ASSERT(leaf.level == 1);
+    install_pages(table_taken, start, start + ptable_span(1), &source);
+    pte_write(leaf.slot, pte_retired(leaf.pte));
+    arch_tlb_flush_user(vspace, uaddr(start), PT_ENTRIES, false);
+    pte_write(leaf.slot, arch_pte_table(paddr_of_direct(table_taken)));
+    vspace->table_count++;
+    arch_pte_publish();
+}
+
+/* ---- Demand-zero ---- */
+
+/* Create `count` tables, or none. */
+static enum status create_tables(struct pte **table, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        enum status status = ptable_create(&table[i]);
+        if (status == OK)
+            continue;
+        while (i-- > 0)
+            ptable_destroy(table[i]);
+        return status;
+    }
+    return OK;
+}
+
+enum status vspace_tables_fill(struct vspace *vspace, uint64_t at, unsigned perm)
+{
+    struct vspace_leaf gap = vspace_tables_find(vspace, at);
+    struct pte *table[PT_LEVELS];
+    struct frame *frame;
+    enum status status = frame_alloc(0, FRAME_ZERO, &frame);
+
+    if (status != OK)
+        return status;
+    status = create_tables(table, gap.level);
+    if (status != OK) {
+        frame_put(frame);
+        return status;
+    }
+    /* The slot's table begins at its page. */
+    struct pte *parent = (struct pte *)ALIGN_DOWN((uintptr_t)gap.slot, PAGE_SIZE);
+    for (unsigned level = gap.level; level > 0; level--) {
+        struct pte *child = table[level - 1];
+        ptable_link(parent, &parent[pt_index(at, level)], child);
+        vspace->table_count++;
+        parent = child;
+    }
+    pte_write(&parent[pt_index(at, 0)], pte_leaf(frame_paddr(frame), perm, 0));
+    ++*ptable_live(parent);
+    vspace->page_count++;
+    arch_pte_publish();
+    return OK;
+}

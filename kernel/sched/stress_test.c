@@ -1,4 +1,4 @@
-/* Stress: for `stress_seconds=` (default 3) of guest time, random operations on three address
+/* Stress: for `stress=` (default 3) of guest time, random operations on three address
  * spaces full of threads, on all CPUs: start, kill, move, reprioritise, map, protect and unmap
  * under their feet, sleep, kernel timers, cross calls.
  *
@@ -236,8 +236,8 @@ static void finish(void)
 GUEST_TEST(stress)
 {
     uint64_t seconds = DEFAULT_SECONDS;
-    if (cmdline_has("stress_seconds") && cmdline_number("stress_seconds", &seconds) != OK)
-        test_fail(__FILE__, __LINE__, "stress_seconds= is a number");
+    if (cmdline_has("stress") && cmdline_number("stress", &seconds) != OK)
+        test_fail(__FILE__, __LINE__, "stress= is a number");
     stress = (struct stress){ .random = test_seed() };
     for (unsigned s = 0; s < SPACES; s++) {
         if (!user_fixture_init(&stress.space[s])) {

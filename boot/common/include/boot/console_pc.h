@@ -1,0 +1,8 @@
+/* The PC's first serial port and its clock, for the front ends that start on bare x86_64. */
+#pragma once
+
+#include <boot/platform.h>
+
+void serial_put(struct boot_platform *platform, char c);
+/* Read the CMOS clock into the platform's facts; leaves them alone if there is none. */
+void rtc_read(struct boot_platform *platform);

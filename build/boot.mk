@@ -1,0 +1,48 @@
+# The loader without UEFI, and behind it the bundle (configuration, kernel, modules) in one file:
+# out/ARCH/themelios-direct is an ELF file for PVH and Multiboot2 on x86_64, an arm64 Image on aarch64.
+BOOT_DIRECT := $(OUT)/themelios-direct
+BOOT_BUNDLE := $(OUT)/bundle.cpio
+BOOT_DIRECTORIES_x86_64  := boot/pvh boot/multiboot2
+BOOT_DIRECTORIES_aarch64 := boot/arm64-image
+BOOT_SCRIPT_x86_64       := boot/pvh/loader.ld
+BOOT_SCRIPT_aarch64      := boot/arm64-image/loader.ld
+BOOT_SCRIPT := $(BOOT_SCRIPT_$(ARCH))
+
+BOOT_SOURCES := $(call plain,$(sort $(wildcard boot/common/*.[cS] boot/common/$(ARCH)/*.[cS] \
+	$(addsuffix /*.[cS],$(BOOT_DIRECTORIES_$(ARCH)))) lib/base/fmt.c lib/base/string.c))
+BOOT_OBJECTS := $(patsubst %,$(OUT)/boot/%.o,$(BOOT_SOURCES))
+
+# Position independent: an Image lies where it was put, and CPUs run parts of the loader through the
+# direct map.
+BOOT_CFLAGS := $(filter-out -fno-pic -fno-pie,$(TARGET_CFLAGS)) $(WARNINGS) -Wframe-larger-than=2048 \
+	-fpie -mgeneral-regs-only $(if $(filter x86_64,$(ARCH)),-mno-red-zone,-mstrict-align)
+BOOT_INCLUDES := -Iabi -Ilib/base/include -Iboot/common/include
+
+$(OUT)/boot/%.o: % $(FLAGS_STAMP) build/boot.mk | $$(dir $$@).
+	$(call say,CC,$<)
+	$(Q)$(CC) $(BOOT_CFLAGS) $(BOOT_INCLUDES) -MMD -MP -c -o $@ $<
+
+# --- The bundle. A path on the boot volume and the file that is put there.
+BOOT_FILES := boot/limine.conf=$(OUT)/limine.conf boot/themelios=$(KERNEL) boot/system.erofs=$(OUT)/system.erofs
+
+$(BOOT_BUNDLE): out/host/mkbundle $(foreach f,$(BOOT_FILES),$(lastword $(subst =, ,$(f))))
+	$(call say,CPIO,$@)
+	$(Q)out/host/mkbundle $@ $(BOOT_FILES)
+
+$(OUT)/boot/boot/common/bundle.S.o: BOOT_CFLAGS += -DBUNDLE='"$(BOOT_BUNDLE)"'
+$(OUT)/boot/boot/common/bundle.S.o: $(BOOT_BUNDLE)
+
+# --- The file.
+$(BOOT_DIRECT).elf: $(BOOT_OBJECTS) $(BOOT_SCRIPT)
+	$(call say,LD,$@)
+	$(Q)$(LLD) $(LINK_FLAGS) $(if $(filter aarch64,$(ARCH)),-pie) -T $(BOOT_SCRIPT) -o $@ $(BOOT_OBJECTS)
+
+$(BOOT_DIRECT): $(BOOT_DIRECT).elf
+	$(call say,BOOT,$@)
+	$(Q)$(OBJCOPY) $(if $(filter aarch64,$(ARCH)),-O binary,--strip-all) $< $@
+
+ifneq ($(wildcard kernel/init/main.c),)
+BUILD_PRODUCTS += $(BOOT_DIRECT)
+endif
+
+-include $(BOOT_OBJECTS:.o=.d)

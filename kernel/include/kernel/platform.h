@@ -68,7 +68,10 @@ extern struct platform_info platform;
 /* Fill `platform` from info->rsdp and info->dtb. Mappings through kmap_firmware. */
 void platform_init(const struct boot_info *info);
 
-/* The parsers, on bytes alone. `map` gives access to physical memory: NULL if it cannot. */
+/* The parsers, on bytes alone. `map` gives access to physical memory: NULL if it cannot. `out`
+ * comes zeroed; a parser sets what it finds, and nothing unless it returns OK. fdt_parse reads no
+ * further than the size in the blob's header, so `size_bytes` may be just a bound for that.
+ */
 typedef const void *platform_map(void *context, paddr_t pa, size_t size_bytes);
 enum status acpi_parse(paddr_t rsdp, platform_map *map, void *context, struct platform_info *out);
 enum status fdt_parse(const void *blob, size_t size_bytes, struct platform_info *out);

@@ -19,6 +19,7 @@ enum {
     CALIBRATION_NS = 4 * 1000 * 1000,
     SAMPLE_TRIES = 5,
     MEET_ROUNDS = 8,
+    CLOCK_HZ_MIN = 1000 * 1000,
 };
 
 static struct {
@@ -186,7 +187,7 @@ void x86_clock_init(void)
     uint64_t counted = (last.reference - first.reference) & reference.mask;
     clock.tsc_hz = clock_hz(last.tsc - first.tsc, counted, reference.hz);
     uint64_t lapic_hz = clock_hz(last.lapic - first.lapic, counted, reference.hz);
-    if (clock.tsc_hz < 1000 * 1000 || lapic_hz == 0)
+    if (clock.tsc_hz < CLOCK_HZ_MIN || lapic_hz == 0)
         panic("the time stamp counter or the local timer stands still");
     x86_lapic_timer_set_rate(lapic_hz);
     clock.tsc_to_ns = clock_rate(NS_PER_S, clock.tsc_hz);

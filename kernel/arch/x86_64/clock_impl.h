@@ -6,7 +6,8 @@
 
 #define NS_PER_S ((uint64_t)1000000000)
 
-/* a * b / divisor, with all 128 bits between; the largest number where the result has more than 64. */
+/* a * b / divisor, with all 128 bits between; the largest number where the result has more than 64.
+ */
 static inline uint64_t clock_multiply_divide(uint64_t a, uint64_t b, uint64_t divisor)
 {
     unsigned __int128 product = (unsigned __int128)a * b;

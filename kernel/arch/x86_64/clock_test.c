@@ -7,7 +7,7 @@ TEST(scales_spans_of_centuries_without_overflow)
     uint64_t hz = 3000000000;
     uint64_t to_ns = clock_rate(NS_PER_S, hz);
     EXPECT_EQ(clock_scale(0, to_ns), 0);
-    uint64_t year_s = 365 * 86400;
+    uint64_t year_s = (uint64_t)365 * 86400;
     uint64_t ns = clock_scale(100 * year_s * hz, to_ns);
     uint64_t wanted = 100 * year_s * NS_PER_S;
     EXPECT(ns <= wanted && wanted - ns < NS_PER_S * 2); /* a part in 2^31 */

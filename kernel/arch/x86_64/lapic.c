@@ -53,7 +53,7 @@ static uint64_t ns_to_count; /* 32.32 fixed point */
 
 static uint32_t lapic_read(unsigned index)
 {
-    return x2apic ? (uint32_t)rdmsr(MSR_X2APIC + index) : registers[index * 4];
+    return x2apic ? (uint32_t)rdmsr(MSR_X2APIC + index) : registers[(size_t)index * 4];
 }
 
 static void lapic_write(unsigned index, uint32_t value)
@@ -61,7 +61,7 @@ static void lapic_write(unsigned index, uint32_t value)
     if (x2apic)
         wrmsr(MSR_X2APIC + index, value);
     else
-        registers[index * 4] = value;
+        registers[(size_t)index * 4] = value;
 }
 
 void x86_lapic_init(void)

@@ -59,7 +59,7 @@ static void idt_fill(void)
                        : vector == EXCEPTION_NMI           ? IST_NMI
                        : vector == EXCEPTION_MACHINE_CHECK ? IST_MACHINE_CHECK
                                                            : IST_NONE;
-        uint64_t target = (uint64_t)(uintptr_t)x86_vector_stubs + vector * 16;
+        uint64_t target = (uint64_t)(uintptr_t)x86_vector_stubs + (uint64_t)vector * 16;
         idt[vector] = x86_gate(target, vector == EXCEPTION_BREAKPOINT ? 3 : 0, ist);
     }
 }

@@ -146,13 +146,22 @@ static bool copy_fault(struct kernel_registers *registers, uint64_t address)
     return true;
 }
 
-static NORETURN void kernel_page_fault(struct kernel_registers *registers, uint64_t address)
+extern const char image_rodata_end[], image_data_start[];
+
+/* Below the stacks that kmap makes, and below the boot CPU's first one, which kernel.ld places. */
+static bool is_guard(uint64_t address)
+{
+    return kmap_is_guard(vaddr(address)) || (address >= (uint64_t)(uintptr_t)image_rodata_end &&
+                                             address < (uint64_t)(uintptr_t)image_data_start);
+}
+
+NORETURN static void kernel_page_fault(struct kernel_registers *registers, uint64_t address)
 {
     static const char *const access_names[] = {
         [PERM_READ] = "read", [PERM_WRITE] = "write to", [PERM_EXECUTE] = "execution of"
     };
     unsigned long long at = address;
-    if (kmap_is_guard(vaddr(address)))
+    if (is_guard(address))
         panic_registers(registers, "kernel stack overflow: guard page hit at %#llx", at);
     panic_registers(registers, "page fault in the kernel: %s %#llx",
                     access_names[fault_access(registers->frame.error)], at);
@@ -207,7 +216,7 @@ void x86_trap_fatal(struct kernel_registers *registers)
         arch_halt();
     }
     unsigned long long address = read_cr2();
-    if (vector == EXCEPTION_DOUBLE_FAULT && kmap_is_guard(vaddr(address)))
+    if (vector == EXCEPTION_DOUBLE_FAULT && is_guard(address))
         panic_registers(registers, "kernel stack overflow: guard page hit at %#llx", address);
     if (vector == EXCEPTION_DOUBLE_FAULT)
         panic_registers(registers, "double fault, last page fault address %#llx", address);

@@ -253,10 +253,12 @@ enum status thread_start(struct thread *thread)
 {
     /* The scheduler's reference comes first: the thread may run and die before we return. */
     thread_get(thread);
-    __atomic_store_n(&thread->scheduled, 1, __ATOMIC_RELEASE);
+    bool had = __atomic_exchange_n(&thread->scheduled, 1, __ATOMIC_SEQ_CST) != 0;
     if (make_ready(thread, THREAD_NEW))
         return OK;
-    thread_put(thread);
+    /* Take back what was put in, unless whoever released the thread meanwhile took it. */
+    if (had || __atomic_exchange_n(&thread->scheduled, 0, __ATOMIC_SEQ_CST) != 0)
+        thread_put(thread);
     return ERR_STATE;
 }
 

@@ -15,8 +15,10 @@ UEFI_NAME_x86_64  := BOOTX64.EFI
 UEFI_NAME_aarch64 := BOOTAA64.EFI
 UEFI         := $(MEDIA)/$(UEFI_NAME_$(ARCH))
 UEFI_CC      := clang --target=$(ARCH)-unknown-windows
-UEFI_SOURCES := $(call plain,$(sort $(wildcard boot/uefi/*.c boot/uefi/$(ARCH)/*.c $(filter-out boot/common/direct.c boot/common/cpio.c,$(wildcard boot/common/*.c)) boot/common/$(ARCH)/*.[cS] \
-	lib/base/fmt.c lib/base/string.c lib/base/status.c)))
+# Everything of boot/common but the volumes in memory.
+UEFI_SOURCES := $(filter-out boot/common/direct.c boot/common/cpio.c,$(call plain,$(sort \
+	$(wildcard boot/uefi/*.c boot/uefi/$(ARCH)/*.c boot/common/*.c boot/common/$(ARCH)/*.[cS] \
+	lib/base/fmt.c lib/base/string.c lib/base/status.c))))
 UEFI_OBJECTS := $(patsubst %,$(OUT)/uefi/%.o,$(UEFI_SOURCES))
 # No stack probes: their helper belongs to the Windows runtime, and no frame here needs one.
 UEFI_CFLAGS  := -std=gnu17 -ffreestanding -O2 -fno-common -fno-stack-protector -fno-strict-aliasing \
@@ -63,13 +65,22 @@ $(DISK): $(MEDIA)/efi.img out/host/mkgpt
 	$(call say,GPT,$@)
 	$(Q)out/host/mkgpt $< $@
 
-# --- GRUB's core for BIOS: it knows one thing, how to start the direct-boot file by Multiboot2.
+# --- For BIOS: GRUB's core starts the loader by Multiboot2. This loader has no bundle: its files are
+# those of the UEFI volume, which lies on the disc as boot/efi.img and which GRUB looks into.
 GRUB_DIRECTORY := /usr/lib/grub/i386-pc
-GRUB_MODULES   := biosdisk iso9660 multiboot2 echo halt serial terminal
+GRUB_MODULES   := biosdisk iso9660 loopback fat multiboot2 echo halt serial terminal
+MEDIA_BUNDLE   := $(OUT)/boot/boot/common/bundle.S.o
 
 $(MEDIA)/grub.img: build/grub.cfg build/media.mk | $$(dir $$@).
 	$(call say,GRUB,$@)
 	$(Q)grub-mkimage -O i386-pc-eltorito -d $(GRUB_DIRECTORY) -p /boot/grub -c $< -o $@ $(GRUB_MODULES)
+
+$(MEDIA)/no-bundle.o: boot/common/bundle.S $(FLAGS_STAMP) | $$(dir $$@).
+	$(Q)$(CC) $(BOOT_CFLAGS) $(BOOT_INCLUDES) -DBUNDLE='"/dev/null"' -c -o $@ $<
+
+$(MEDIA)/loader: $(filter-out $(MEDIA_BUNDLE),$(BOOT_OBJECTS)) $(MEDIA)/no-bundle.o $(BOOT_SCRIPT)
+	$(call say,LD,$@)
+	$(Q)$(LLD) $(LINK_FLAGS) --strip-all -T $(BOOT_SCRIPT) -o $@ $(filter %.o,$^)
 
 # --- The ISO. Its tree is staged with fixed dates; xorriso takes every other one from MEDIA_ENV.
 ISO_COMMON := -as mkisofs -quiet -r -J -V $(MEDIA_LABEL) --set_all_file_dates set_to_mtime
@@ -77,7 +88,7 @@ ISO_UEFI    = -e $(1) -no-emul-boot -efi-boot-part --efi-boot-image --protective
 ISO_BIOS   := -b boot/grub.img -no-emul-boot -boot-load-size 4 -boot-info-table --grub2-boot-info \
 	--grub2-mbr $(GRUB_DIRECTORY)/boot_hybrid.img -eltorito-alt-boot
 
-ISO_FILES_x86_64 := boot/themelios-direct:$(OUT)/themelios-direct boot/grub.img:$(MEDIA)/grub.img
+ISO_FILES_x86_64 := boot/loader:$(MEDIA)/loader boot/grub.img:$(MEDIA)/grub.img
 ISO_FILES := boot/efi.img:$(MEDIA)/efi.img $(ISO_FILES_$(ARCH))
 ISO_BOOT_x86_64 := $(ISO_BIOS)
 

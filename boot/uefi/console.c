@@ -16,9 +16,7 @@ static void uefi_put(struct boot_platform *platform, char c)
             (void)out->output_string(out, c == '\n' ? line_end : text);
         return;
     }
-    if (c == '\n')
-        serial_put('\r');
-    serial_put(c);
+    cpu_serial_put(platform, c);
 }
 
 void uefi_console_init(struct uefi *uefi)

@@ -8,5 +8,5 @@ void cpu_mask_interrupts(void);
 /* The serial port, for the time after the firmware. `init` looks for it while the firmware runs;
  * `put` gives up on a port that is not there or never ready.
  */
-void serial_init(const struct boot_platform *platform);
-void serial_put(char c);
+void cpu_serial_init(const struct boot_platform *platform);
+void cpu_serial_put(struct boot_platform *platform, char c);

@@ -19,6 +19,6 @@ uint64_t efi_main(void *image, struct efi_system_table *system)
         boot_fail("cannot open the boot volume: %s", status_text(status));
     uefi_memory_init(&uefi);
     uefi_facts_init(&uefi);
-    serial_init(&uefi.platform);
+    cpu_serial_init(&uefi.platform);
     boot_main(&uefi.platform);
 }

@@ -63,7 +63,10 @@ static enum status fetch_map(struct uefi *uefi)
     return OK;
 }
 
-/* Firmware maps are long but mostly made of neighbours of one type: join them, or a map of a few
+/* Page 0 counts as reserved, whatever firmware does with it: no kernel wants to find it free one
+ * day.
+ *
+ * Firmware maps are long but mostly made of neighbours of one type: join them, or a map of a few
  * hundred descriptors would exceed the core's limit for no reason.
  */
 static enum status convert_map(const struct uefi *uefi, struct boot_map *map_out)
@@ -72,6 +75,8 @@ static enum status convert_map(const struct uefi *uefi, struct boot_map *map_out
     enum status status = OK;
 
     map_out->count = 0;
+    if (boot_map_add(map_out, 0, EFI_PAGE_BYTES, LIMINE_MEMMAP_RESERVED) != OK)
+        return ERR_LIMIT;
     for (uint64_t at = 0; at + sizeof(struct efi_memory_descriptor) <= uefi->map_size_bytes;
          at += uefi->descriptor_size_bytes) {
         const struct efi_memory_descriptor *descriptor =

@@ -3,13 +3,10 @@
  */
 #include "../cpu.h"
 
-#include <base/string.h>
+#include <base/bytes.h>
+#include <boot/acpi.h>
 
 enum {
-    TABLE_HEADER_BYTES = 36,
-    TABLE_BYTES_MAX = 4096,
-    RSDP_REVISION_AT = 15,
-    RSDP_XSDT_AT = 24,
     SPCR_KIND_AT = 36,
     SPCR_SPACE_AT = 40, /* 0: memory */
     SPCR_ADDRESS_AT = 44,
@@ -17,8 +14,8 @@ enum {
     KIND_PL011 = 3,
     KIND_SBSA_32 = 13,
     KIND_SBSA = 14,
-    PL011_DATA = 0,
-    PL011_FLAGS = 6, /* as words */
+    PL011_DATA = 0, /* registers, as words */
+    PL011_FLAGS = 6,
     PL011_FLAGS_FULL = 1 << 5,
     WAIT_MAX = 1000000,
 };
@@ -30,51 +27,48 @@ void cpu_mask_interrupts(void)
     __asm__ volatile("msr daifset, #0xf" ::: "memory");
 }
 
-/* Tables promise no alignment. */
-static uint64_t read_le(const uint8_t *at, unsigned size_bytes)
+/* The firmware maps all memory at its own address. */
+static const void *identity_view(void *context, uint64_t physical, uint64_t size_bytes)
 {
-    uint64_t value = 0;
-    for (unsigned i = 0; i < size_bytes; i++)
-        value |= (uint64_t)at[i] << (8 * i);
-    return value;
+    (void)context;
+    if (physical == 0 || size_bytes > UINT64_MAX - physical)
+        return NULL;
+    return (const void *)(uintptr_t)physical;
 }
 
-static bool kind_known(uint8_t kind)
+void cpu_serial_init(const struct boot_platform *platform)
 {
-    return kind == KIND_PL011 || kind == KIND_SBSA_32 || kind == KIND_SBSA;
-}
+    const struct acpi_memory memory = { .view = identity_view };
+    const void *table;
+    size_t size_bytes;
 
-static void serial_from_spcr(const uint8_t *spcr)
-{
-    if (read_le(spcr + 4, 4) < SPCR_BYTES_MIN || spcr[SPCR_SPACE_AT] != 0 ||
-        !kind_known(spcr[SPCR_KIND_AT]))
+    if (platform->rsdp == 0 ||
+        acpi_find(&memory, platform->rsdp, "SPCR", &table, &size_bytes) != OK ||
+        size_bytes < SPCR_BYTES_MIN)
         return;
-    pl011 = (volatile uint32_t *)(uintptr_t)read_le(spcr + SPCR_ADDRESS_AT, 8);
+    const uint8_t *spcr = table;
+    uint8_t kind = spcr[SPCR_KIND_AT];
+    if (spcr[SPCR_SPACE_AT] == 0 &&
+        (kind == KIND_PL011 || kind == KIND_SBSA_32 || kind == KIND_SBSA))
+        pl011 = (volatile uint32_t *)(uintptr_t)load_le64(spcr + SPCR_ADDRESS_AT);
 }
 
-void serial_init(const struct boot_platform *platform)
+static void put_byte(uint8_t byte)
 {
-    const uint8_t *rsdp = (const uint8_t *)(uintptr_t)platform->rsdp;
-    if (rsdp == NULL || rsdp[RSDP_REVISION_AT] < 2)
-        return;
-    const uint8_t *xsdt = (const uint8_t *)(uintptr_t)read_le(rsdp + RSDP_XSDT_AT, 8);
-    if (xsdt == NULL)
-        return;
-
-    uint64_t size_bytes = MIN(read_le(xsdt + 4, 4), (uint64_t)TABLE_BYTES_MAX);
-    for (uint64_t at = TABLE_HEADER_BYTES; at + 8 <= size_bytes; at += 8) {
-        const uint8_t *table = (const uint8_t *)(uintptr_t)read_le(xsdt + at, 8);
-        if (table != NULL && memcmp(table, "SPCR", 4) == 0)
-            serial_from_spcr(table);
-    }
-}
-
-void serial_put(char c)
-{
-    for (unsigned i = 0; pl011 != NULL && i < WAIT_MAX; i++) {
+    for (unsigned i = 0; i < WAIT_MAX; i++) {
         if ((pl011[PL011_FLAGS] & PL011_FLAGS_FULL) == 0) {
-            pl011[PL011_DATA] = (uint8_t)c;
+            pl011[PL011_DATA] = byte;
             return;
         }
     }
+}
+
+void cpu_serial_put(struct boot_platform *platform, char c)
+{
+    (void)platform;
+    if (pl011 == NULL)
+        return;
+    if (c == '\n')
+        put_byte('\r');
+    put_byte((uint8_t)c);
 }

@@ -22,7 +22,7 @@ GROUPS_docs     := docs
 GOALS  := $(or $(MAKECMDGOALS),build)
 NEEDED := $(sort $(foreach g,$(GOALS),$(if $(filter undefined,$(origin GROUPS_$(g))),build,$(GROUPS_$(g)))))
 STAMP  := out/.packages-$(firstword $(shell cksum tools/ensure-packages))
-NEEDED := $(foreach g,$(NEEDED),$(if $(wildcard $(STAMP)-$(g)),,$(g)))
+NEEDED := $(strip $(foreach g,$(NEEDED),$(if $(wildcard $(STAMP)-$(g)),,$(g))))
 
 ifneq ($(NEEDED),)
 ifneq ($(lastword $(shell tools/ensure-packages $(NEEDED) >&2; echo $$?)),0)

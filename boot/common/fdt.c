@@ -5,8 +5,10 @@
 #include <base/string.h>
 #include <boot/fdt.h>
 
+/* No enum: an enum's constant is an int for the PE targets. */
+#define FDT_MAGIC 0xd00dfeedu
+
 enum {
-    FDT_MAGIC = 0xd00dfeed,
     FDT_HEADER_BYTES = 40,
     FDT_VERSION_MIN = 16,
     FDT_BEGIN_NODE = 1,

@@ -13,3 +13,7 @@ enum status cmdline_value(const char *name, char *value, size_t size_bytes);
 enum status cmdline_number(const char *name, uint64_t *value_out);
 /* Log each word that no part of the kernel knows: a typing error is never silent. */
 void cmdline_report_unknown(void);
+
+/* A whole text of `length` characters as a decimal or 0x number: ERR_FORMAT, or ERR_RANGE above 64
+ * bits. */
+enum status cmdline_parse_number(const char *text, size_t length, uint64_t *value_out);

@@ -60,6 +60,7 @@ struct extable_entry {
     int32_t fixup;
 };
 
+extern const char image_rodata_end[], image_data_start[];
 extern const struct extable_entry extable_start[], extable_end[];
 
 static unsigned class_of(uint64_t syndrome)
@@ -276,6 +277,13 @@ static bool is_abort(unsigned class)
     return class == EC_DATA_ABORT_KERNEL || class == EC_INSTRUCTION_ABORT_KERNEL;
 }
 
+/* Of a stack from kmap_stack_create, or of the boot stack (kernel.ld). */
+static bool is_guard(uint64_t address)
+{
+    return kmap_is_guard(vaddr(address)) || (address >= (uint64_t)(uintptr_t)image_rodata_end &&
+                                             address < (uint64_t)(uintptr_t)image_data_start);
+}
+
 void trap_kernel_sync(struct kernel_registers *registers)
 {
     if (LIKELY(resolve_user_copy(registers)) || resolve_undefined(registers))
@@ -283,9 +291,11 @@ void trap_kernel_sync(struct kernel_registers *registers)
 
     unsigned class = class_of(registers->syndrome);
     uint64_t address = registers->address;
-    if (kmap_is_guard(vaddr(registers->sp)) ||
-        (class == EC_DATA_ABORT_KERNEL && kmap_is_guard(vaddr(address))))
-        panic_registers(registers, "kernel stack overflow");
+    if (is_abort(class) && is_guard(address))
+        panic_registers(registers, "kernel stack overflow: guard page hit at %#llx",
+                        (unsigned long long)address);
+    if (is_guard(registers->sp))
+        panic_registers(registers, "kernel stack overflow: stack pointer in a guard page");
     if (!is_abort(class))
         panic_registers(registers, "%s in the kernel", exception_name(class));
     if (!is_page_fault(registers->syndrome))

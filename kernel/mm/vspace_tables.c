@@ -205,7 +205,7 @@ static void release_pages(struct release *release, uint64_t pa, size_t count)
 {
     struct frame *frame = frame_of(paddr(pa));
 
-    if (frame != release->first + release->count) {
+    if (release->count == 0 || frame != release->first + release->count) {
         release_flush(release);
         release->first = frame;
     }

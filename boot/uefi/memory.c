@@ -29,7 +29,9 @@ static uint64_t type_from_efi(const struct efi_memory_descriptor *descriptor)
     }
 }
 
-/* Page 0 is kept and asked for again: to the core it means "none". */
+/* Code, because the core runs some of what it puts into these pages, and firmware may forbid that
+ * for data. Page 0 is kept and asked for again: to the core it means "none".
+ */
 static uint64_t uefi_alloc_pages(struct boot_platform *platform, uint64_t page_count,
                                  uint64_t limit)
 {
@@ -38,7 +40,7 @@ static uint64_t uefi_alloc_pages(struct boot_platform *platform, uint64_t page_c
 
     for (unsigned attempt = 0; attempt < 2; attempt++) {
         uint64_t address = limit - 1; /* the last byte that may be used; unused for "any" */
-        if (boot->allocate_pages(how, EFI_LOADER_DATA, page_count, &address) != EFI_SUCCESS)
+        if (boot->allocate_pages(how, EFI_LOADER_CODE, page_count, &address) != EFI_SUCCESS)
             return 0;
         if (address != 0)
             return address;
@@ -63,20 +65,26 @@ static enum status fetch_map(struct uefi *uefi)
     return OK;
 }
 
-/* Page 0 counts as reserved, whatever firmware does with it: no kernel wants to find it free one
- * day.
- *
- * Firmware maps are long but mostly made of neighbours of one type: join them, or a map of a few
+/* Page 0 counts as reserved, whatever firmware uses it for: no kernel wants to find it free one
+ * day. */
+static enum status add_range(struct boot_map *map, const struct boot_range *range)
+{
+    enum status status = OK;
+    if (range->base == 0 && range->size_bytes != 0)
+        status = boot_map_add(map, 0, EFI_PAGE_BYTES, LIMINE_MEMMAP_RESERVED);
+    if (status == OK)
+        status = boot_map_add(map, range->base, range->size_bytes, range->type);
+    return status;
+}
+
+/* Firmware maps are long but mostly made of neighbours of one type: join them, or a map of a few
  * hundred descriptors would exceed the core's limit for no reason.
  */
 static enum status convert_map(const struct uefi *uefi, struct boot_map *map_out)
 {
     struct boot_range last = { 0 };
-    enum status status = OK;
 
     map_out->count = 0;
-    if (boot_map_add(map_out, 0, EFI_PAGE_BYTES, LIMINE_MEMMAP_RESERVED) != OK)
-        return ERR_LIMIT;
     for (uint64_t at = 0; at + sizeof(struct efi_memory_descriptor) <= uefi->map_size_bytes;
          at += uefi->descriptor_size_bytes) {
         const struct efi_memory_descriptor *descriptor =
@@ -90,12 +98,12 @@ static enum status convert_map(const struct uefi *uefi, struct boot_map *map_out
             last.size_bytes += size_bytes;
             continue;
         }
-        status = boot_map_add(map_out, last.base, last.size_bytes, last.type);
+        enum status status = add_range(map_out, &last);
         if (status != OK)
             return status;
         last = (struct boot_range){ descriptor->physical_start, size_bytes, type };
     }
-    return boot_map_add(map_out, last.base, last.size_bytes, last.type);
+    return add_range(map_out, &last);
 }
 
 static enum status uefi_memory_map(struct boot_platform *platform, struct boot_map *map_out)

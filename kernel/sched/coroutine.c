@@ -22,13 +22,23 @@ static struct {
     void *condition_argument;
     uint64_t deadline_ns;
     bool timed_out;
+    bool look; /* at the condition, at the next poll */
     struct timer poll_timer;
 } co;
+
+void coroutine_look(void)
+{
+    struct cpu *cpu = cpu_self();
+    if (cpu->index != 0 || !co.busy)
+        return;
+    co.look = true;
+    cpu->need_resched = 1;
+}
 
 static void look_again(struct timer *timer)
 {
     (void)timer;
-    cpu_self()->need_resched = 1;
+    coroutine_look();
 }
 
 static void leave(void)
@@ -44,6 +54,7 @@ static void run_main(void *unused)
     co.active = true;
     co.main(co.argument);
     co.busy = false;
+    co.look = false;
     leave();
     ASSERT_UNREACHABLE();
 }
@@ -63,6 +74,7 @@ enum status coroutine_start(void (*main)(void *argument), void *argument)
     co.condition = NULL;
     co.own_sp = arch_stack_prepare(co.stack_top, run_main, NULL);
     co.busy = true;
+    co.look = true;
     cpu_get(0)->need_resched = 1;
     return OK;
 }
@@ -94,13 +106,14 @@ static bool ripe(void)
 
 void coroutine_poll(void)
 {
-    if (cpu_self()->index != 0 || !co.busy || co.active)
+    if (LIKELY(!co.look) || cpu_self()->index != 0 || co.active)
         return;
+    co.look = false;
+    (void)timer_cancel(&co.poll_timer);
     if (ripe())
         arch_stack_swap(&co.caller_sp, co.own_sp);
     if (co.busy) {
         uint64_t next_ns = clock_now_ns() + COROUTINE_POLL_NS;
-        (void)timer_cancel(&co.poll_timer);
         timer_start(&co.poll_timer, MIN(next_ns, co.deadline_ns));
     }
 }

@@ -565,12 +565,17 @@ struct thread *sched_next(void)
         if (previous != NULL && cpu->queue.running == previous)
             leaving = retire_running(cpu, previous, slice_over);
         struct thread *next = choose(cpu);
+        bool died = previous != NULL && previous->state == THREAD_DEAD;
         spinlock_release(&cpu->queue.lock);
 
         if (next != previous)
             switch_thread(cpu, previous, next);
         if (leaving != NULL)
             move_away(cpu, leaving);
+        if (UNLIKELY(died)) {
+            coroutine_look();
+            continue;
+        }
         if (LIKELY(next != NULL))
             return begin(cpu, next, now_ns);
         find_work(cpu);

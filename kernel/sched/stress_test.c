@@ -2,8 +2,8 @@
  * spaces full of threads, on all CPUs: start, kill, move, reprioritise, map, protect and unmap
  * under their feet, sleep, kernel timers, cross calls.
  *
- * What must hold all the time: registers and vector registers keep their values; a sleeper whose
- * deadline is over has woken up within a second; a page shows the word that was put there, or
+ * What must hold all the time: registers and vector registers keep their values; a sleeper does
+ * not stay blocked past its deadline; a page shows the word that was put there, or
  * faults; every kernel timer fires once, not early, or is cancelled. What must hold at the end:
  * everything dies and nothing is lost.
  */
@@ -17,7 +17,7 @@
 enum { SPACES = 3, THREADS = 8, TIMERS = 16, ARENA_PAGES = 8, DEFAULT_SECONDS = 3 };
 
 #define MS          ((uint64_t)1000 * 1000)
-#define LATE_MAX_NS (2000 * MS)
+#define LATE_MAX_NS (200 * MS)
 
 struct stress_timer {
     struct timer timer;
@@ -43,18 +43,30 @@ static uint64_t random_below(uint64_t limit)
 
 /* ---- Threads ---- */
 
+/* Starving behind a higher priority is a sleeper's good right; staying blocked is not. One that
+ * sleeps again with a deadline in the past is blocked for a moment, so look twice.
+ */
+static void check_sleeper(struct user_fixture *space, unsigned s, unsigned t)
+{
+    uint64_t due = stress.last_deadline_ns[s][t];
+    if (due == 0 || clock_now_ns() < due + LATE_MAX_NS)
+        return;
+    uint64_t count = user_count(space, t);
+    for (unsigned look = 0; look < 2; look++) {
+        if (READ_ONCE(space->thread[t]->state) != THREAD_BLOCKED || user_count(space, t) != count)
+            return;
+        user_let_run_ns(50 * MS);
+    }
+    test_fail(__FILE__, __LINE__, "a sleeper wakes up");
+}
+
 static void check_thread(struct user_fixture *space, unsigned s, unsigned t)
 {
     const struct test_guest_command *command = &space->command[t];
     if (command->function == GUEST_REGISTERS || command->function == GUEST_VECTOR)
         EXPECT_EQ(READ_ONCE(command->out[0]), 0);
-    /* Killed sleepers are replaced, so whoever is here should be through. */
-    uint64_t due = stress.last_deadline_ns[s][t];
-    if (command->function == GUEST_SLEEP && due != 0 && clock_now_ns() > due + LATE_MAX_NS) {
-        if (READ_ONCE(command->finished) == 0 && !thread_is_dead(space->thread[t]))
-            test_fail(__FILE__, __LINE__, "a sleeper wakes up in time");
-        stress.last_deadline_ns[s][t] = 0;
-    }
+    if (command->function == GUEST_SLEEP)
+        check_sleeper(space, s, t);
 }
 
 static void fill_arguments(struct test_guest_command *command, unsigned s, unsigned t)

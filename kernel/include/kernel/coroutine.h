@@ -2,8 +2,8 @@
  * tests, benchmarks and the shell's long commands. Not in the release flavour.
  *
  * It runs from the kernel exit (trap_exit) of the boot CPU, with interrupts masked. While it waits,
- * the CPU runs threads or idles like any other; the condition is looked at on every kernel exit and
- * at least every millisecond.
+ * the CPU runs threads or idles like any other; the condition is looked at when a thread ends on
+ * that CPU and at least every millisecond.
  */
 #pragma once
 
@@ -16,10 +16,13 @@
 enum status coroutine_start(void (*main)(void *argument), void *argument);
 /* From inside: wait until `condition` holds (OK) or the deadline passed (ERR_TIMED_OUT). */
 enum status coroutine_wait(bool (*condition)(void *argument), void *argument, uint64_t deadline_ns);
-/* From trap_exit on the boot CPU. */
+/* From sched_next. */
 void coroutine_poll(void);
+/* Something happened on this CPU that a condition may have waited for. */
+void coroutine_look(void);
 /* True if the caller runs inside it. */
 bool coroutine_active(void);
 #else
 static inline void coroutine_poll(void) {}
+static inline void coroutine_look(void) {}
 #endif

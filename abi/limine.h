@@ -1,10 +1,11 @@
-/* The Limine boot protocol, base revision 2, as far as ThemeliOS speaks it: the requests that a kernel
- * leaves in its image and the responses that a loader hangs on them. The names are those of the
- * protocol's specification (PROTOCOL.md of Limine 8.2), so that the two can be read side by side.
+/* The Limine boot protocol, base revision 2, as far as ThemeliOS speaks it: the requests that a
+ * kernel leaves in its image and the responses that a loader hangs on them. The names are those of
+ * the protocol's specification (PROTOCOL.md of Limine 8.2), so that the two can be read side by
+ * side.
  *
- * Layouts are fixed by the specification: natural alignment, 64-bit pointers, little endian. Pointers
- * in responses carry the direct map's offset, unless said otherwise. A kernel reads them with the
- * pointers as they are; a loader runs identity mapped and fills them with sums.
+ * Layouts are fixed by the specification: natural alignment, 64-bit pointers, little endian.
+ * Pointers in responses carry the direct map's offset, unless said otherwise. A kernel reads them
+ * with the pointers as they are; a loader runs identity mapped and fills them with sums.
  */
 #pragma once
 
@@ -191,8 +192,8 @@ struct limine_paging_mode_request {
 };
 
 /* All processors. Except for the one that boots they spin in the loader's memory until goto_address
- * becomes something else than NULL, and then jump there with a stack of their own and the address of
- * their limine_smp_info in the first argument's register.
+ * becomes something else than NULL, and then jump there with a stack of their own and the address
+ * of their limine_smp_info in the first argument's register.
  */
 #define LIMINE_SMP_X2APIC 1 /* in the request: use it if there; in the response: it is in use */
 
@@ -201,8 +202,8 @@ typedef void (*limine_goto_address)(struct limine_smp_info *);
 
 #if defined(__aarch64__)
 
-#define LIMINE_SMP_HARDWARE_ID(info)      ((info)->mpidr)
-#define LIMINE_SMP_BOOT_CPU_ID(response)  ((response)->bsp_mpidr)
+#define LIMINE_SMP_HARDWARE_ID(info)     ((info)->mpidr)
+#define LIMINE_SMP_BOOT_CPU_ID(response) ((response)->bsp_mpidr)
 
 struct limine_smp_info {
     uint32_t processor_id; /* ACPI processor UID; 0 without ACPI */
@@ -251,7 +252,8 @@ struct limine_smp_request {
     uint64_t flags;
 };
 
-/* The memory map: sorted by base; usable and reclaimable entries are page aligned and overlap nothing. */
+/* The memory map: sorted by base; usable and reclaimable entries are page aligned and overlap
+ * nothing. */
 #define LIMINE_MEMMAP_USABLE                 0
 #define LIMINE_MEMMAP_RESERVED               1
 #define LIMINE_MEMMAP_ACPI_RECLAIMABLE       2

@@ -1,10 +1,10 @@
-/* mkbundle: pack files into a cpio archive ("newc", cpio(5)), the boot volume of a loader that starts
- * without disk or firmware.
+/* mkbundle: pack files into a cpio archive ("newc", cpio(5)), the boot volume of a loader that
+ * starts without disk or firmware.
  *
  *     mkbundle ARCHIVE PATH=FILE...
  *
- * PATH is the name inside. Owners, dates and inode numbers are constants, so that the same files give
- * the same archive, byte for byte.
+ * PATH is the name inside. Owners, dates and inode numbers are constants, so that the same files
+ * give the same archive, byte for byte.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -35,10 +35,9 @@ static void put_header(FILE *archive, const char *name, unsigned inode, unsigned
 
     if (name_bytes > NAME_MAX_BYTES || bytes > UINT32_MAX)
         fail("name or file is too long", name);
-    int length = snprintf(header, sizeof(header),
-                          "070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08zX%08X%s", inode,
-                          mode, 0u, 0u, 1u, 0u, (unsigned)bytes, 0u, 0u, 0u, 0u, name_bytes, 0u,
-                          name);
+    int length = snprintf(
+        header, sizeof(header), "070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08zX%08X%s",
+        inode, mode, 0u, 0u, 1u, 0u, (unsigned)bytes, 0u, 0u, 0u, 0u, name_bytes, 0u, name);
     put(archive, header, (size_t)length + 1);
 }
 

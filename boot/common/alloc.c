@@ -1,5 +1,5 @@
-/* Memory of the loader: every page that the core holds is in one record with its type, and the record
- * is laid over the firmware's last word about memory.
+/* Memory of the loader: every page that the core holds is in one record with its type, and the
+ * record is laid over the firmware's last word about memory.
  */
 
 #include <base/checked.h>

@@ -1,4 +1,5 @@
-/* The core's own state, between main.c (which order), load.c (files), response.c (answers) and cpus.c.
+/* The core's own state, between main.c (which order), load.c (files), response.c (answers) and
+ * cpus.c.
  */
 #pragma once
 
@@ -51,8 +52,8 @@ void boot_load_kernel(struct boot *boot);
 void boot_load_modules(struct boot *boot);
 
 /* response.c */
-void boot_answer(struct boot *boot);            /* all but the memory map's contents */
-void boot_answer_memmap(struct boot *boot);     /* with boot->map, the final one */
+void boot_answer(struct boot *boot);        /* all but the memory map's contents */
+void boot_answer_memmap(struct boot *boot); /* with boot->map, the final one */
 
 /* cpus.c */
 void boot_cpus_prepare(struct boot *boot);

@@ -1,5 +1,5 @@
-/* limine.conf: lines of `option: value`, entries that begin with slashes, comments. See config.h for
- * how much of it matters here. A file that cannot be understood is refused with its line.
+/* limine.conf: lines of `option: value`, entries that begin with slashes, comments. See config.h
+ * for how much of it matters here. A file that cannot be understood is refused with its line.
  */
 
 #include "config_impl.h"
@@ -11,10 +11,10 @@ struct parser {
     struct config *config;
     struct config_problem *problem;
     unsigned line;
-    uint64_t wanted_entry;   /* 1-based */
-    uint64_t current_entry;  /* counts the entries that a menu would show */
-    size_t visible_depth;    /* entries nested deeper are folded away */
-    bool inside;             /* of the wanted entry */
+    uint64_t wanted_entry;  /* 1-based */
+    uint64_t current_entry; /* counts the entries that a menu would show */
+    size_t visible_depth;   /* entries nested deeper are folded away */
+    bool inside;            /* of the wanted entry */
     bool found;
 };
 

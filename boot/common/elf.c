@@ -1,5 +1,5 @@
-/* The kernel's ELF file (System V gABI, chapters 4 and 5): checked as a whole before a byte of it is
- * put anywhere.
+/* The kernel's ELF file (System V gABI, chapters 4 and 5): checked as a whole before a byte of it
+ * is put anywhere.
  */
 
 #include <base/bytes.h>
@@ -55,7 +55,8 @@ static enum status elf_check_header(struct elf_file *file, uint16_t machine)
     return OK;
 }
 
-/* One PT_LOAD. Segments are in ascending order, so comparing with the last one finds any overlap. */
+/* One PT_LOAD. Segments are in ascending order, so comparing with the last one finds any overlap.
+ */
 static enum status elf_add_segment(struct elf_file *file, const uint8_t *p, struct elf_image *image)
 {
     uint32_t flags = load_le32(p + 4);

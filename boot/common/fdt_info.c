@@ -1,5 +1,5 @@
-/* What the loader wants of a device tree: memory, CPUs, PSCI, the console and the clock, and what the
- * monitor put into /chosen.
+/* What the loader wants of a device tree: memory, CPUs, PSCI, the console and the clock, and what
+ * the monitor put into /chosen.
  */
 
 #include <base/bytes.h>

@@ -1,5 +1,5 @@
-/* Files: the configuration, the kernel, the modules; each found, read, checked, or named in the line
- * that ends the loader.
+/* Files: the configuration, the kernel, the modules; each found, read, checked, or named in the
+ * line that ends the loader.
  */
 
 #include "boot_impl.h"
@@ -9,8 +9,8 @@
 
 /* The places where Limine looks, in its order. */
 static const char *const config_paths[] = {
-    "/limine.conf",      "/limine/limine.conf",   "/boot/limine.conf",
-    "/boot/limine/limine.conf", "/EFI/BOOT/limine.conf",
+    "/limine.conf",          "/limine/limine.conf", "/boot/limine.conf", "/boot/limine/limine.conf",
+    "/EFI/BOOT/limine.conf",
 };
 
 static NORETURN void load_failed(const char *what, const char *path, enum status status)

@@ -1,5 +1,5 @@
-/* The loader from its front end to the kernel: what happens in which order. Everything that can fail
- * is done while the firmware still runs; what follows exit_firmware() cannot.
+/* The loader from its front end to the kernel: what happens in which order. Everything that can
+ * fail is done while the firmware still runs; what follows exit_firmware() cannot.
  */
 
 #include "boot_impl.h"

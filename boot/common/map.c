@@ -42,7 +42,8 @@ enum status boot_map_add(struct boot_map *map, uint64_t base, uint64_t size_byte
     return OK;
 }
 
-/* Usable memory shrinks to whole pages, everything else grows to whole pages: then no page is both. */
+/* Usable memory shrinks to whole pages, everything else grows to whole pages: then no page is both.
+ */
 static void map_round(struct boot_range *range)
 {
     uint64_t last_page = ALIGN_DOWN(UINT64_MAX, BOOT_PAGE_SIZE);
@@ -150,7 +151,8 @@ uint64_t boot_map_take(struct boot_map *map, uint64_t page_count, uint64_t limit
 
         uint64_t base = end - size_bytes;
         uint64_t above = range->base + range->size_bytes - end;
-        /* What is cut off above `limit` becomes a range of its own; without room for it, look on. */
+        /* What is cut off above `limit` becomes a range of its own; without room for it, look on.
+         */
         if (above > 0 && boot_map_add(map, end, above, LIMINE_MEMMAP_USABLE) != OK)
             continue;
         range->size_bytes = base - range->base;

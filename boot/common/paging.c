@@ -61,8 +61,8 @@ static unsigned page_level(uint64_t address, uint64_t physical, uint64_t size_by
                            unsigned level_max)
 {
     unsigned level = level_max;
-    while (level > 0 && (!IS_ALIGNED(address | physical, level_bytes(level)) ||
-                         size_bytes < level_bytes(level)))
+    while (level > 0 &&
+           (!IS_ALIGNED(address | physical, level_bytes(level)) || size_bytes < level_bytes(level)))
         level--;
     return level;
 }

@@ -1,6 +1,6 @@
-/* Requests are found by their ids, on 8-byte boundaries, between the last start marker and the first
- * end marker behind it. Reading is word by word: an image is half a megabyte, and most of it is
- * compared with one number only.
+/* Requests are found by their ids, on 8-byte boundaries, between the last start marker and the
+ * first end marker behind it. Reading is word by word: an image is half a megabyte, and most of it
+ * is compared with one number only.
  */
 
 #include <base/compiler.h>

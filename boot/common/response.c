@@ -1,5 +1,5 @@
-/* The answers to the kernel's requests. All of it is reclaimable memory, pointed to through the direct
- * map; a request that cannot be answered is left as the kernel wrote it.
+/* The answers to the kernel's requests. All of it is reclaimable memory, pointed to through the
+ * direct map; a request that cannot be answered is left as the kernel wrote it.
  */
 
 #include "boot_impl.h"
@@ -15,11 +15,9 @@
  */
 #define ANSWER(boot, name)                                                                         \
     for (struct limine_##name##_response *response =                                               \
-             (boot)->request.name != NULL                                                          \
-                 ? arena_take(&(boot)->arena, sizeof(*response))                                   \
-                 : NULL;                                                                           \
-         response != NULL &&                                                                       \
-         ((boot)->request.name->response = boot_virtual(response), true); response = NULL)
+             (boot)->request.name != NULL ? arena_take(&(boot)->arena, sizeof(*response)) : NULL;  \
+         response != NULL && ((boot)->request.name->response = boot_virtual(response), true);      \
+         response = NULL)
 
 static void answer_base_revision(struct boot *boot)
 {
@@ -58,8 +56,7 @@ static void answer_entry(struct boot *boot)
     {
         uint64_t entry = (uint64_t)(uintptr_t)boot->request.entry_point->entry;
         if (!elf_executable_at(&boot->image, entry))
-            boot_fail("the kernel %s asks for an entry point outside its code",
-                      boot->kernel_path);
+            boot_fail("the kernel %s asks for an entry point outside its code", boot->kernel_path);
         boot->handoff.entry = entry;
     }
 
@@ -127,8 +124,8 @@ static void *answer_address(uint64_t physical)
     return physical != 0 ? boot_virtual((const void *)(uintptr_t)physical) : NULL;
 }
 
-/* A copy without memory nodes: the memory map replaces them. A tree that cannot be read is not passed
- * on: what the kernel gets has been walked once to its end.
+/* A copy without memory nodes: the memory map replaces them. A tree that cannot be read is not
+ * passed on: what the kernel gets has been walked once to its end.
  */
 static void answer_device_tree(struct boot *boot)
 {

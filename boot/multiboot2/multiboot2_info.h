@@ -1,5 +1,5 @@
-/* The boot information of Multiboot2 (specification 2.0, section 3.6): a size, then tags, taken apart
- * as plain bytes.
+/* The boot information of Multiboot2 (specification 2.0, section 3.6): a size, then tags, taken
+ * apart as plain bytes.
  */
 #pragma once
 
@@ -27,4 +27,5 @@ struct multiboot2_info {
 /* `bytes` is the information, which begins with its own size: at most `size_bytes`. ERR_FORMAT,
  * ERR_TRUNCATED, or ERR_NOT_FOUND if it has no memory map.
  */
-enum status multiboot2_parse(const void *bytes, size_t size_bytes, struct multiboot2_info *info_out);
+enum status multiboot2_parse(const void *bytes, size_t size_bytes,
+                             struct multiboot2_info *info_out);

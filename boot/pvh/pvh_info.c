@@ -44,12 +44,13 @@ static enum status pvh_read_map(struct pvh_reader *reader, uint64_t physical, ui
 {
     if (count == 0 || count > PVH_RANGE_MAX)
         return ERR_FORMAT;
-    const uint8_t *entry = reader->view(reader->context, physical, (uint64_t)count * PVH_RANGE_BYTES);
+    const uint8_t *entry =
+        reader->view(reader->context, physical, (uint64_t)count * PVH_RANGE_BYTES);
     if (entry == NULL)
         return ERR_FORMAT;
     for (uint32_t i = 0; i < count; i++, entry += PVH_RANGE_BYTES) {
-        enum status status = boot_map_add(&reader->info->map, load_le64(entry), load_le64(entry + 8),
-                                          e820_type(load_le32(entry + 16)));
+        enum status status = boot_map_add(&reader->info->map, load_le64(entry),
+                                          load_le64(entry + 8), e820_type(load_le32(entry + 16)));
         if (status != OK)
             return status;
     }

@@ -13,14 +13,14 @@ const bool arch_root_shared = false;
 const unsigned arch_hhdm_level = 2;
 
 /* Arm ARM D8.3: attribute index 0 is write-back memory, 2 uncached memory (see smp.c). */
-#define PTE_VALID       BIT64(0)
-#define PTE_TABLE       BIT64(1) /* table at levels above 0, page at level 0 */
-#define PTE_UNCACHED    (UINT64_C(2) << 2)
-#define PTE_READ_ONLY   BIT64(7)
-#define PTE_INNER       (UINT64_C(3) << 8)
-#define PTE_ACCESSED    BIT64(10)
-#define PTE_PXN         BIT64(53)
-#define PTE_UXN         BIT64(54)
+#define PTE_VALID     BIT64(0)
+#define PTE_TABLE     BIT64(1) /* table at levels above 0, page at level 0 */
+#define PTE_UNCACHED  (UINT64_C(2) << 2)
+#define PTE_READ_ONLY BIT64(7)
+#define PTE_INNER     (UINT64_C(3) << 8)
+#define PTE_ACCESSED  BIT64(10)
+#define PTE_PXN       BIT64(53)
+#define PTE_UXN       BIT64(54)
 
 unsigned arch_leaf_level_max(void)
 {

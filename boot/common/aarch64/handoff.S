@@ -120,4 +120,6 @@ handoff_translate:
 .ltorg
 handoff_end:
 
+#ifdef __ELF__
 .section .note.GNU-stack, "", %progbits
+#endif

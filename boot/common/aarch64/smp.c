@@ -1,4 +1,5 @@
-/* aarch64: the state at the kernel's entry, and the other CPUs, which PSCI starts (Arm DEN0022, 5.1).
+/* aarch64: the state at the kernel's entry, and the other CPUs, which PSCI starts (Arm
+ * DEN0022, 5.1).
  */
 
 #include "cpu.h"
@@ -64,8 +65,8 @@ static void find_in_acpi(const struct boot_platform *platform, struct boot_cpu_l
 void arch_cpus_find(const struct boot_platform *platform, struct boot_cpu_list *list_out)
 {
     list_out->count = 0;
-    if (platform->dtb != 0 && fdt_read((const void *)(uintptr_t)platform->dtb,
-                                       platform->dtb_size_bytes, &tree) == OK) {
+    if (platform->dtb != 0 &&
+        fdt_read((const void *)(uintptr_t)platform->dtb, platform->dtb_size_bytes, &tree) == OK) {
         *list_out = tree.cpus;
         psci = tree.psci;
     }
@@ -128,7 +129,8 @@ static int64_t psci_cpu_on(uint64_t mpidr, uint64_t entry, uint64_t context)
                                 : call_smc(PSCI_CPU_ON, mpidr, entry, context);
 }
 
-/* Each CPU finds its stack in its own structure and zeroes that field, so a late one harms nobody. */
+/* Each CPU finds its stack in its own structure and zeroes that field, so a late one harms nobody.
+ */
 bool arch_cpu_start(struct handoff *handoff, const struct handoff_cpu *cpu)
 {
     struct limine_smp_info *info = cpu->info;

@@ -26,16 +26,16 @@ extern const char handoff_enter[];
 #define ICR_INIT          0x4500u
 #define ICR_STARTUP       0x4600u
 
-#define CPUID_1_X2APIC    BIT64(21) /* ecx */
-#define CPUID_1_PAT       BIT64(16) /* edx */
-#define CPUID_EXT_NX      BIT64(20)
+#define CPUID_1_X2APIC BIT64(21) /* ecx */
+#define CPUID_1_PAT    BIT64(16) /* edx */
+#define CPUID_EXT_NX   BIT64(20)
 
-#define CR0_PE BIT64(0)
-#define CR0_MP BIT64(1)
-#define CR0_ET BIT64(4)
-#define CR0_NE BIT64(5)
-#define CR0_WP BIT64(16)
-#define CR0_PG BIT64(31)
+#define CR0_PE       BIT64(0)
+#define CR0_MP       BIT64(1)
+#define CR0_ET       BIT64(4)
+#define CR0_NE       BIT64(5)
+#define CR0_WP       BIT64(16)
+#define CR0_PG       BIT64(31)
 #define CR0_AT_ENTRY (CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_PG)
 
 #define CR4_PAE  BIT64(5)
@@ -86,8 +86,7 @@ void arch_cpus_find(const struct boot_platform *platform, struct boot_cpu_list *
     size_t size_bytes;
 
     list_out->count = 0;
-    if (platform->rsdp != 0 &&
-        acpi_find(&memory, platform->rsdp, "APIC", &madt, &size_bytes) == OK)
+    if (platform->rsdp != 0 && acpi_find(&memory, platform->rsdp, "APIC", &madt, &size_bytes) == OK)
         acpi_madt_cpus(madt, size_bytes, list_out);
     boot_cpu_list_add(list_out, arch_cpu_id(), 0);
 }
@@ -193,8 +192,7 @@ void arch_quiesce(const struct boot_platform *platform, struct handoff *handoff)
     mask_interrupts();
     if ((cpuid_extended(0x80000001).edx & CPUID_EXT_NX) != 0)
         msr_write(MSR_EFER, msr_read(MSR_EFER) | EFER_NXE);
-    x2apic_used = x2apic_on() ||
-                  (handoff->x2apic_wanted && (cpuid(1).ecx & CPUID_1_X2APIC) != 0);
+    x2apic_used = x2apic_on() || (handoff->x2apic_wanted && (cpuid(1).ecx & CPUID_1_X2APIC) != 0);
     cpu_setup();
 
     page_store_64(handoff, HANDOFF_ROOT, handoff->root_high);
@@ -225,12 +223,13 @@ static bool wait_ready(const volatile uint32_t *ready, uint64_t ticks)
     return true;
 }
 
-/* INIT, start-up, and again if nothing moved. A CPU that comes late all the same would take the stack
- * of the next one, so it gets a long wait before it is given up for good: by INIT.
+/* INIT, start-up, and again if nothing moved. A CPU that comes late all the same would take the
+ * stack of the next one, so it gets a long wait before it is given up for good: by INIT.
  */
 bool arch_cpu_start(struct handoff *handoff, const struct handoff_cpu *cpu)
 {
-    volatile uint32_t *ready = (volatile uint32_t *)(void *)((char *)handoff->page + HANDOFF_AP_READY);
+    volatile uint32_t *ready =
+        (volatile uint32_t *)(void *)((char *)handoff->page + HANDOFF_AP_READY);
     uint32_t vector = (uint32_t)((uintptr_t)handoff->page / BOOT_PAGE_SIZE);
 
     if (!x2apic_used && cpu->hardware_id > 0xfe)
@@ -252,10 +251,9 @@ bool arch_cpu_start(struct handoff *handoff, const struct handoff_cpu *cpu)
 
 void arch_enter(const struct handoff *handoff)
 {
-    /* UEFI's calling convention is another one; the assembly is the same everywhere. */
-    void NORETURN __attribute__((sysv_abi)) (*enter)(void *page) =
-        (void NORETURN __attribute__((sysv_abi)) (*)(void *))(uintptr_t)page_address(
-            handoff, handoff_enter);
+    typedef void FROM_ASSEMBLY enter_function(void *page);
+    enter_function *enter = (enter_function *)(uintptr_t)page_address(handoff, handoff_enter);
+
     cr0_write(CR0_AT_ENTRY);
     cr4_write(CR4_PAE | (cr4_read() & CR4_MCE));
     enter(handoff->page);

@@ -1,5 +1,5 @@
-/* ACPI tables (ACPI 6.5, section 5.2), no more than it takes to find the CPUs. Tables are firmware's:
- * every length and sum is checked, and bytes are reached only through `view`.
+/* ACPI tables (ACPI 6.5, section 5.2), no more than it takes to find the CPUs. Tables are
+ * firmware's: every length and sum is checked, and bytes are reached only through `view`.
  */
 #pragma once
 
@@ -12,8 +12,8 @@ struct acpi_memory {
     void *context;
 };
 
-/* Find a table by its four letters. ERR_NOT_FOUND, or ERR_FORMAT if the RSDP or its list is damaged;
- * a damaged table in the list is passed over.
+/* Find a table by its four letters. ERR_NOT_FOUND, or ERR_FORMAT if the RSDP or its list is
+ * damaged; a damaged table in the list is passed over.
  */
 enum status acpi_find(const struct acpi_memory *memory, uint64_t rsdp, const char *signature,
                       const void **table_out, size_t *size_bytes_out);

@@ -1,4 +1,5 @@
-/* Small pieces of reclaimable memory for responses and texts, and the record of all that is held. */
+/* Small pieces of reclaimable memory for responses and texts, and the record of all that is held.
+ */
 #pragma once
 
 #include <boot/platform.h>

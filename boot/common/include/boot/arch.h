@@ -4,10 +4,10 @@
 #include <boot/platform.h>
 
 /* Facts of the architecture; defined in boot/common/ARCH/arch.c. */
-extern const uint16_t arch_elf_machine;   /* e_machine of a kernel */
-extern const char arch_config_name[];     /* the value of limine.conf's macro ARCH */
-extern const uint64_t arch_hhdm_base;     /* where the direct map begins */
-extern const unsigned arch_hhdm_level;    /* the largest page below 4 GiB: see arch_leaf() */
+extern const uint16_t arch_elf_machine;    /* e_machine of a kernel */
+extern const char arch_config_name[];      /* the value of limine.conf's macro ARCH */
+extern const uint64_t arch_hhdm_base;      /* where the direct map begins */
+extern const unsigned arch_hhdm_level;     /* the largest page below 4 GiB: see arch_leaf() */
 extern const uint64_t arch_physical_limit; /* physical memory above it is not mapped */
 
 /* Page table entries. Four levels of 512 entries; level 0 maps 4 KiB, 1 2 MiB, 2 1 GiB. */

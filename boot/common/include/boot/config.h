@@ -45,8 +45,8 @@ struct config_problem {
 enum status config_parse(const char *text, size_t size_bytes, const char *arch, char *work,
                          struct config *config_out, struct config_problem *problem_out);
 
-/* Split `boot():/path`: writes the path's beginning, the leading slash included. `hash_out` is the text
- * behind '#', or NULL. ERR_FORMAT if it is no such path, ERR_UNSUPPORTED for another volume. Cuts
- * the string at the '#'.
+/* Split `boot():/path`: writes the path's beginning, the leading slash included. `hash_out` is the
+ * text behind '#', or NULL. ERR_FORMAT if it is no such path, ERR_UNSUPPORTED for another volume.
+ * Cuts the string at the '#'.
  */
 enum status config_split_path(char *uri, const char **path_out, const char **hash_out);

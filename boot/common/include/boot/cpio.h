@@ -14,8 +14,8 @@ struct cpio_file {
 
 bool cpio_is_archive(const void *archive, size_t size_bytes);
 
-/* Find a regular file by its path; leading "/" and "./" of names do not count. The last one of a name
- * wins. ERR_NOT_FOUND, ERR_FORMAT or ERR_TRUNCATED.
+/* Find a regular file by its path; leading "/" and "./" of names do not count. The last one of a
+ * name wins. ERR_NOT_FOUND, ERR_FORMAT or ERR_TRUNCATED.
  */
 enum status cpio_find(const void *archive, size_t size_bytes, const char *path,
                       struct cpio_file *file_out);

@@ -1,5 +1,5 @@
-/* The part that all front ends without a firmware's file system share: a boot volume made of archives
- * in memory, and pages out of a memory map.
+/* The part that all front ends without a firmware's file system share: a boot volume made of
+ * archives in memory, and pages out of a memory map.
  */
 #pragma once
 

@@ -1,5 +1,5 @@
-/* Flattened device trees (Devicetree Specification 0.4, chapter 5), no more than a loader needs. The
- * blob is firmware's: every offset, size and depth is checked.
+/* Flattened device trees (Devicetree Specification 0.4, chapter 5), no more than a loader needs.
+ * The blob is firmware's: every offset, size and depth is checked.
  */
 #pragma once
 

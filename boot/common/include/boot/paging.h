@@ -15,6 +15,7 @@ struct page_tables {
 /* Ends the loader if memory is out, as does page_map(). */
 void page_tables_init(struct page_tables *tables, struct boot_platform *platform);
 
-/* Map with the largest pages that fit, up to `level_max`. All is page aligned, and not mapped yet. */
+/* Map with the largest pages that fit, up to `level_max`. All is page aligned, and not mapped yet.
+ */
 void page_map(struct page_tables *tables, uint64_t address, uint64_t physical, uint64_t size_bytes,
               unsigned flags, unsigned level_max);

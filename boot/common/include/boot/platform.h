@@ -5,8 +5,8 @@
  * masked or the firmware's own business, and touches no memory that it did not get from here.
  *
  * Order of calls: put at any time; then read_file, alloc_pages and memory_map in any order; then
- * exit_firmware exactly once; after that only put. Physical addresses are plain numbers, and equal to
- * pointers as long as the core runs.
+ * exit_firmware exactly once; after that only put. Physical addresses are plain numbers, and equal
+ * to pointers as long as the core runs.
  */
 #pragma once
 
@@ -61,9 +61,9 @@ struct boot_platform {
     /* Write one character to the console ('\n' alone ends a line: the front end adds '\r'). */
     void (*put)(struct boot_platform *platform, char c);
 
-    /* Find free pages that end at or below `limit` (0: anywhere below identity_limit) and keep them.
-     * 0 if there are none. The core calls it through boot_alloc(), which remembers the type. Never
-     * returns page 0.
+    /* Find free pages that end at or below `limit` (0: anywhere below identity_limit) and keep
+     * them. 0 if there are none. The core calls it through boot_alloc(), which remembers the type.
+     * Never returns page 0.
      */
     uint64_t (*alloc_pages)(struct boot_platform *platform, uint64_t page_count, uint64_t limit);
 
@@ -74,9 +74,9 @@ struct boot_platform {
     enum status (*read_file)(struct boot_platform *platform, const char *path, uint64_t type,
                              struct boot_file *file_out);
 
-    /* All memory as firmware sees it now, in any order; pages the core holds may have any type, since
-     * the core lays its own record over the result. Memory that the front end itself lives in is
-     * LIMINE_MEMMAP_BOOTLOADER_RECLAIMABLE. Fill through boot_map_add().
+    /* All memory as firmware sees it now, in any order; pages the core holds may have any type,
+     * since the core lays its own record over the result. Memory that the front end itself lives in
+     * is LIMINE_MEMMAP_BOOTLOADER_RECLAIMABLE. Fill through boot_map_add().
      */
     enum status (*memory_map)(struct boot_platform *platform, struct boot_map *map_out);
 
@@ -84,7 +84,8 @@ struct boot_platform {
     enum status (*exit_firmware)(struct boot_platform *platform, struct boot_map *map_out);
 };
 
-/* Boot by the platform's limine.conf. Every failure is one line "themelios-boot: ..." and the end. */
+/* Boot by the platform's limine.conf. Every failure is one line "themelios-boot: ..." and the end.
+ */
 NORETURN void boot_main(struct boot_platform *platform);
 
 /* Pages for `size_bytes` (not 0), not zeroed. The core's record gives them `type` in the

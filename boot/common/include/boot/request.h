@@ -33,6 +33,7 @@ struct request_set {
 #undef FEATURE
 };
 
-/* `image` is 8-byte aligned. ERR_FORMAT with a text that continues "the kernel cannot be used: ...". */
+/* `image` is 8-byte aligned. ERR_FORMAT with a text that continues "the kernel cannot be used:
+ * ...". */
 enum status request_scan(void *image, size_t size_bytes, struct request_set *set_out,
                          const char **problem_out);

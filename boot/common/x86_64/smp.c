@@ -104,8 +104,11 @@ void arch_smp_response(struct limine_smp_response *response, const struct handof
     response->bsp_lapic_id = (uint32_t)arch_cpu_id();
 }
 
-/* What each CPU sets for itself; other CPUs run it through the direct map, called by assembly. */
-static __attribute__((sysv_abi)) void cpu_setup(void)
+/* Whatever the compiler's own convention is (UEFI has another), assembly knows this one. */
+#define FROM_ASSEMBLY __attribute__((sysv_abi))
+
+/* What each CPU sets for itself; other CPUs run it through the direct map. */
+static void FROM_ASSEMBLY cpu_setup(void)
 {
     if ((cpuid(1).edx & CPUID_1_PAT) != 0)
         msr_write(MSR_PAT, PAT_AT_ENTRY);

@@ -79,9 +79,11 @@ void log_line(enum log_level level, const char *format, ...)
     va_end(args);
 }
 
-void log_set_console_level(enum log_level level)
+enum log_level log_set_console_level(enum log_level level)
 {
+    enum log_level before = READ_ONCE(console_level);
     WRITE_ONCE(console_level, level);
+    return before;
 }
 
 void log_configure(void)

@@ -143,6 +143,7 @@ void kernel_main(void)
         panic("boot: %s", problem);
     cpu->hardware_id = boot_info.cpu[0].hardware_id;
     console_printf("Hello from ThemeliOS\n");
+    log_configure();
 
     must(frame_init(&boot_info), "memory map");
     must(kmap_init(&boot_info), "kernel address space");

@@ -95,9 +95,9 @@ static uint64_t add_table(const char *signature, size_t size_bytes)
 
 static enum status parse(void)
 {
-    log_set_console_level(LOG_ERROR); /* the lies below would fill the console */
+    enum log_level before = log_set_console_level(LOG_ERROR); /* lies would fill the console */
     enum status status = acpi_parse(paddr(RSDP), map, NULL, &info);
-    log_set_console_level(LOG_INFO);
+    log_set_console_level(before);
     return status;
 }
 

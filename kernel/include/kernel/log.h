@@ -15,7 +15,8 @@ enum { LOG_LINE_MAX = 256 };
 
 void log_line(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
 void log_line_args(enum log_level level, const char *format, va_list args) PRINTF_LIKE(2, 0);
-void log_set_console_level(enum log_level level);
+/* Returns the level before. */
+enum log_level log_set_console_level(enum log_level level);
 
 /* Set the console level from `log=error|warn|info|debug`, if the command line has it. */
 void log_configure(void);

@@ -293,10 +293,13 @@ static enum status map_around(paddr_t pa, size_t size_bytes, unsigned perm, uint
 
 enum status kmap_device(paddr_t pa, size_t size_bytes, unsigned perm, void **kernel_out)
 {
+    uint64_t first = ALIGN_DOWN(pa.raw, (uint64_t)PAGE_SIZE);
     uint64_t at;
 
-    for (uint64_t i = 0; i < size_bytes; i += PAGE_SIZE) {
-        if (frame_of(paddr(pa.raw + i)) != NULL)
+    if (size_bytes > AREA_BYTES || pa.raw > BIT64(48))
+        return ERR_RANGE;
+    for (uint64_t i = first; i < pa.raw + size_bytes; i += PAGE_SIZE) {
+        if (frame_of(paddr(i)) != NULL)
             return ERR_INVALID;
     }
     enum status status = map_around(pa, size_bytes, perm, &at);

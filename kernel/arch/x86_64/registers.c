@@ -33,7 +33,7 @@ void arch_registers_print(const struct kernel_registers *registers)
     arch_frame_print(&registers->frame);
     print_row((const char *const[]){ "cr0", "cr2", "cr3", "cr4" },
               (const uint64_t[]){ read_cr0(), read_cr2(), read_cr3(), read_cr4() });
-    console_printf(" vector %llu, error code %#llx\n", (unsigned long long)registers->frame.vector,
+    console_printf(" vector %llu, error code 0x%llx\n", (unsigned long long)registers->frame.vector,
                    (unsigned long long)registers->frame.error);
 }
 

@@ -163,7 +163,7 @@ NORETURN static void kernel_page_fault(struct kernel_registers *registers, uint6
     unsigned long long at = address;
     if (is_guard(address))
         panic_registers(registers, "kernel stack overflow: guard page hit at %#llx", at);
-    panic_registers(registers, "page fault in the kernel: %s %#llx",
+    panic_registers(registers, "page fault in the kernel: %s 0x%llx",
                     access_names[fault_access(registers->frame.error)], at);
 }
 
@@ -180,7 +180,7 @@ void x86_trap_kernel(struct kernel_registers *registers)
             return;
         kernel_page_fault(registers, address);
     }
-    panic_registers(registers, "%s in the kernel, error code %#llx", exception_name(vector),
+    panic_registers(registers, "%s in the kernel, error code 0x%llx", exception_name(vector),
                     (unsigned long long)registers->frame.error);
 }
 
@@ -219,6 +219,6 @@ void x86_trap_fatal(struct kernel_registers *registers)
     if (vector == EXCEPTION_DOUBLE_FAULT && is_guard(address))
         panic_registers(registers, "kernel stack overflow: guard page hit at %#llx", address);
     if (vector == EXCEPTION_DOUBLE_FAULT)
-        panic_registers(registers, "double fault, last page fault address %#llx", address);
+        panic_registers(registers, "double fault, last page fault address 0x%llx", address);
     panic_registers(registers, "%s", exception_name(vector));
 }

@@ -59,6 +59,8 @@
  * pointer to const: what is behind it is the caller's knowledge. */
 #define CONTAINER_OF(pointer, type, member) ((type *)((uintptr_t)(pointer)-offsetof(type, member)))
 
-/* One access, by the compiler's promise: for words that others write at the same time. */
-#define READ_ONCE(x)         (*(const volatile __typeof__(x) *)&(x))
-#define WRITE_ONCE(x, value) (*(volatile __typeof__(x) *)&(x) = (value))
+/* One access, by the compiler's promise: for words that others write at the same time. By way of
+ * void, because gcc objects to adding qualifiers below a pointer.
+ */
+#define READ_ONCE(x)         (*(const volatile __typeof__(x) *)(const volatile void *)&(x))
+#define WRITE_ONCE(x, value) (*(volatile __typeof__(x) *)(volatile void *)&(x) = (value))

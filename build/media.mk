@@ -97,7 +97,7 @@ define iso
 $(Q)rm -rf $(1) $(2)
 $(Q)$(foreach p,$(3),install -D -m 0644 $(lastword $(subst :, ,$(p))) $(1)/$(firstword $(subst :, ,$(p))) && ):
 $(Q)find $(1) -exec touch -h -d @$(MEDIA_EPOCH) {} +
-$(Q)$(MEDIA_ENV) xorriso $(ISO_COMMON) $(4) -o $(2) $(1)
+$(Q)$(MEDIA_ENV) xorriso $(ISO_COMMON) $(4) -o $(2) $(1) 2>$(2).log || { cat $(2).log >&2; exit 1; }
 endef
 
 $(MEDIA)/own.iso: $(foreach p,$(ISO_FILES),$(lastword $(subst :, ,$(p)))) build/media.mk | $$(dir $$@).

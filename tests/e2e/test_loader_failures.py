@@ -62,8 +62,8 @@ CASES = {
         "the module /boot/system.erofs is corrupt: its SHA-256 is not the configured one"),
     "memory_too_little": (
         lambda arch: {
-            CONFIG: (ENTRY + "    module_path: boot():/boot/large\n").encode(),
-            "boot/large": bytes(96 << 20)},
+            CONFIG: (ENTRY + "    module_path: boot():/boot/large\n" * 8).encode(),
+            "boot/large": bytes(24 << 20)},
         "not enough memory for the module /boot/large"),
 }
 # Without a bundle there is no loader for direct boot, so its volume always has a configuration.
@@ -124,7 +124,7 @@ def test_direct(arch, case, tmp_path):
     files, line = CASES[case]
     archive = tmp_path / "files.cpio"
     archive.write_bytes(cpio(files(arch)))
-    memory = "160M" if case == "memory_too_little" else "512M"
+    memory = "128M" if case == "memory_too_little" else "512M"
     fails_with(machine.direct(arch, memory, archive), f"{arch}-direct-{case}", line)
 
 

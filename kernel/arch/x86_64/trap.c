@@ -9,6 +9,7 @@
 
 /* Page fault error code */
 #define FAULT_WRITE    BIT64(1)
+#define FAULT_USER     BIT64(2)
 #define FAULT_RESERVED BIT64(3)
 #define FAULT_FETCH    BIT64(4)
 
@@ -91,6 +92,19 @@ static void interrupt(unsigned vector)
 
 /* ---- From user mode ---- */
 
+/* An access that the CPU makes with supervisor rights on a user's behalf is none that a page could
+ * satisfy. (QEMU's software CPU reads the stack so for a user's iret or far return, against SMAP.)
+ */
+static void user_page_fault(struct thread *current, uint64_t address, uint64_t error)
+{
+    if (UNLIKELY((error & FAULT_RESERVED) != 0))
+        panic("corrupt page table entry for user address 0x%llx", (unsigned long long)address);
+    if (UNLIKELY((error & FAULT_USER) == 0))
+        trap_user_exception(current, "page fault (privileged)", address);
+    else
+        trap_user_page_fault(current, address, fault_access(error));
+}
+
 void x86_trap_user(struct thread *current)
 {
     const struct trap_frame *frame = &current->frame;
@@ -100,13 +114,9 @@ void x86_trap_user(struct thread *current)
         return;
     }
     switch (vector) {
-    case EXCEPTION_PAGE_FAULT: {
-        uint64_t address = read_cr2();
-        if (UNLIKELY((frame->error & FAULT_RESERVED) != 0))
-            panic("corrupt page table entry for user address %#llx", (unsigned long long)address);
-        trap_user_page_fault(current, address, fault_access(frame->error));
+    case EXCEPTION_PAGE_FAULT:
+        user_page_fault(current, read_cr2(), frame->error);
         break;
-    }
     case EXCEPTION_DEVICE_NOT_AVAILABLE:
         x86_vector_first_use(current);
         break;

@@ -23,7 +23,7 @@ UEFI_OBJECTS := $(patsubst %,$(OUT)/uefi/%.o,$(UEFI_SOURCES))
 # No stack probes: their helper belongs to the Windows runtime, and no frame here needs one.
 UEFI_CFLAGS  := -std=gnu17 -ffreestanding -O2 -fno-common -fno-stack-protector -fno-strict-aliasing \
 	-mno-stack-arg-probe -mgeneral-regs-only $(REPRODUCIBLE) $(filter-out -Wthread-safety,$(WARNINGS)) \
-	-Wframe-larger-than=2048 -Iabi -Ilib/base/include -Iboot/common/include -I$(GEN)
+	-Wframe-larger-than=2048 -Iabi -Ilib/base/include -Iboot/common/include -Iboot/uefi
 UEFI_LDFLAGS := -nostdlib -fuse-ld=lld -Wl,-subsystem:efi_application -Wl,-entry:efi_main -Wl,-Brepro
 
 $(OUT)/uefi/%.o: % $(FLAGS_STAMP) build/media.mk | $$(dir $$@).

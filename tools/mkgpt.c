@@ -55,7 +55,7 @@ static uint32_t crc32(const uint8_t *bytes, size_t size_bytes)
 
 static void fail(const char *what, const char *path)
 {
-    fprintf(stderr, "mkgpt: %s: %s\n", path, what);
+    (void)fprintf(stderr, "mkgpt: %s: %s\n", path, what);
     exit(1);
 }
 
@@ -89,7 +89,7 @@ static void write_header(FILE *disk, const struct gpt *gpt, bool backup)
     uint64_t last = gpt->disk_sectors - 1;
     uint64_t entries_lba = backup ? last - ENTRIES_SECTORS : 2;
 
-    memcpy(header, "EFI PART", 8);
+    put(header, 0x5452415020494645, 8); /* "EFI PART" */
     put(header + 8, 0x00010000, 4);
     put(header + 12, HEADER_BYTES, 4);
     put(header + 24, backup ? last : 1, 8);
@@ -140,7 +140,7 @@ static uint64_t copy_partition(FILE *disk, FILE *filesystem)
 int main(int argc, char **argv)
 {
     if (argc != 3) {
-        fprintf(stderr, "usage: mkgpt FILESYSTEM DISK\n");
+        (void)fprintf(stderr, "usage: mkgpt FILESYSTEM DISK\n");
         return 2;
     }
     FILE *filesystem = fopen(argv[1], "rb");
@@ -158,7 +158,7 @@ int main(int argc, char **argv)
     write_protective_mbr(disk, &gpt);
     write_header(disk, &gpt, false);
     write_header(disk, &gpt, true);
-    fclose(filesystem);
+    (void)fclose(filesystem); /* only read */
     if (fclose(disk) != 0)
         fail("cannot write", argv[2]);
     return 0;

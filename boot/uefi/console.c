@@ -1,8 +1,8 @@
 /* The loader's console: the firmware's, which reaches screen and serial port alike; after the
  * firmware is gone, the serial port itself.
  */
-#include "cpu.h"
 #include "uefi.h"
+#include "uefi_cpu.h"
 
 static void uefi_put(struct boot_platform *platform, char c)
 {

@@ -1,6 +1,6 @@
 /* BOOTX64.EFI and BOOTAA64.EFI: the loader as a UEFI application. Firmware enters at efi_main. */
-#include "cpu.h"
 #include "uefi.h"
+#include "uefi_cpu.h"
 
 static struct uefi uefi;
 

@@ -1,6 +1,6 @@
 /* Memory from the firmware, its map, and the end of the firmware (UEFI 7.2, 7.4.6). */
-#include "cpu.h"
 #include "uefi.h"
+#include "uefi_cpu.h"
 
 /* ExitBootServices refuses a stale map, and its first attempt runs the firmware's own handlers,
  * which may change the map. More than a second attempt is generosity.

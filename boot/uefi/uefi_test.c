@@ -1,6 +1,6 @@
 /* The front end on a firmware made of a few functions here, which can lie and fail. */
-#include "cpu.h"
 #include "uefi.h"
+#include "uefi_cpu.h"
 
 #include <base/string.h>
 #include <base/test.h>

@@ -33,7 +33,7 @@ static enum status file_size(struct efi_file *file, uint64_t *size_bytes_out)
 {
     union {
         struct efi_file_info info;
-        uint8_t bytes[sizeof(struct efi_file_info) + 2 * PATH_CHARS_MAX];
+        uint8_t bytes[sizeof(struct efi_file_info) + sizeof(uint16_t) * PATH_CHARS_MAX];
     } answer;
     uint64_t answer_bytes = sizeof(answer);
 

@@ -1,7 +1,7 @@
 /* Interrupt mask and serial port of an arm64 server: a PL011, or SBSA's subset of one, at the
  * address in ACPI's table SPCR ("Serial Port Console Redirection Table", Microsoft).
  */
-#include "../cpu.h"
+#include <uefi_cpu.h>
 
 #include <base/bytes.h>
 #include <boot/acpi.h>

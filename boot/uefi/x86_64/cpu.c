@@ -1,5 +1,5 @@
 /* Interrupt mask and serial port of a PC. */
-#include "../cpu.h"
+#include <uefi_cpu.h>
 
 #include <boot/console_pc.h>
 

@@ -19,6 +19,7 @@ NOINLINE static uint64_t recurse(uint64_t depth)
 {
     volatile uint64_t frame[16];
     frame[0] = depth;
+    frame[1] = 0;
     if (crash_zero == 0)
         frame[1] = recurse(depth + 1); /* not a tail call: the result is still needed */
     return frame[0] + frame[1];

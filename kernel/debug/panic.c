@@ -80,8 +80,7 @@ static uint32_t panic_claim(struct cpu *self)
     return depth;
 }
 
-NORETURN PRINTF_LIKE(2, 0) static void panic_args(const struct kernel_registers *registers,
-                                                  const char *format, va_list args)
+NORETURN static void panic_reason(const struct kernel_registers *registers, const char *reason)
 {
     struct cpu *self = cpu_self();
     uint32_t depth = panic_claim(self);
@@ -93,8 +92,6 @@ NORETURN PRINTF_LIKE(2, 0) static void panic_args(const struct kernel_registers 
     if (depth == 1)
         arch_stop_others();
 
-    char reason[REASON_MAX];
-    format_args(reason, sizeof(reason), format, args);
     console_printf(depth == 1 ? "\nKERNEL PANIC: %s\n" : "\nPANIC WITHIN THE PANIC: %s\n", reason);
     if (depth == 1) {
         print_where(self);
@@ -106,16 +103,22 @@ NORETURN PRINTF_LIKE(2, 0) static void panic_args(const struct kernel_registers 
 
 void panic(const char *format, ...)
 {
+    char reason[REASON_MAX];
     va_list args;
     va_start(args, format);
-    panic_args(NULL, format, args);
+    format_args(reason, sizeof(reason), format, args);
+    va_end(args);
+    panic_reason(NULL, reason);
 }
 
 void panic_registers(const struct kernel_registers *registers, const char *format, ...)
 {
+    char reason[REASON_MAX];
     va_list args;
     va_start(args, format);
-    panic_args(registers, format, args);
+    format_args(reason, sizeof(reason), format, args);
+    va_end(args);
+    panic_reason(registers, reason);
 }
 
 void assert_failed(const char *expression, const char *file, int line)

@@ -152,7 +152,7 @@ static bool peek_line(uint64_t address, uint64_t size)
         if (i == 0)
             console_printf("%016llx:", (ull)address);
         console_printf(" %02x", byte);
-        text[i] = byte >= ' ' && byte < 0x7f ? (char)byte : '.';
+        text[i] = (char)(byte >= ' ' && byte < 0x7f ? byte : '.');
     }
     console_printf("  %s\n", text);
     return true;

@@ -124,8 +124,8 @@ TEST(history_goes_up_and_down)
 TEST(history_keeps_the_last_lines)
 {
     start();
-    for (char c = 'a'; c <= 'z'; c++) {
-        const char keys[] = { c, '\r', '\0' };
+    for (int c = 'a'; c <= 'z'; c++) {
+        const char keys[] = { (char)c, '\r', '\0' };
         type(keys);
     }
     for (int i = 0; i < 100; i++)
@@ -152,8 +152,10 @@ TEST(any_bytes_leave_the_line_well_formed)
     for (int i = 0; i < 100 * 1000; i++) {
         uint64_t random = test_random(&state);
         static const char common[] = "\r\n\x03\x15\x7f\x1b[AB";
-        char c =
-            (random & 1) != 0 ? common[(random >> 8) % (sizeof(common) - 1)] : (char)(random >> 8);
+        char rare = (char)(random >> 8);
+        char c = common[(random >> 8) % (sizeof(common) - 1)];
+        if ((random & 1) != 0)
+            c = rare;
         shell_line_feed(&line, c);
         REQUIRE(line.length < SHELL_LINE_MAX && strlen(line.text) == line.length);
         screen_length = 0;

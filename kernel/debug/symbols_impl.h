@@ -1,18 +1,8 @@
-/* The table as tools/ksyms writes it: functions by rising address, as distances from the first.
- * Name i is the text at symbol_names + symbol_name_at[i].
- */
+/* The search, for any table. */
 #pragma once
 
-#include <base/compiler.h>
 #include <stdbool.h>
 #include <stdint.h>
-
-extern const uint64_t symbol_base;
-extern const uint32_t symbol_count;
-extern const uint32_t symbol_end; /* where the last function ends */
-extern const uint32_t symbol_start[];
-extern const uint32_t symbol_name_at[];
-extern const char symbol_names[];
 
 /* Index of the last of `count` rising values that is not above `distance`; false if there is none.
  */

@@ -1,6 +1,6 @@
-/* Host builds keep the C library's functions, which sanitizers watch; ours are tested there under other
- * names (strlcpy apart, which not every C library has). Include this instead of <base/string.h> in
- * string.c and its test, after everything else.
+/* Host builds keep the C library's functions, which sanitizers watch; ours are tested there under
+ * other names (strlcpy apart, which not every C library has). Include this instead of
+ * <base/string.h> in string.c and its test, after everything else.
  */
 #pragma once
 

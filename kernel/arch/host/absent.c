@@ -1,7 +1,7 @@
 /* What the process does without: stacks of its own to swap, and the table of the kernel's
  * functions. */
-#include "../../debug/symbols_impl.h"
 #include <kernel/coroutine.h>
+#include <kernel/symbols.h>
 
 const uint64_t symbol_base = 0;
 const uint32_t symbol_count = 0;

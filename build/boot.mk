@@ -46,3 +46,34 @@ BUILD_PRODUCTS += $(BOOT_DIRECT)
 endif
 
 -include $(BOOT_OBJECTS:.o=.d)
+
+# --- The loader's portable parts as a process: out/host/unit-boot, and fuzzers out/host/fuzz-boot-NAME.
+BOOT_HOST_OUT      := out/host/boot-objects
+BOOT_HOST_CODE     := $(call plain,$(wildcard boot/common/*.c boot/common/host/*.c)) boot/pvh/pvh_info.c \
+	boot/multiboot2/multiboot2_info.c lib/base/fmt.c lib/base/string.c
+BOOT_HOST_UEFI     := $(filter-out boot/uefi/main.c,$(call plain,$(wildcard boot/uefi/*.c)))
+BOOT_HOST_TESTS    := $(sort $(shell find boot -name '*_test.c')) lib/base/test.c lib/base/status.c lib/base/host/test_main.c
+BOOT_FUZZ_SOURCES  := $(sort $(shell find boot -name '*_fuzz.c'))
+BOOT_HOST_CFLAGS    = $(UNIT_CFLAGS) -fsanitize=fuzzer-no-link
+BOOT_HOST_INCLUDES := $(BOOT_INCLUDES) -Iboot/uefi
+boot_host_objects   = $(patsubst %,$(BOOT_HOST_OUT)/%.o,$(1))
+
+$(BOOT_HOST_OUT)/%.c.o: %.c build/boot.mk build/host.mk | $$(dir $$@).
+	$(call say,HOSTCC,$<)
+	$(Q)$(HOSTCC) $(BOOT_HOST_CFLAGS) $(BOOT_HOST_INCLUDES) -MMD -MP -c -o $@ $<
+
+out/host/unit-boot: $(call boot_host_objects,$(BOOT_HOST_CODE) $(BOOT_HOST_UEFI) $(BOOT_HOST_TESTS))
+	$(call say,LD,$@)
+	$(Q)$(HOSTCC) -fsanitize=address,undefined -o $@ $^
+
+define boot_fuzzer
+out/host/fuzz-boot-$(patsubst %_fuzz.c,%,$(notdir $(1))): $(call boot_host_objects,$(1) $(BOOT_HOST_CODE))
+	$$(call say,LD,$$@)
+	$$(Q)$$(HOSTCC) -fsanitize=address,undefined,fuzzer -o $$@ $$^
+endef
+$(foreach f,$(BOOT_FUZZ_SOURCES),$(eval $(call boot_fuzzer,$(f))))
+
+HOST_UNITS   += out/host/unit-boot
+HOST_FUZZERS += $(patsubst %_fuzz.c,out/host/fuzz-boot-%,$(notdir $(BOOT_FUZZ_SOURCES)))
+
+-include $(patsubst %.o,%.d,$(call boot_host_objects,$(BOOT_HOST_CODE) $(BOOT_HOST_UEFI) $(BOOT_HOST_TESTS) $(BOOT_FUZZ_SOURCES)))

@@ -64,6 +64,11 @@ enum status boot_alloc_overlay(struct boot_map *map)
     return OK;
 }
 
+void boot_alloc_forget(void)
+{
+    held.count = 0;
+}
+
 void *arena_take(struct arena *arena, uint64_t size_bytes)
 {
     enum { ARENA_CHUNK = 64 * 1024 };

@@ -22,6 +22,7 @@ static void console_write(const char *text)
 void boot_console_init(struct boot_platform *platform)
 {
     console = platform;
+    end_emulator = false;
     boot_console_options(platform->cmdline);
 }
 

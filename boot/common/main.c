@@ -109,6 +109,7 @@ void boot_main(struct boot_platform *platform)
 {
     struct boot *boot = &boot_state;
 
+    memset(boot, 0, sizeof(*boot));
     boot_console_init(platform);
     boot->platform = platform;
     boot->arena.platform = platform;

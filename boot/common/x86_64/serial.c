@@ -45,10 +45,11 @@ static void serial_byte(uint8_t byte)
 void serial_put(struct boot_platform *platform, char c)
 {
     static enum { UNKNOWN, ABSENT, PRESENT } state;
-    (void)platform;
 
-    if (state == UNKNOWN)
+    if (state == UNKNOWN) {
         state = serial_init() ? PRESENT : ABSENT;
+        serial_put(platform, '\n'); /* firmware may have left its own line open */
+    }
     if (state == ABSENT)
         return;
     if (c == '\n')

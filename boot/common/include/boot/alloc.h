@@ -17,3 +17,6 @@ char *arena_text(struct arena *arena, const char *text);
 
 /* Add everything that boot_alloc() gave out to a map. */
 enum status boot_alloc_overlay(struct boot_map *map);
+
+/* Empty that record: for a process that boots more than once. */
+void boot_alloc_forget(void);

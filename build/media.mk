@@ -113,7 +113,11 @@ LIMINE_TREE  := $(foreach f,$(LIMINE_FILES),boot/limine/$(f):$(LIMINE_DIR)/$(f))
 LIMINE_BOOT_x86_64 := -b boot/limine/limine-bios-cd.bin -no-emul-boot -boot-load-size 4 -boot-info-table \
 	-eltorito-alt-boot
 
-$(MEDIA)/limine.iso: $(foreach p,$(LIMINE_TREE),$(lastword $(subst :, ,$(p)))) build/media.mk | $$(dir $$@).
+# Another directory is another ISO, even if its files are older.
+$(MEDIA)/limine.directory: FORCE | $$(dir $$@).
+	$(Q)printf '%s\n' '$(LIMINE_DIR)' | cmp -s - $@ || printf '%s\n' '$(LIMINE_DIR)' >$@
+
+$(MEDIA)/limine.iso: $(MEDIA)/limine.directory $(foreach p,$(LIMINE_TREE),$(lastword $(subst :, ,$(p)))) build/media.mk | $$(dir $$@).
 	$(call say,ISO,$@)
 	$(call iso,$(MEDIA)/limine,$@,$(LIMINE_TREE),$(LIMINE_BOOT_$(ARCH)) \
 		$(call ISO_UEFI,boot/limine/limine-uefi-cd.bin))

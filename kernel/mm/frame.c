@@ -401,6 +401,12 @@ void frame_put(struct frame *frame)
         block_release(head);
 }
 
+/* A block of one frame, in one comparison: most are. */
+static bool frame_is_single(const struct frame *frame)
+{
+    return LIKELY((uint16_t)(READ_ONCE(frame->word) >> 32) == FRAME_WORD(0, 0, FRAME_OWNED) >> 32);
+}
+
 /* How many of `count` frames from `frame` on lie in the same block as it. */
 static size_t frame_rest(const struct frame *frame, const struct frame *head, size_t count)
 {
@@ -412,8 +418,8 @@ static size_t frame_rest(const struct frame *frame, const struct frame *head, si
 void frame_get_range(struct frame *first, size_t count)
 {
     while (count > 0) {
-        struct frame *head = frame_head(first);
-        size_t step = frame_rest(first, head, count);
+        struct frame *head = frame_is_single(first) ? first : frame_head(first);
+        size_t step = head == first && head->order == 0 ? 1 : frame_rest(first, head, count);
         uint32_t before = __atomic_fetch_add(&head->references, (uint32_t)step, __ATOMIC_RELAXED);
         ASSERT(before != 0 && before <= UINT32_MAX - step);
         first += step;
@@ -435,29 +441,41 @@ static void range_release(struct frame *first, size_t count)
     spinlock_release(&frame_lock);
 }
 
-/* Single frames that become free are gathered, so that a long run costs one visit to the lists. */
+/* Drop the references of leading single frames that stay or leave alike; returns how many frames.
+ * Those that leave are gathered, so that a long run costs one visit to the lists.
+ */
+static size_t put_singles(struct frame *first, size_t count)
+{
+    size_t i = 0;
+    size_t leaving = 0;
+
+    for (; i < count && frame_is_single(&first[i]); i++) {
+        if (head_drop(&first[i], 1)) {
+            leaving++;
+        } else if (leaving != 0) {
+            range_release(&first[i] - leaving, leaving);
+            leaving = 0;
+        }
+    }
+    range_release(&first[i] - leaving, leaving);
+    return i;
+}
+
 void frame_put_range(struct frame *first, size_t count)
 {
-    struct frame *run = first;
-    size_t run_count = 0;
-
     while (count > 0) {
-        struct frame *head = frame_head(first);
-        size_t step = frame_rest(first, head, count);
-        bool last = head_drop(head, (uint32_t)step);
-        if (last && head->order == 0) {
-            run_count++;
-        } else {
-            range_release(run, run_count);
-            if (last)
+        size_t step = put_singles(first, count);
+        if (step == 0 && first->state == FRAME_RESERVED) {
+            step = 1;
+        } else if (step == 0) {
+            struct frame *head = frame_head(first);
+            step = frame_rest(first, head, count);
+            if (head_drop(head, (uint32_t)step))
                 block_release(head);
-            run = first + step;
-            run_count = 0;
         }
         first += step;
         count -= step;
     }
-    range_release(run, run_count);
 }
 
 void frame_free_range(struct frame *first, size_t count)

@@ -400,7 +400,7 @@ static enum status fault_locked(struct vspace *vspace, uint64_t at, unsigned acc
     const struct vspace_range *range = range_at(vspace, at);
     if (range == NULL || (range->perm & access) != access)
         return ERR_FAULT;
-    return vspace_tables_fill(vspace, at, range->perm | PERM_USER);
+    return vspace_tables_fill(vspace, at, leaf, range->perm | PERM_USER);
 }
 
 enum status vspace_fault(struct vspace *vspace, uaddr_t at, unsigned access)

@@ -68,8 +68,8 @@ bool vspace_tables_cuts(const struct vspace *vspace, uint64_t at) REQUIRES(vspac
 /* Split it, into the table given. */
 void vspace_tables_split(struct vspace *vspace, uint64_t at, struct pte *table_taken)
     REQUIRES(vspace->lock);
-/* One zeroed page. All or nothing. */
-enum status vspace_tables_fill(struct vspace *vspace, uint64_t at, unsigned perm)
-    REQUIRES(vspace->lock);
+/* One zeroed page where vspace_tables_find found none. All or nothing. */
+enum status vspace_tables_fill(struct vspace *vspace, uint64_t at, struct vspace_leaf gap,
+                               unsigned perm) REQUIRES(vspace->lock);
 /* The address space is dead: release everything but the root. */
 void vspace_tables_clear(struct vspace *vspace) REQUIRES(vspace->lock);

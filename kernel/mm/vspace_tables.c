@@ -14,6 +14,9 @@
 struct release {
     struct frame *first;
     size_t count;
+    uint64_t pages;    /* released so far, with frames or without */
+    bool whole_tables; /* a retired table that an operation spans was retired without a look inside
+                        */
 };
 
 static struct pte *root_of(const struct vspace *vspace)
@@ -197,47 +200,128 @@ static void release_flush(struct release *release)
 {
     if (release->count != 0)
         frame_put_range(release->first, release->count);
-    *release = (struct release){ 0 };
+    release->count = 0;
 }
 
-/* What a leaf led to. Memory without frames (vspace_map_physical) holds no reference. */
+/* What `count` leaves led to: pages that follow each other and lie within 2 MiB, for which there is
+ * a frame structure for each or for none. Memory without an owner (vspace_map_physical) holds no
+ * reference: if the run does not begin with a frame, each page is looked at; if it only meets
+ * such memory later, frame_put_range passes over it.
+ */
 static void release_pages(struct release *release, uint64_t pa, size_t count)
 {
     struct frame *frame = frame_of(paddr(pa));
 
+    if (frame == NULL) {
+        for (size_t i = 1; i < count; i++)
+            release_pages(release, pa + i * PAGE_SIZE, 1);
+        release->pages++;
+        return;
+    }
     if (release->count == 0 || frame != release->first + release->count) {
         release_flush(release);
         release->first = frame;
     }
-    release->count += frame == NULL ? 0 : count;
+    release->count += count;
+    release->pages += count;
 }
 
-/* Release all that a table leads to, whether retired or not, and the table itself. */
+/* How many of at most `max` page entries go on where the one before ends, within 2 MiB of memory.
+ */
+static size_t pages_run(const struct pte *slot, size_t max)
+{
+    uint64_t pa = arch_pte_paddr(slot[0]).raw;
+    size_t count = 1;
+
+    max = MIN(max, (size_t)((ptable_step(pa, UINT64_MAX, 1) - pa) >> PAGE_SHIFT));
+    while (count < max && slot[count].raw == slot[0].raw + count * PAGE_SIZE)
+        count++;
+    return count;
+}
+
+/* The `left` entries in use of a table of pages. */
+static void sweep_pages(struct release *release, const struct pte *slot, uint64_t left)
+{
+    while (left > 0) {
+        size_t count = 1;
+        if (arch_pte_present(*slot)) {
+            count = pages_run(slot, (size_t)left);
+            release_pages(release, arch_pte_paddr(*slot).raw, count);
+            left -= count;
+        }
+        slot += count;
+    }
+}
+
+/* The retired ones among `count` page entries. */
+static void sweep_retired_pages(struct release *release, struct pte *slot, size_t count)
+{
+    while (count > 0) {
+        size_t step = 1;
+        struct pte pte = pte_read(slot);
+        if (pte.raw != 0 && !arch_pte_present(pte)) {
+            step = pages_run(slot, count);
+            release_pages(release, arch_pte_paddr(pte).raw, step);
+            for (size_t i = 0; i < step; i++)
+                pte_write(&slot[i], arch_pte_empty());
+        }
+        slot += step;
+        count -= step;
+    }
+}
+
+/* Release all that a table leads to, and the table itself. It was cut off as a whole: its entries
+ * are as they were, and its count tells when the last one was met.
+ */
 static void sweep_table(struct vspace *vspace, struct release *release, struct pte *table,
                         unsigned level)
 {
-    size_t pages = (size_t)1 << (9 * level);
+    uint64_t left = *ptable_live(table);
 
-    for (size_t i = 0; i < PT_ENTRIES; i++) {
-        struct pte pte = pte_revived(table[i]);
-        if (table[i].raw == 0)
+    if (level == 0) {
+        sweep_pages(release, table, left);
+        left = 0;
+    }
+    for (const struct pte *slot = table; left > 0; slot++) {
+        struct pte pte = *slot;
+        if (!arch_pte_present(pte))
             continue;
-        if (arch_pte_is_leaf(pte, level)) {
-            release_pages(release, arch_pte_paddr(pte).raw, pages);
-            vspace->page_count -= pages;
-        } else {
+        left--;
+        if (arch_pte_is_leaf(pte, level))
+            release_pages(release, arch_pte_paddr(pte).raw, PT_ENTRIES);
+        else
             sweep_table(vspace, release, ptable_of(pte), level - 1);
-        }
     }
     ptable_destroy(table);
     vspace->table_count--;
 }
 
 static void sweep(struct vspace *vspace, struct release *release, struct pte *table, unsigned level,
+                  uint64_t at, uint64_t end);
+
+/* A retired entry of `level`, which spans [at, end). */
+static void sweep_entry(struct vspace *vspace, struct release *release, struct pte pte,
+                        unsigned level, uint64_t at, uint64_t end)
+{
+    if (arch_pte_is_leaf(pte, level)) {
+        release_pages(release, arch_pte_paddr(pte).raw, (size_t)1 << (9 * level));
+    } else if (release->whole_tables && end - at == ptable_span(level)) {
+        sweep_table(vspace, release, ptable_of(pte), level - 1);
+    } else {
+        /* It was emptied entry by entry: beyond [at, end) there is nothing. */
+        sweep(vspace, release, ptable_of(pte), level - 1, at, end);
+        ptable_destroy(ptable_of(pte));
+        vspace->table_count--;
+    }
+}
+
+static void sweep(struct vspace *vspace, struct release *release, struct pte *table, unsigned level,
                   uint64_t at, uint64_t end)
 {
-    size_t pages = (size_t)1 << (9 * level);
-
+    if (level == 0) {
+        sweep_retired_pages(release, &table[pt_index(at, 0)], (size_t)((end - at) >> PAGE_SHIFT));
+        return;
+    }
     for (uint64_t next; at < end; at = next) {
         struct pte *slot = &table[pt_index(at, level)];
         struct pte pte = pte_read(slot);
@@ -245,25 +329,17 @@ static void sweep(struct vspace *vspace, struct release *release, struct pte *ta
         if (arch_pte_present(pte)) {
             if (!arch_pte_is_leaf(pte, level))
                 sweep(vspace, release, ptable_of(pte), level - 1, at, next);
-            continue;
+        } else if (pte.raw != 0) {
+            sweep_entry(vspace, release, pte_revived(pte), level, at, next);
+            pte_write(slot, arch_pte_empty());
         }
-        if (pte.raw == 0)
-            continue;
-        pte = pte_revived(pte);
-        if (arch_pte_is_leaf(pte, level)) {
-            release_pages(release, arch_pte_paddr(pte).raw, pages);
-            vspace->page_count -= pages;
-        } else {
-            sweep_table(vspace, release, ptable_of(pte), level - 1);
-        }
-        pte_write(slot, arch_pte_empty());
     }
 }
 
 void vspace_tables_remove(struct vspace *vspace, uint64_t at, uint64_t end, bool leaves)
 {
     struct removal removal = { .leaves = leaves };
-    struct release release = { 0 };
+    struct release release = { .whole_tables = leaves };
 
     retire(&removal, root_of(vspace), PT_LEVELS - 1, at, end);
     if (!removal.flush_needed)
@@ -272,6 +348,7 @@ void vspace_tables_remove(struct vspace *vspace, uint64_t at, uint64_t end, bool
                         removal.tables_retired);
     sweep(vspace, &release, root_of(vspace), PT_LEVELS - 1, at, end);
     release_flush(&release);
+    vspace->page_count -= release.pages;
 }
 
 void vspace_tables_clear(struct vspace *vspace)
@@ -286,14 +363,41 @@ void vspace_tables_clear(struct vspace *vspace)
         root[i] = arch_pte_empty();
     }
     release_flush(&release);
+    vspace->page_count -= release.pages;
 }
 
 /* ---- Rights, and questions ---- */
+
+/* The attributes of neighbours are mostly alike: they are worked out again only when they differ.
+ */
+static bool protect_pages(struct pte *table, uint64_t at, uint64_t end, unsigned perm)
+{
+    struct pte *slot = &table[pt_index(at, 0)];
+    size_t count = (size_t)((end - at) >> PAGE_SHIFT);
+    uint64_t before = 0;
+    uint64_t after = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        struct pte pte = pte_read(&slot[i]);
+        paddr_t pa = arch_pte_paddr(pte);
+        if (!arch_pte_present(pte))
+            continue;
+        if (pte.raw - pa.raw != before) {
+            unsigned rest = arch_pte_perm(pte) & ~(unsigned)RIGHTS;
+            before = pte.raw - pa.raw;
+            after = pte_leaf(pa, perm | rest, 0).raw - pa.raw;
+        }
+        pte_write(&slot[i], (struct pte){ after + pa.raw });
+    }
+    return before != 0;
+}
 
 static bool protect(struct pte *table, unsigned level, uint64_t at, uint64_t end, unsigned perm)
 {
     bool changed = false;
 
+    if (level == 0)
+        return protect_pages(table, at, end, perm);
     for (uint64_t next; at < end; at = next) {
         struct pte *slot = &table[pt_index(at, level)];
         struct pte pte = pte_read(slot);
@@ -403,9 +507,9 @@ static enum status create_tables(struct pte **table, unsigned count)
     return OK;
 }
 
-enum status vspace_tables_fill(struct vspace *vspace, uint64_t at, unsigned perm)
+enum status vspace_tables_fill(struct vspace *vspace, uint64_t at, struct vspace_leaf gap,
+                               unsigned perm)
 {
-    struct vspace_leaf gap = vspace_tables_find(vspace, at);
     struct pte *table[PT_LEVELS];
     struct frame *frame;
     enum status status = frame_alloc(0, FRAME_ZERO, &frame);

@@ -62,7 +62,9 @@ void frame_free_range(struct frame *first, size_t count);
  */
 void frame_get(struct frame *frame);
 void frame_put(struct frame *frame);
-/* One reference for each of `count` frames that follow each other, of whatever blocks. */
+/* One reference for each of `count` frames that follow each other, of whatever blocks. The second
+ * passes over memory that has no owner, since mappings of it hold no reference.
+ */
 void frame_get_range(struct frame *first, size_t count);
 void frame_put_range(struct frame *first, size_t count);
 

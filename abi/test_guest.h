@@ -7,8 +7,7 @@
 
 #define TEST_GUEST_SHARED_AT ((uint64_t)0x10000000) /* command blocks, read and write */
 #define TEST_GUEST_ARENA_AT  ((uint64_t)0x20000000) /* for a test to map what it likes */
-#define TEST_GUEST_STACK_AT  ((uint64_t)0x30000000) /* stacks, one after the other, holes between  \
-                                                     */
+#define TEST_GUEST_STACK_AT  ((uint64_t)0x30000000) /* stacks with holes between */
 
 enum {
     TEST_GUEST_THREADS = 16, /* command blocks in the shared page */
@@ -23,15 +22,15 @@ enum test_guest_function {
     GUEST_SLEEP,        /* in[0] times: sleep until in[1] + n * in[2] ns, counting */
     GUEST_SYSCALL,      /* raw call in[0] with in[1..6]; out[0] status, out[1] value */
     GUEST_SYSCALL_LOOP, /* the same until stop, counting */
-    GUEST_CALLS,        /* in[1] times the system call in[0], all arguments 0, in the tightest loop */
-    GUEST_LOAD,         /* read a word at in[0] into out[0] */
-    GUEST_STORE,        /* write in[1] to in[0] */
-    GUEST_JUMP,         /* call in[0] */
-    GUEST_TOUCH,        /* write a word in each of in[1] pages from in[0], counting */
-    GUEST_LOAD_LOOP,    /* read a word at in[0] into out[0] until stop, counting */
-    GUEST_STORE_LOOP,   /* write count to in[0] until stop, counting */
-    GUEST_REGISTERS,    /* all registers keep their values until stop; out[0]: number of failures */
-    GUEST_VECTOR,       /* vector registers keep their values until stop; out[0]: failures */
+    GUEST_CALLS,      /* in[1] times the system call in[0], all arguments 0, in the tightest loop */
+    GUEST_LOAD,       /* read a word at in[0] into out[0] */
+    GUEST_STORE,      /* write in[1] to in[0] */
+    GUEST_JUMP,       /* call in[0] */
+    GUEST_TOUCH,      /* write a word in each of in[1] pages from in[0], counting */
+    GUEST_LOAD_LOOP,  /* read a word at in[0] into out[0] until stop, counting */
+    GUEST_STORE_LOOP, /* write count to in[0] until stop, counting */
+    GUEST_REGISTERS,  /* all registers keep their values until stop; out[0]: number of failures */
+    GUEST_VECTOR,     /* vector registers keep their values until stop; out[0]: failures */
     GUEST_VECTOR_CLEAN, /* out[0]: bits that were set in vector registers at their first use */
     GUEST_FAULT,        /* enum test_guest_fault in[0]; out[0] = 1 if nothing happened */
 };

@@ -70,9 +70,9 @@ $(KERNEL).debug: $(KERNEL_OBJECTS) $(KERNEL_SCRIPT) $(KSYMS) build/ksyms.mk
 	$(call say,LD,$@)
 	$(link_with_symbols)
 
-$(KERNEL): $(KERNEL).debug
+$(KERNEL): $(KERNEL).debug build/kernel.mk
 	$(call say,STRIP,$@)
-	$(Q)$(OBJCOPY) --strip-debug $< $@
+	$(Q)$(OBJCOPY) --strip-all $< $@
 
 # --- For editors and clang-tidy; clang only.
 $(OUT)/compile_commands.json: $(KERNEL)

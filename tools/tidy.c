@@ -131,8 +131,8 @@ static const struct word_rule words_in_c[] = {
     { "sprintf", "unbounded: format_text() or snprintf()" },
     { "gets", "unbounded" },
     { "alloca", "an unbounded stack: a fixed buffer, or an allocation" },
-    { "setjmp", "hides control flow" },
-    { "longjmp", "hides control flow" },
+    { "setjmp", "hides control flow; a host test may catch what never returns" },
+    { "longjmp", "hides control flow; a host test may catch what never returns" },
 };
 
 static const char *const cpu_words[] = { "__x86_64__", "__aarch64__", "__amd64__", "__i386__" };
@@ -160,6 +160,8 @@ static void check_words(const char *line)
         return;
     for (size_t i = 0; i < ARRAY_LEN(words_in_c); i++) {
         const char *call = strstr(line, words_in_c[i].word);
+        if (strstr(path, "/host/") != NULL && strstr(words_in_c[i].word, "jmp") != NULL)
+            continue;
         if (call != NULL && call[strlen(words_in_c[i].word)] == '(' &&
             has_word(line, words_in_c[i].word))
             breach_at(line_number, "%s: %s", words_in_c[i].word, words_in_c[i].why);
@@ -241,7 +243,7 @@ static void check_include(const char *line)
         return;
     if (ends_with(name, ".c"))
         breach_at(line_number, "includes a .c file");
-    if (open == '"' && strchr(name, '/') != NULL)
+    if (open == '"' && strchr(name, '/') != NULL && !starts_with(path, "boot/"))
         breach_at(line_number, "\"%s\": quotes are for files of the same folder", name);
     for (size_t i = 0; i < ARRAY_LEN(directions); i++) {
         if (!starts_with(path, directions[i].from))

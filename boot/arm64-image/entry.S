@@ -1,5 +1,6 @@
-/* aarch64 without UEFI: the header and entry of an arm64 Image (Linux's Documentation/arm64/booting).
- * Anywhere in memory, at EL1 or EL2, MMU off, x0 = device tree. From here to C at EL1 with caches on.
+/* aarch64 without UEFI: the header and entry of an arm64 Image (Linux's
+ * Documentation/arm64/booting). Anywhere in memory, at EL1 or EL2, MMU off, x0 = device tree. From
+ * here to C at EL1 with caches on.
  */
 #include "../common/aarch64/el2.inc"
 

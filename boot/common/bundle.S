@@ -1,5 +1,5 @@
-/* The archive with the configuration, the kernel and the modules, for a loader in one file. The build
- * says which file BUNDLE is; without it the loader has none.
+/* The archive with the configuration, the kernel and the modules, for a loader in one file. The
+ * build says which file BUNDLE is; without it the loader has none.
  */
 .section .bundle, "a"
 .balign 4096

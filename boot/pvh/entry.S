@@ -1,5 +1,6 @@
-/* x86_64 without UEFI: one file that a PVH monitor (QEMU -kernel) and a Multiboot2 loader (GRUB) both
- * start in 32-bit protected mode. From here to 64-bit mode, with the first 4 GiB identity mapped.
+/* x86_64 without UEFI: one file that a PVH monitor (QEMU -kernel) and a Multiboot2 loader (GRUB)
+ * both start in 32-bit protected mode. From here to 64-bit mode, with the first 4 GiB identity
+ * mapped.
  */
 
 #define MULTIBOOT2_MAGIC        0xe85250d6

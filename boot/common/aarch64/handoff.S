@@ -1,9 +1,9 @@
 /* The way into the kernel's address space, and the way in for CPUs that PSCI starts with their MMU
  * off.
  *
- * This code is copied to a page of its own, which the kernel's tables map at its physical address, and
- * cleaned out of the caches: it runs with the MMU off for a moment. Position independent; the page's
- * end holds the data, at the offsets of handoff.h.
+ * This code is copied to a page of its own, which the kernel's tables map at its physical address,
+ * and cleaned out of the caches: it runs with the MMU off for a moment. Position independent; the
+ * page's end holds the data, at the offsets of handoff.h.
  */
 #include "el2.inc"
 

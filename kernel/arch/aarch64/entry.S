@@ -1,6 +1,6 @@
-/* Where the loader hands over: the boot CPU at kernel_entry, the others at secondary_entry. Both arrive
- * at EL1 with the loader's tables and with SP_EL0 selected (SPSel = 0), which would make the first
- * exception use the wrong vectors; so the stack pointer comes first.
+/* Where the loader hands over: the boot CPU at kernel_entry, the others at secondary_entry. Both
+ * arrive at EL1 with the loader's tables and with SP_EL0 selected (SPSel = 0), which would make the
+ * first exception use the wrong vectors; so the stack pointer comes first.
  */
 #include <asm_offsets.h>
 
@@ -32,8 +32,8 @@ kernel_entry:
     b       1b
     .size kernel_entry, . - kernel_entry
 
-/* x0: struct limine_smp_info, in the loader's memory. The stack is mapped in the kernel's tables only,
- * so everything up to the switch happens in registers.
+/* x0: struct limine_smp_info, in the loader's memory. The stack is mapped in the kernel's tables
+ * only, so everything up to the switch happens in registers.
  */
     .global secondary_entry
     .type secondary_entry, %function
@@ -60,8 +60,8 @@ secondary_entry:
     b       cpu_secondary_main
     .size secondary_entry, . - secondary_entry
 
-/* The layout of struct mmu_tables (mmu.c): kernel root, empty root, identity root, trampoline's physical
- * address, MAIR, TCR.
+/* The layout of struct mmu_tables (mmu.c): kernel root, empty root, identity root, trampoline's
+ * physical address, MAIR, TCR.
  *
  * mmu_setup(x0: struct mmu_tables): attributes and geometry, and the identity tables in TTBR0. The
  * loader's attributes (the low half of MAIR) stay. Uses no stack, changes x1 to x3.
@@ -85,10 +85,10 @@ mmu_setup:
     ret
     .size mmu_setup, . - mmu_setup
 
-/* mmu_switch_kernel_root(x0: struct mmu_tables): replace the tables that map the running code, without a
- * moment in which two different translations of one address could meet in the TLB: run from the identity
- * map while TTBR1 leads to an empty table. TTBR0 must hold the identity tables. Uses no stack, changes
- * x1 to x4.
+/* mmu_switch_kernel_root(x0: struct mmu_tables): replace the tables that map the running code,
+ * without a moment in which two different translations of one address could meet in the TLB: run
+ * from the identity map while TTBR1 leads to an empty table. TTBR0 must hold the identity tables.
+ * Uses no stack, changes x1 to x4.
  */
     .global mmu_switch_kernel_root
     .type mmu_switch_kernel_root, %function

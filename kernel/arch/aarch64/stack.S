@@ -1,4 +1,6 @@
-/* Kernel stacks: change from one to another (struct in context.c: x19 to x30, lowest address first). */
+/* Kernel stacks: change from one to another (struct in context.c: x19 to x30, lowest address
+ * first).
+ */
 
     .text
     .global arch_stack_swap

@@ -1,8 +1,8 @@
-/* Copies between the kernel and user memory, by the unprivileged loads and stores: the MMU checks them as
- * if user mode made them, PAN or not, so there is no window to open and close.
+/* Copies between the kernel and user memory, by the unprivileged loads and stores: the MMU checks
+ * them as if user mode made them, PAN or not, so there is no window to open and close.
  *
- * x2 counts what is left and is lowered only after a step is complete. A fault in a wide step falls back to
- * single bytes, so that the result is exact; a fault in a byte ends the copy.
+ * x2 counts what is left and is lowered only after a step is complete. A fault in a wide step falls
+ * back to single bytes, so that the result is exact; a fault in a byte ends the copy.
  */
 
     .macro guarded fixup, instruction:vararg
@@ -85,8 +85,8 @@ arch_copy_to_user:
     ret
     .size arch_copy_to_user, . - arch_copy_to_user
 
-/* bool semihosting_exit(uint64_t code) - true never comes back; false: nobody listens and the HLT was an
- * undefined instruction. SYS_EXIT_EXTENDED with ADP_Stopped_ApplicationExit.
+/* bool semihosting_exit(uint64_t code) - true never comes back; false: nobody listens and the HLT
+ * was an undefined instruction. SYS_EXIT_EXTENDED with ADP_Stopped_ApplicationExit.
  */
     .global semihosting_exit
     .type semihosting_exit, %function

@@ -1,15 +1,15 @@
 /* Exception vectors, and the way back.
  *
- * From user mode: SP_EL1 holds the address of the running thread, whose first member is its frame. The
- * registers go there, then the CPU's kernel stack is loaded, always from its top.
+ * From user mode: SP_EL1 holds the address of the running thread, whose first member is its frame.
+ * The registers go there, then the CPU's kernel stack is loaded, always from its top.
  *
- * From the kernel: only interrupts in the idle loop, faults of user copies, and bugs. The stack pointer
- * is checked before anything is stored through it: an address translation instruction asks whether there
- * is room, and if not the registers go to the CPU's overflow stack. There is no other way to survive a
- * stack overflow, since the CPU would fault again at the same vector for ever.
+ * From the kernel: only interrupts in the idle loop, faults of user copies, and bugs. The stack
+ * pointer is checked before anything is stored through it: an address translation instruction asks
+ * whether there is room, and if not the registers go to the CPU's overflow stack. There is no other
+ * way to survive a stack overflow, since the CPU would fault again at the same vector for ever.
  *
- * SP_EL0 is free while the kernel runs (the user's is in the frame), TPIDRRO_EL0 is zero but for a few
- * instructions here.
+ * SP_EL0 is free while the kernel runs (the user's is in the frame), TPIDRRO_EL0 is zero but for a
+ * few instructions here.
  */
 #include <asm_offsets.h>
 
@@ -199,7 +199,7 @@ kernel_serror:
     bl      trap_kernel_serror
     .size kernel_serror, . - kernel_serror
 
-/* A vector that nothing should ever reach; the stack pointer means nothing there. x0 goes through. */
+/* A vector that nothing should ever reach; the stack pointer means nothing there. x0 goes along. */
     .type unexpected, %function
 unexpected:
     kernel_save 0
@@ -239,8 +239,8 @@ kernel_return:
 
 /* ---- The table ---- */
 
-/* One slot: 128 bytes, of which a branch takes four. .org refuses to go backwards, so a slot that grew
- * too long would not assemble.
+/* One slot: 128 bytes, of which a branch takes four. .org refuses to go backwards, so a slot that
+ * grew too long would not assemble.
  */
     .macro vector offset, target
     .org    vectors + \offset

@@ -1,12 +1,13 @@
 /* Ways into the kernel and out of it.
  *
- * GS base is the user's while user code runs, and the struct cpu while the kernel does; swapgs exchanges it
- * with the other one, and happens exactly once on each way in from user mode and out to it. Interrupts stay
- * masked all the way. A user's registers go straight into its thread's frame: TSS.rsp[0] is the end of that
- * frame and cpu.arch.frame its start.
+ * GS base is the user's while user code runs, and the struct cpu while the kernel does; swapgs
+ * exchanges it with the other one, and happens exactly once on each way in from user mode and out
+ * to it. Interrupts stay masked all the way. A user's registers go straight into its thread's
+ * frame: TSS.rsp[0] is the end of that frame and cpu.arch.frame its start.
  *
- * NMI, double fault and machine check may hit between any two instructions, so they believe nothing: each
- * has its own stack, with the struct cpu written at its top, and none of them ever returns.
+ * NMI, double fault and machine check may hit between any two instructions, so they believe
+ * nothing: each has its own stack, with the struct cpu written at its top, and none of them ever
+ * returns.
  */
 #include <asm_offsets.h>
 
@@ -88,8 +89,8 @@ FUNCTION kernel_entry
     ud2
 END kernel_entry
 
-/* A CPU arrives from the loader with its struct limine_smp_info in rdi; extra_argument is its struct cpu. The
- * tables need no-execute; the stack exists only in them.
+/* A CPU arrives from the loader with its struct limine_smp_info in rdi; extra_argument is its
+ * struct cpu. The tables need no-execute; the stack exists only in them.
  */
 FUNCTION x86_secondary_entry
     cli
@@ -142,7 +143,7 @@ x86_exit_to_user:
     call trap_exit
     cmpl $VECTOR_SYSCALL, FRAME_VECTOR(%rax)
     jne x86_return_by_iret
-    /* sysret would fault in kernel mode on a non-canonical address, and trace from the wrong place. */
+    /* sysret would fault in kernel mode on a non-canonical address, and trace from elsewhere. */
     mov FRAME_RIP(%rax), %rcx
     mov FRAME_RFLAGS(%rax), %r11
     bt $USER_BITS, %rcx
@@ -186,12 +187,15 @@ END x86_return_by_iret
 
 /* ---- Interrupts and exceptions ---- */
 
-/* One stub for each vector, 16 bytes apart: afterwards the stack has the error code, or 0, and the vector. */
+/* One stub for each vector, 16 bytes apart: afterwards the stack has the error code, or 0, and the
+ * vector.
+ */
 FUNCTION x86_vector_stubs
 .set vector, 0
 .rept 256
     .balign 16
-    .if !(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30)
+    .if !(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || \
+          vector == 29 || vector == 30)
     pushq $0
     .endif
     pushq $vector

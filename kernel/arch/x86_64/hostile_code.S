@@ -1,5 +1,5 @@
-/* User code that means no good, for hostile_test.c. Mapped at any address; rdi is the address of a page that
- * may be written, the stack is there. It survives by calling thread_exit.
+/* User code that means no good, for hostile_test.c. Mapped at any address; rdi is the address of a
+ * page that may be written, the stack is there. It survives by calling thread_exit.
  */
 #ifdef CONFIG_TESTS
 #define SYSCALL_EXIT  0
@@ -56,8 +56,8 @@ SNIPPET nested_task_flag
     mov (%rdi), %eax
     EXIT
 
-/* Alignment checks would be SMAP's switch in the kernel: a system call, a fault that is resolved, and a wait
- * in which interrupts come.
+/* Alignment checks would be SMAP's switch in the kernel: a system call, a fault that is resolved,
+ * and a wait in which interrupts come.
  */
 SNIPPET alignment_flag
     SET_FLAGS 0x40000
@@ -237,7 +237,9 @@ SNIPPET stack_non_canonical
     push %rax
     EXIT
 
-/* GS base where the kernel's would be, in exceptions as in system calls; and it is still there afterwards. */
+/* GS base where the kernel's would be, in exceptions as in system calls; and it is still there
+ * afterwards.
+ */
 SNIPPET gs_base_of_kernel
     mov $0xffffffff80000000, %rax
     wrgsbase %rax

@@ -1,5 +1,5 @@
-/* Copies that may fault on their user side. An instruction that may is listed in .extable with the place
- * where to go on; registers are then as the fault left them.
+/* Copies that may fault on their user side. An instruction that may is listed in .extable with the
+ * place where to go on; registers are then as the fault left them.
  *
  * Eight bytes at a time, then the rest: a software CPU spends as long on a byte as on a word.
  */
@@ -15,7 +15,9 @@
     .globl arch_copy_to_user
     .type arch_copy_from_user, @function
     .type arch_copy_to_user, @function
-/* size_t (void *to, const void *from, size_t size_bytes): bytes not copied. One of the two is the user's. */
+/* size_t (void *to, const void *from, size_t size_bytes): bytes not copied. One of the two is the
+ * user's.
+ */
 arch_copy_from_user:
 arch_copy_to_user:
     mov %rdx, %rcx

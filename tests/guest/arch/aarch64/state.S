@@ -1,8 +1,8 @@
 /* Register patterns and faults for the kernel's tests. */
     .text
 
-/* uint64_t guest_check_registers(uint64_t seed): x0 = seed. Every register holds seed + n; half of the time a
- * system call (an unknown number) happens in between, which may change x0 and x1 only.
+/* uint64_t guest_check_registers(uint64_t seed): x0 = seed. Every register holds seed + n; half of
+ * the time a system call (an unknown number) happens in between, which may change x0 and x1 only.
  */
     .global guest_check_registers
 guest_check_registers:
@@ -13,7 +13,7 @@ guest_check_registers:
     stp x25, x26, [sp, #64]
     stp x27, x28, [sp, #80]
     str x0, [sp, #96]
-    .irp n, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30
+    .irp n, 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30
     add x\n, x0, #\n
     .endr
     tbz x0, #0, 1f
@@ -26,7 +26,7 @@ guest_check_registers:
     cbnz x0, 2b
     ldr x0, [sp, #96]
 3:
-    .irp n, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30
+    .irp n, 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30
     sub x\n, x\n, x0
     cmp x\n, #\n
     b.ne 4f
@@ -42,8 +42,8 @@ guest_check_registers:
     ldp x29, x30, [sp], #112
     ret
 
-/* uint64_t guest_check_vector(uint64_t seed, uint64_t spins): both halves of v0-v31; v8-v15 keep their low
- * halves for the caller.
+/* uint64_t guest_check_vector(uint64_t seed, uint64_t spins): both halves of v0-v31; v8-v15 keep
+ * their low halves for the caller.
  */
     .global guest_check_vector
 guest_check_vector:
@@ -51,14 +51,14 @@ guest_check_vector:
     stp d10, d11, [sp, #16]
     stp d12, d13, [sp, #32]
     stp d14, d15, [sp, #48]
-    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
     add x2, x0, #\n
     dup v\n\().2d, x2
     .endr
 1:  subs x1, x1, #1
     b.gt 1b
     mov x3, #0
-    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
     add x2, x0, #\n
     mov x4, v\n\().d[0]
     eor x4, x4, x2
@@ -78,7 +78,7 @@ guest_check_vector:
     .global guest_read_vector
 guest_read_vector:
     mov x0, #0
-    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
     mov x1, v\n\().d[0]
     orr x0, x0, x1
     mov x1, v\n\().d[1]
@@ -126,7 +126,7 @@ table:
     .word bad_stack - table
     .word non_canonical - table
 
-/* void guest_calls(uint64_t number, uint64_t times): four instructions a turn, the call included. */
+/* void guest_calls(uint64_t number, uint64_t times): four instructions a turn, call included. */
     .global guest_calls
 guest_calls:
     mov x8, x0

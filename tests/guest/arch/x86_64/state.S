@@ -1,8 +1,9 @@
 /* Register patterns and faults for the kernel's tests. */
     .text
 
-/* uint64_t guest_check_registers(uint64_t seed): rdi = seed. Every register but rsp holds seed + n; half of
- * the time a system call (an unknown number) happens in between, which may change rax, rdx, rcx and r11 only.
+/* uint64_t guest_check_registers(uint64_t seed): rdi = seed. Every register but rsp holds seed + n;
+ * half of the time a system call (an unknown number) happens in between, which may change rax, rdx,
+ * rcx and r11 only.
  */
     .global guest_check_registers
 guest_check_registers:
@@ -98,7 +99,7 @@ out:
     pop %rbx
     ret
 
-/* uint64_t guest_check_vector(uint64_t seed, uint64_t spins): xmm0-15 hold seed + n; wait; compare. */
+/* uint64_t guest_check_vector(uint64_t seed, uint64_t spins): xmm0-15 hold seed + n. */
     .global guest_check_vector
 guest_check_vector:
     .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
@@ -171,7 +172,7 @@ table:
     .long bad_stack - table
     .long non_canonical - table
 
-/* void guest_calls(uint64_t number, uint64_t times): four instructions a turn, the call included. */
+/* void guest_calls(uint64_t number, uint64_t times): four instructions a turn, call included. */
     .global guest_calls
 guest_calls:
     push %rbx

@@ -10,9 +10,14 @@ struct sink {
     size_t length;
 };
 
-/* long, long long, size_t, ptrdiff_t and intmax_t are one size on every architecture here. */
-enum length { LENGTH_INT, LENGTH_CHAR, LENGTH_SHORT, LENGTH_LONG };
-static_assert(sizeof(long long) == sizeof(long) && sizeof(size_t) == sizeof(long), "one size");
+/* long long, size_t, ptrdiff_t and intmax_t are one size everywhere. long is that size too, except
+ * in UEFI applications, where it is int's.
+ */
+enum length { LENGTH_INT, LENGTH_CHAR, LENGTH_SHORT, LENGTH_LONG_LONG };
+enum { LONG_LENGTH = sizeof(long) == sizeof(int) ? LENGTH_INT : LENGTH_LONG_LONG };
+static_assert(sizeof(size_t) == sizeof(long long) && sizeof(intmax_t) == sizeof(long long) &&
+                  (sizeof(long) == sizeof(long long) || sizeof(long) == sizeof(int)),
+              "two sizes");
 
 struct spec {
     bool left;
@@ -178,12 +183,12 @@ static enum length parse_length(const char **at)
         return doubled ? LENGTH_CHAR : LENGTH_SHORT;
     case 'l':
         *at += doubled ? 2 : 1;
-        return LENGTH_LONG;
+        return doubled ? LENGTH_LONG_LONG : (enum length)LONG_LENGTH;
     case 'z':
     case 't':
     case 'j':
         (*at)++;
-        return LENGTH_LONG;
+        return LENGTH_LONG_LONG;
     default:
         return LENGTH_INT;
     }
@@ -196,8 +201,8 @@ static int64_t take_signed(enum length length, va_list *args)
         return (signed char)va_arg(*args, int);
     case LENGTH_SHORT:
         return (short)va_arg(*args, int);
-    case LENGTH_LONG:
-        return va_arg(*args, long);
+    case LENGTH_LONG_LONG:
+        return va_arg(*args, long long);
     default:
         return va_arg(*args, int);
     }
@@ -210,8 +215,8 @@ static uint64_t take_unsigned(enum length length, va_list *args)
         return (unsigned char)va_arg(*args, unsigned);
     case LENGTH_SHORT:
         return (unsigned short)va_arg(*args, unsigned);
-    case LENGTH_LONG:
-        return va_arg(*args, unsigned long);
+    case LENGTH_LONG_LONG:
+        return va_arg(*args, unsigned long long);
     default:
         return va_arg(*args, unsigned);
     }

@@ -202,7 +202,7 @@ static int64_t take_signed(enum length length, va_list *args)
     case LENGTH_SHORT:
         return (short)va_arg(*args, int);
     case LENGTH_LONG_LONG:
-        return va_arg(*args, long long);
+        return (int64_t)va_arg(*args, long long);
     default:
         return va_arg(*args, int);
     }
@@ -216,7 +216,7 @@ static uint64_t take_unsigned(enum length length, va_list *args)
     case LENGTH_SHORT:
         return (unsigned short)va_arg(*args, unsigned);
     case LENGTH_LONG_LONG:
-        return va_arg(*args, unsigned long long);
+        return (uint64_t)va_arg(*args, unsigned long long);
     default:
         return va_arg(*args, unsigned);
     }

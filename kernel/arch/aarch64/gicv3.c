@@ -16,7 +16,8 @@ enum {
     GICR_TYPER = 0x0008,
     GICR_WAKER = 0x0014,
     GICR_SGI_FRAME = 0x10000,
-    GICR_FRAME_SIZE = 0x10000,
+    GICR_SIZE = 0x20000,
+    GICR_SIZE_VLPIS = 0x40000,
     GICD_SIZE = 0x10000,
     WAKER_PROCESSOR_SLEEP = 1 << 1,
     WAKER_CHILDREN_ASLEEP = 1 << 2,
@@ -83,14 +84,15 @@ static uint32_t packed_affinity(uint64_t mpidr)
 static void *find_in_region(size_t which, uint32_t affinity)
 {
     uint64_t size_bytes = platform.gicr[which].size_bytes;
-    for (uint64_t offset = 0; offset + 2 * GICR_FRAME_SIZE <= size_bytes;) {
+    uint64_t step = 0;
+    for (uint64_t offset = 0; size_bytes - offset >= GICR_SIZE; offset += step) {
         volatile char *frame = (volatile char *)region[which] + offset;
         uint64_t typer = mmio_read64(frame, GICR_TYPER);
         if ((uint32_t)(typer >> 32) == affinity)
             return (void *)(uintptr_t)frame;
-        if ((typer & TYPER_LAST) != 0)
+        step = (typer & TYPER_VLPIS) != 0 ? GICR_SIZE_VLPIS : GICR_SIZE;
+        if ((typer & TYPER_LAST) != 0 || size_bytes - offset < step)
             break;
-        offset += (typer & TYPER_VLPIS) != 0 ? 4 * GICR_FRAME_SIZE : 2 * GICR_FRAME_SIZE;
     }
     return NULL;
 }

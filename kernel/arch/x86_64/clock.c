@@ -187,8 +187,10 @@ void x86_clock_init(void)
     uint64_t counted = (last.reference - first.reference) & reference.mask;
     clock.tsc_hz = clock_hz(last.tsc - first.tsc, counted, reference.hz);
     uint64_t lapic_hz = clock_hz(last.lapic - first.lapic, counted, reference.hz);
-    if (clock.tsc_hz < CLOCK_HZ_MIN || lapic_hz == 0)
-        panic("the time stamp counter or the local timer stands still");
+    if (clock.tsc_hz < CLOCK_HZ_MIN)
+        panic("the time stamp counter stands still");
+    if (lapic_hz == 0 && !x86_features.tsc_deadline)
+        panic("the local timer stands still");
     x86_lapic_timer_set_rate(lapic_hz);
     clock.tsc_to_ns = clock_rate(NS_PER_S, clock.tsc_hz);
     clock.ns_to_tsc = clock_rate(clock.tsc_hz, NS_PER_S);

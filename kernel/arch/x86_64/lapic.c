@@ -19,6 +19,7 @@
 
 enum {
     LAPIC_ID = 0x02,
+    LAPIC_VERSION = 0x03,
     LAPIC_TASK_PRIORITY = 0x08,
     LAPIC_EOI = 0x0b,
     LAPIC_SPURIOUS = 0x0f,
@@ -90,8 +91,11 @@ void x86_lapic_cpu_init(void)
 {
     lapic_switch_on();
     lapic_write(LAPIC_TASK_PRIORITY, 0);
-    lapic_write(LAPIC_LVT_THERMAL, LVT_MASKED);
-    lapic_write(LAPIC_LVT_PERFORMANCE, LVT_MASKED);
+    unsigned lvt_max = lapic_read(LAPIC_VERSION) >> 16 & 0xff; /* the later ones came one by one */
+    if (lvt_max >= 4)
+        lapic_write(LAPIC_LVT_PERFORMANCE, LVT_MASKED);
+    if (lvt_max >= 5)
+        lapic_write(LAPIC_LVT_THERMAL, LVT_MASKED);
     lapic_write(LAPIC_LVT_LINT0, LVT_MASKED);
     lapic_write(LAPIC_LVT_LINT1, LVT_NMI); /* where NMIs come in, by every MADT and by default */
     lapic_write(LAPIC_LVT_ERROR, VECTOR_APIC_ERROR);

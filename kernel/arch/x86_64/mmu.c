@@ -174,10 +174,13 @@ static void flush_everything(void)
     write_cr4(cr4);
 }
 
+/* With identifiers, invlpg leaves upper-level entries that other identifiers have cached; the
+ * kernel's tables may go away too.
+ */
 static void flush_kernel(void *argument)
 {
     const struct flush *flush = argument;
-    if (flush->page_count <= FLUSH_SINGLE_MAX)
+    if (!x86_features.pcid && flush->page_count <= FLUSH_SINGLE_MAX)
         flush_pages(flush->at, flush->page_count);
     else
         flush_everything();

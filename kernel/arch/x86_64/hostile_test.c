@@ -146,8 +146,15 @@ static struct vspace *make_space(void)
     return vspace;
 }
 
+/* Flags with which the kernel was seen to run. */
+static uint64_t kernel_flags;
+
+/* Looked at on the way out of the kernel, straight after system calls and interrupts. */
 static bool is_dead(void *thread)
 {
+    uint64_t flags;
+    __asm__ volatile("pushfq; pop %0" : "=r"(flags) : : "memory");
+    kernel_flags |= flags;
     return thread_is_dead(thread);
 }
 
@@ -157,8 +164,10 @@ static const char still_alive[] = "still alive";
 static const char *run(struct vspace *vspace, uint64_t ip)
 {
     struct thread *thread;
+    struct cpu_mask here = { .word = { 1 } }; /* where the tests run, and is_dead looks */
     if (thread_create(vspace, uaddr(ip), uaddr(STACK_AT + PAGE_SIZE), DATA_AT, &thread) != OK)
         return "no memory";
+    EXPECT_EQ(sched_set_affinity(thread, &here), OK);
     EXPECT_EQ(thread_start(thread), OK);
     EXPECT_EQ(coroutine_wait(is_dead, thread, clock_now_ns() + WAIT_NS), OK);
     const char *fault = thread->end == THREAD_END_EXIT    ? NULL
@@ -185,8 +194,12 @@ static void try(const struct attempt *attempt)
 
 GUEST_TEST(user_code_cannot_upset_the_kernel)
 {
+    kernel_flags = 0;
     for (size_t i = 0; i < ARRAY_LEN(attempts); i++)
         try(&attempts[i]);
+    EXPECT_EQ(kernel_flags & (X86_FLAGS_TRAP | X86_FLAGS_INTERRUPTS | X86_FLAGS_DIRECTION), 0);
+    EXPECT_EQ(kernel_flags & (X86_FLAGS_NESTED | X86_FLAGS_IO_PRIVILEGE), 0);
+    EXPECT(!x86_features.smap || (kernel_flags & X86_FLAGS_AC) == 0);
 }
 
 GUEST_TEST(user_code_cannot_choose_its_vector_state)

@@ -16,11 +16,13 @@ enum {
 };
 
 /* RFLAGS */
-#define X86_FLAGS_FIXED      BIT64(1)
-#define X86_FLAGS_TRAP       BIT64(8)
-#define X86_FLAGS_INTERRUPTS BIT64(9)
-#define X86_FLAGS_RESUME     BIT64(16)
-#define X86_FLAGS_AC         BIT64(18)
+#define X86_FLAGS_FIXED        BIT64(1)
+#define X86_FLAGS_TRAP         BIT64(8)
+#define X86_FLAGS_INTERRUPTS   BIT64(9)
+#define X86_FLAGS_DIRECTION    BIT64(10)
+#define X86_FLAGS_IO_PRIVILEGE (BIT64(12) | BIT64(13))
+#define X86_FLAGS_NESTED       BIT64(14)
+#define X86_FLAGS_AC           BIT64(18)
 
 struct trap_frame {
     uint64_t r15, r14, r13, r12, r11, r10, r9, r8;

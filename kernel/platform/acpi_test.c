@@ -25,6 +25,7 @@ static uint8_t *at(uint64_t address)
 static const void *map(void *context, paddr_t pa, size_t size_bytes)
 {
     (void)context;
+    EXPECT(pa.raw != 0 && size_bytes <= UINT64_MAX - pa.raw); /* nobody maps that */
     if (pa.raw < MEMORY_BASE || pa.raw - MEMORY_BASE > MEMORY_BYTES ||
         size_bytes > MEMORY_BYTES - (pa.raw - MEMORY_BASE))
         return NULL;
@@ -144,6 +145,7 @@ static void expect_pc(void)
     EXPECT_EQ(info.override[0].gsi, 20);
     EXPECT(info.override[0].active_low);
     EXPECT(info.override[0].level);
+    EXPECT_EQ(info.gic_version, 0);
 }
 
 TEST(tables_are_found_through_the_xsdt)
@@ -181,6 +183,51 @@ TEST(a_bad_extended_pointer_falls_back_to_the_rsdt)
     add_madt_pc();
     EXPECT_EQ(parse(), OK);
     expect_pc();
+}
+
+/* An XSDT that is fine by itself is not used through a pointer that is not. */
+TEST(a_bad_extended_pointer_is_not_followed)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        machine_init(false);
+        add_madt_pc();
+        uint64_t xsdt = machine.next;
+        memcpy(at(xsdt), "XSDT", 4);
+        put(xsdt + 4, 36, 4);
+        seal_table(xsdt);
+        at(RSDP)[15] = 2;
+        put(RSDP + 20, i == 0 ? 36 : 35, 4);
+        put(RSDP + 24, xsdt, 8);
+        seal(RSDP, 20, 8);
+        seal(RSDP, 36, 32);
+        if (i == 0)
+            at(RSDP)[32] ^= 1;
+        EXPECT_EQ(parse(), OK);
+        expect_pc();
+    }
+}
+
+TEST(a_redistributor_region_without_place_or_size_is_skipped)
+{
+    static const struct {
+        uint64_t base;
+        uint32_t size;
+        size_t count;
+    } cases[] = { { 0x80a0000, 0x20000, 1 },
+                  { 0, 0x20000, 0 },
+                  { 0x80a0000, 0, 0 },
+                  { UINT64_MAX - 0xffff, 0x20000, 0 } };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        machine_init(true);
+        uint64_t madt = add_table("APIC", 44 + 16);
+        put(madt + 44, 0x100e, 2);
+        put(madt + 48, cases[i].base, 8);
+        put(madt + 56, cases[i].size, 4);
+        seal_table(madt);
+        EXPECT_EQ(parse(), OK);
+        EXPECT_EQ(info.gicr_count, cases[i].count);
+        EXPECT_EQ(info.gic_version, 0); /* no distributor, no controller */
+    }
 }
 
 TEST(a_bad_root_is_an_error)
@@ -349,6 +396,8 @@ TEST(gic_versions)
         uint64_t gicr_size;
     } cases[] = {
         { 2, 0, false, 2, 0, 0 },
+        { 2, 0, true, 2, 1, 0xf60000 },
+        { 3, 0, false, 3, 0, 0 },
         { 3, 0, true, 3, 1, 0xf60000 },
         { 4, 0, true, 3, 1, 0xf60000 },
         { 0, 0, false, 2, 0, 0 },

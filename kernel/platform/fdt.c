@@ -24,6 +24,8 @@ enum {
 
 enum { TOKEN_BEGIN_NODE = 1, TOKEN_END_NODE = 2, TOKEN_PROP = 3, TOKEN_NOP = 4, TOKEN_END = 9 };
 
+#define PATH_TOO_LONG SIZE_MAX
+
 struct fdt {
     const uint8_t *structure;
     size_t structure_bytes;
@@ -42,7 +44,7 @@ struct level {
     uint32_t address_cells;
     uint32_t size_cells;
     struct property ranges; /* .value NULL: no translation */
-    size_t path_length;     /* of the node's own path */
+    size_t path_length;     /* of the node's own path, or PATH_TOO_LONG */
 };
 
 struct walk {
@@ -50,8 +52,7 @@ struct walk {
     size_t at;    /* in the structure block */
     size_t depth; /* open nodes */
     struct level level[FDT_DEPTH_MAX];
-    char path[FDT_PATH_MAX]; /* of the innermost open node; "" is the root, "?" one that is too long
-                              */
+    char path[FDT_PATH_MAX]; /* of the innermost open node, see node_path */
 };
 
 /* A node with its properties known; children not yet seen. */
@@ -88,12 +89,9 @@ static enum status take_name(const struct fdt *fdt, size_t *at, const char **nam
 {
     const char *name = (const char *)fdt->structure + *at;
     size_t room = fdt->structure_bytes - *at;
-    size_t length = strnlen(name, room);
-    if (length == room)
-        return ERR_TRUNCATED;
     const uint8_t *bytes;
     *name_out = name;
-    return take_bytes(fdt, at, length + 1, &bytes);
+    return take_bytes(fdt, at, strnlen(name, room) + 1, &bytes); /* no end: one byte too many */
 }
 
 /* What follows TOKEN_PROP. */
@@ -186,18 +184,26 @@ static void level_read(const struct node *node, struct level *level)
 
 static void path_push(struct walk *walk, const char *name)
 {
-    size_t start = walk->depth > 0 ? walk->level[walk->depth - 1].path_length : 0;
-    size_t length = strlen(name);
-    bool fits = start + 1 + length < FDT_PATH_MAX && walk->path[0] != '?';
-    if (walk->depth == 0) {
-        walk->path[0] = '\0'; /* the root's own name is empty */
-    } else if (fits) {
+    size_t *length = &walk->level[walk->depth].path_length;
+    *length = 0; /* the root's: its own name is empty */
+    if (walk->depth > 0) {
+        size_t start = walk->level[walk->depth - 1].path_length;
+        size_t name_length = strlen(name);
+        *length = PATH_TOO_LONG;
+        if (start == PATH_TOO_LONG || start + 1 + name_length >= FDT_PATH_MAX)
+            return;
         walk->path[start] = '/';
-        memcpy(walk->path + start + 1, name, length + 1);
-    } else {
-        strlcpy(walk->path, "?", sizeof(walk->path));
+        memcpy(walk->path + start + 1, name, name_length);
+        *length = start + 1 + name_length;
     }
-    walk->level[walk->depth].path_length = strlen(walk->path);
+    walk->path[*length] = '\0';
+}
+
+/* "" for the root, and for a path that is too long for anybody to name. */
+static const char *node_path(const struct node *node)
+{
+    const struct walk *walk = node->walk;
+    return walk->level[walk->depth - 1].path_length == PATH_TOO_LONG ? "" : walk->path;
 }
 
 static enum status walk_begin(struct walk *walk)
@@ -249,10 +255,6 @@ static enum status walk_end(struct walk *walk)
     if (walk->depth == 0)
         return ERR_FORMAT;
     walk->depth--;
-    if (walk->depth > 0 && walk->path[0] != '?')
-        walk->path[walk->level[walk->depth - 1].path_length] = '\0';
-    if (walk->depth <= 1)
-        walk->path[0] = '\0'; /* a path that was too long ends here at the latest */
     return OK;
 }
 
@@ -438,7 +440,7 @@ static void find_uart(struct fdt_search *search, const struct node *node,
 {
     struct platform_info *out = search->out;
     const char *wanted = search->console[0] == '/' ? search->console : search->alias;
-    bool is_console = wanted[0] == '/' && strcmp(node->walk->path, wanted) == 0;
+    bool is_console = wanted[0] == '/' && strcmp(node_path(node), wanted) == 0;
     uint64_t base, size;
     if ((out->uart != UART_NONE && !is_console) || !node_registers(node, 0, &base, &size))
         return;
@@ -499,7 +501,7 @@ static void visit_chosen(void *context, const struct node *node)
 {
     struct fdt_search *search = context;
     struct property property;
-    if (strcmp(node->walk->path, "/chosen") == 0 && property_find(node, "stdout-path", &property))
+    if (strcmp(node_path(node), "/chosen") == 0 && property_find(node, "stdout-path", &property))
         property_copy_text(&property, ':', search->console);
 }
 
@@ -507,8 +509,7 @@ static void visit_aliases(void *context, const struct node *node)
 {
     struct fdt_search *search = context;
     struct property property;
-    if (strcmp(node->walk->path, "/aliases") == 0 &&
-        property_find(node, search->console, &property))
+    if (strcmp(node_path(node), "/aliases") == 0 && property_find(node, search->console, &property))
         property_copy_text(&property, '\0', search->alias);
 }
 

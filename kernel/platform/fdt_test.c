@@ -256,6 +256,24 @@ TEST(stdout_path_chooses_among_serial_ports)
     }
 }
 
+TEST(a_stdout_path_without_end_or_measure_is_not_used)
+{
+    char path[300] = "/pl011@9040000";
+    for (size_t i = strlen(path); i < sizeof(path) - 1; i++)
+        path[i] = 'x';
+    static const size_t sizes[] = { 14, sizeof(path) };
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        tree_init();
+        node_pl011("pl011@9000000", 0x9000000, 1);
+        node_pl011("pl011@9040000", 0x9040000, 8);
+        begin("chosen");
+        prop("stdout-path", path, sizes[i]);
+        end();
+        EXPECT_EQ(finish(), OK);
+        EXPECT_EQ(info.uart_base, 0x9000000);
+    }
+}
+
 TEST(a_disabled_node_is_not_there)
 {
     static const struct {
@@ -325,6 +343,36 @@ TEST(addresses_that_do_not_reach_the_cpu_are_not_used)
         end();
         EXPECT_EQ(finish(), OK);
         EXPECT_EQ(info.uart, UART_NONE);
+    }
+}
+
+TEST(sizes_may_have_no_cells)
+{
+    tree_init();
+    begin("soc");
+    CELLS("#address-cells", 1);
+    CELLS("#size-cells", 0);
+    prop("ranges", "", 0);
+    begin("serial");
+    prop_text("compatible", "arm,pl011");
+    CELLS("reg", 0x9000000);
+    end();
+    end();
+    EXPECT_EQ(finish(), OK);
+    EXPECT_EQ(info.uart_base, 0x9000000);
+}
+
+TEST(a_gic_without_its_parts_is_not_there)
+{
+    static const char *const names[] = { "arm,gic-v3", "arm,gic-400" };
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        tree_init();
+        begin("intc");
+        prop_text("compatible", names[i]);
+        CELLS("reg", 0, 0x8000000, 0, 0x10000);
+        end();
+        EXPECT_EQ(finish(), OK);
+        EXPECT_EQ(info.gic_version, 0);
     }
 }
 
@@ -414,6 +462,12 @@ TEST(the_shape_of_the_tree_is_checked)
     end();
     EXPECT_EQ(finish(), ERR_FORMAT);
 
+    tree_init(); /* and a node after it */
+    end();
+    end();
+    begin("lost");
+    EXPECT_EQ(finish(), ERR_FORMAT);
+
     tree_init(); /* one too few */
     begin("open");
     EXPECT_EQ(finish(), ERR_FORMAT);
@@ -436,11 +490,16 @@ TEST(the_shape_of_the_tree_is_checked)
     tree_init(); /* tokens that say nothing are fine everywhere */
     put_u32(NOP);
     CELLS("more", 1);
-    begin("chosen");
+    begin("psci");
+    put_u32(NOP);
+    prop_text("compatible", "arm,psci-0.2");
+    put_u32(NOP);
+    prop_text("method", "smc");
     put_u32(NOP);
     end();
     put_u32(NOP);
     EXPECT_EQ(finish(), OK);
+    EXPECT(info.psci_present);
 
     memset(&tree, 0, sizeof(tree)); /* no root at all */
     put_u32(END);
@@ -499,6 +558,7 @@ TEST(a_bad_header_is_refused)
         EXPECT_EQ(parse(), cases[i].status);
         EXPECT_EQ(info.gic_version, 0);
     }
+    store_be32(tree.blob + 4, 39); /* smaller than the header that says so */
     EXPECT_EQ(fdt_parse(tree.blob, 39, &info), ERR_TRUNCATED);
 }
 

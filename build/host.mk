@@ -11,8 +11,11 @@ UNIT_LINK     := -fuse-ld=lld -Wl,--gc-sections
 UNIT_NOT_HOSTED := kernel/init/main.c kernel/init/limine.c kernel/init/bootstrap.c kernel/init/flat.c \
 	kernel/debug/test.c kernel/debug/bench.c kernel/debug/crash.c kernel/debug/shell.c \
 	kernel/sched/coroutine.c kernel/mm/kmap.c
+# Parts of an architecture that touch no hardware.
+UNIT_PURE := kernel/arch/aarch64/asid.c kernel/arch/aarch64/asid_test.c
 UNIT_PORTABLE := $(filter-out %_fuzz.c %_bench.c $(UNIT_NOT_HOSTED),$(sort $(wildcard lib/base/*.c lib/fs/*.c) \
-	$(shell find kernel -name '*.c' -not -path 'kernel/arch/*') $(wildcard kernel/arch/host/*.c)))
+	$(shell find kernel -name '*.c' -not -path 'kernel/arch/*') $(wildcard kernel/arch/host/*.c) \
+	$(UNIT_PURE)))
 UNIT_TESTS    := $(filter %_test.c,$(UNIT_PORTABLE))
 UNIT_CODE     := $(filter-out %_test.c,$(UNIT_PORTABLE))
 UNIT_OUT      := out/host/unit-objects

@@ -219,12 +219,14 @@ def reproducible(report):
         archive.wait()
         found = {}
         for arch in ARCHES:
-            done = run(["make", "-s", "-j2", "build", f"ARCH={arch}", "FLAVOUR=release"],
+            done = run(["make", "-s", "-j2", "build", "iso", "image", f"ARCH={arch}",
+                        "FLAVOUR=release", "LIMINE_DIR="],
                        cwd=folder)
             if done.returncode != 0:
                 report.fail(f"{arch} builds in {folder}", done.stderr)
                 return
-            for product in ("themelios", "themelios.debug", "themelios-direct", "system.erofs"):
+            for product in ("themelios", "themelios.debug", "themelios-direct", "system.erofs",
+                            "themelios.iso", "themelios.img"):
                 path = f"{folder}/out/{arch}-release/{product}"
                 if os.path.exists(path):
                     found[f"{arch} {product}"] = run(["sha256sum", path]).stdout.split()[0]

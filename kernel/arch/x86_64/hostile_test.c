@@ -239,6 +239,18 @@ GUEST_TEST(a_system_call_at_the_end_of_user_space_returns_to_a_fault)
     vspace_put(vspace);
 }
 
+static void try_frame(struct vspace *vspace, uint64_t ip, uint64_t vector)
+{
+    struct thread *thread;
+    REQUIRE(thread_create(vspace, uaddr(CODE_AT), uaddr(0), 0, &thread) == OK);
+    thread->frame.rip = ip;
+    thread->frame.vector = vector;
+    EXPECT_EQ(thread_start(thread), OK);
+    EXPECT_EQ(coroutine_wait(is_dead, thread, clock_now_ns() + WAIT_NS), OK);
+    EXPECT_EQ(thread->end, THREAD_END_FAULT);
+    thread_put(thread);
+}
+
 /* Whatever a frame may say: the way back to user mode does not fault in the kernel. */
 GUEST_TEST(a_frame_with_a_wild_pointer_faults_in_user_mode)
 {
@@ -247,17 +259,8 @@ GUEST_TEST(a_frame_with_a_wild_pointer_faults_in_user_mode)
     struct vspace *vspace = make_space();
     REQUIRE(vspace != NULL);
     for (size_t i = 0; i < ARRAY_LEN(wild); i++) {
-        for (unsigned by_sysret = 0; by_sysret < 2; by_sysret++) {
-            struct thread *thread;
-            REQUIRE(thread_create(vspace, uaddr(CODE_AT), uaddr(0), 0, &thread) == OK);
-            thread->frame.rip = wild[i];
-            if (by_sysret != 0)
-                thread->frame.vector = TRAP_VECTOR_SYSCALL;
-            EXPECT_EQ(thread_start(thread), OK);
-            EXPECT_EQ(coroutine_wait(is_dead, thread, clock_now_ns() + WAIT_NS), OK);
-            EXPECT_EQ(thread->end, THREAD_END_FAULT);
-            thread_put(thread);
-        }
+        try_frame(vspace, wild[i], TRAP_VECTOR_NONE);
+        try_frame(vspace, wild[i], TRAP_VECTOR_SYSCALL);
     }
     vspace_put(vspace);
 }

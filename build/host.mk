@@ -12,7 +12,8 @@ UNIT_NOT_HOSTED := kernel/init/main.c kernel/init/limine.c kernel/init/bootstrap
 	kernel/debug/test.c kernel/debug/bench.c kernel/debug/crash.c kernel/debug/shell.c \
 	kernel/sched/coroutine.c kernel/mm/kmap.c
 # Parts of an architecture that touch no hardware.
-UNIT_PURE := kernel/arch/aarch64/asid.c kernel/arch/aarch64/asid_test.c
+UNIT_PURE := kernel/arch/aarch64/asid.c kernel/arch/aarch64/asid_test.c \
+	kernel/arch/x86_64/pcid.c kernel/arch/x86_64/pcid_test.c
 UNIT_PORTABLE := $(filter-out %_fuzz.c %_bench.c $(UNIT_NOT_HOSTED),$(sort $(wildcard lib/base/*.c lib/fs/*.c) \
 	$(shell find kernel -name '*.c' -not -path 'kernel/arch/*') $(wildcard kernel/arch/host/*.c) \
 	$(UNIT_PURE)))

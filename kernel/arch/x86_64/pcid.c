@@ -1,5 +1,5 @@
 /* Which slot, and whether to flush: see pcid.h. */
-#include <arch_impl/pcid.h>
+#include "include/arch_impl/pcid.h"
 
 static uint64_t generation_of(const struct pcid_space *space)
 {

@@ -1,4 +1,4 @@
-#include <arch_impl/pcid.h>
+#include "include/arch_impl/pcid.h"
 #include <base/test.h>
 
 TEST(a_space_that_comes_back_unchanged_is_not_flushed)

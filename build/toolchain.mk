@@ -20,8 +20,12 @@ ifeq ($(COMPILER),clang)
 WARNINGS += -Wthread-safety
 endif
 
-# The same tree gives the same bytes wherever it lies: no absolute path, no date, no build id.
+# The same tree gives the same bytes wherever it lies: no absolute path, no date, no build id. Objects
+# made of assembly need their own word for that.
 REPRODUCIBLE := -ffile-prefix-map=$(CURDIR)=. -Werror=date-time
+ifeq ($(COMPILER),clang)
+REPRODUCIBLE += -fdebug-compilation-dir=.
+endif
 
 TARGET_CFLAGS := -std=gnu17 -ffreestanding -O2 -g -fno-omit-frame-pointer -fno-common \
 	-fno-stack-protector -fno-strict-aliasing -fno-asynchronous-unwind-tables -fno-pic -fno-pie \

@@ -49,13 +49,12 @@ static void log_machine(void)
 
 /* ---- CPUs ---- */
 
-static struct cpu *prepare_cpu(const struct boot_cpu *loader_cpu, uint32_t index)
+static void prepare_cpu(const struct boot_cpu *loader_cpu, uint32_t index)
 {
     struct cpu *cpu = cpu_init(index, loader_cpu->hardware_id);
     if (cpu == NULL)
         panic("boot: no memory for CPU %u", index);
     must(kmap_stack_create(KERNEL_STACK_BYTES, &cpu->stack_top), "kernel stack");
-    return cpu;
 }
 
 void cpu_secondary_main(struct cpu *cpu)
@@ -78,9 +77,11 @@ static bool wait_online(const struct cpu *cpu, uint64_t deadline_ns)
 /* Start all, then wait for all. True if none stayed behind in the loader's memory. */
 static bool start_cpus(void)
 {
-    for (uint32_t i = 1; i < boot_info.cpu_count; i++) {
-        struct cpu *cpu = prepare_cpu(&boot_info.cpu[i], i);
-        if (!arch_cpu_release(&boot_info.cpu[i], cpu))
+    /* The table of CPUs is complete before the first of them looks at it without a lock. */
+    for (uint32_t i = 1; i < boot_info.cpu_count; i++)
+        prepare_cpu(&boot_info.cpu[i], i);
+    for (uint32_t i = 1; i < cpu_count; i++) {
+        if (!arch_cpu_release(&boot_info.cpu[i], cpu_get(i)))
             log_error("cpu %u: cannot be released", i);
     }
 

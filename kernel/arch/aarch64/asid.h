@@ -25,7 +25,7 @@ struct asid_space {
     uint64_t used[ASID_MAX / 64]; /* [L] */
 };
 
-/* At least 2 * CPUs + 2 ASIDs, so that a new generation always has a free one. */
+/* At least CPUs + 2 ASIDs, so that a new generation always has a free one. */
 void asid_space_init(struct asid_space *space, uint32_t limit);
 /* Tell where CPU `index` keeps its active word (zeroed). Before it calls the others. */
 void asid_attach(struct asid_space *space, uint32_t index, uint64_t *active);

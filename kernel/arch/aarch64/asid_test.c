@@ -3,7 +3,7 @@
 
 #include <base/test.h>
 
-enum { TEST_CPUS = 4, TEST_SPACES = 40, TEST_LIMIT = 12 };
+enum { TEST_CPUS = 4, TEST_SPACES = 40, TEST_LIMIT = TEST_CPUS + 2 };
 
 struct asid_fixture {
     struct asid_space space;

@@ -140,6 +140,8 @@ void mmu_early_end(void)
 
 void mmu_cpu_init(struct cpu *cpu)
 {
+    if (cpu->index + 3 > asid_limit)
+        panic("CPU %u: more CPUs than address space identifiers", cpu->index);
     asid_attach(&asids, cpu->index, &cpu->arch.asid_word);
 }
 

@@ -38,7 +38,7 @@ static bool map_page(struct vspace *vspace, uint64_t at, unsigned perm)
 
 static void few_asids(void)
 {
-    mmu_limit_asids(2 * cpu_count + 4);
+    mmu_limit_asids(cpu_count + 2);
 }
 
 static void leave(unsigned count)

@@ -36,7 +36,10 @@ static inline unsigned pt_index(uint64_t address, unsigned level)
     return (unsigned)(address >> (PAGE_SHIFT + 9 * level)) & (PT_ENTRIES - 1);
 }
 
-/* The entry as others may change it meanwhile: one read, one write. */
+/* The entry as others may change it meanwhile: one read, one write. The write is a release: a
+ * walker that sees the entry also sees what was written before to the table or page behind it
+ * (zeroes, above all).
+ */
 static inline struct pte pte_read(const struct pte *slot)
 {
     return (struct pte){ READ_ONCE(slot->raw) };
@@ -44,5 +47,5 @@ static inline struct pte pte_read(const struct pte *slot)
 
 static inline void pte_write(struct pte *slot, struct pte value)
 {
-    WRITE_ONCE(slot->raw, value.raw);
+    __atomic_store_n(&slot->raw, value.raw, __ATOMIC_RELEASE);
 }

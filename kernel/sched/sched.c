@@ -92,6 +92,34 @@ static struct cpu *find_idle(const struct thread *thread)
     return NULL;
 }
 
+/* No longer idle; false if it was not any more. */
+static bool take_idle(struct cpu *cpu)
+{
+    uint64_t bit = BIT64(cpu->index % 64);
+    uint64_t *word = &idle_cpus.word[cpu->index / 64];
+    return (__atomic_fetch_and(word, ~bit, __ATOMIC_SEQ_CST) & bit) != 0;
+}
+
+/* Make an idle CPU come and look for work to steal. Each is called once, until it says again that
+ * it is idle: the next thread that waits calls another. False if somebody else was faster.
+ */
+static bool call_idle(struct cpu *idle)
+{
+    if (!take_idle(idle))
+        return false;
+    ipi_reschedule(idle);
+    return true;
+}
+
+static bool any_idle(void)
+{
+    for (uint32_t i = 0; i * 64 < cpu_count; i++) {
+        if (__atomic_load_n(&idle_cpus.word[i], __ATOMIC_RELAXED) != 0)
+            return true;
+    }
+    return false;
+}
+
 /* ---- Queues: all with the queue's lock held ---- */
 
 static void queue_insert(struct run_queue *queue, struct thread *thread, bool at_head)
@@ -127,8 +155,35 @@ static void nudge_idle(const struct thread *thread)
 {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     struct cpu *idle = find_idle(thread);
-    if (idle != NULL)
-        ipi_reschedule(idle);
+    while (idle != NULL && !call_idle(idle))
+        idle = find_idle(thread);
+}
+
+/* Threads wait in a busy CPU's queue: call an idle CPU for each that one may run. */
+static void nudge_for_waiting(struct cpu *cpu)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (LIKELY(!any_idle()))
+        return;
+    spinlock_acquire(&cpu->queue.lock);
+    for (uint64_t left = cpu->queue.ready; left != 0;) {
+        unsigned priority = 63 - (unsigned)__builtin_clzll(left);
+        left &= ~BIT64(priority);
+        LIST_FOR_EACH(node, &cpu->queue.fifo[priority])
+        {
+            nudge_idle(thread_of(node));
+        }
+    }
+    spinlock_release(&cpu->queue.lock);
+}
+
+/* This CPU was called, but has got work of its own meanwhile. */
+static void pass_call_on(void)
+{
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        if (READ_ONCE(cpu_get(i)->queue.ready_count) != 0)
+            nudge_for_waiting(cpu_get(i));
+    }
 }
 
 /* Queue a thread that became ready; the CPU must look if that changes what it should do: run the
@@ -147,6 +202,8 @@ static void enqueue_ready(struct cpu *cpu, struct thread *thread)
         ipi_reschedule(cpu);
     if (running != NULL)
         nudge_idle(thread);
+    else
+        cpu_mask_clear(&idle_cpus, cpu->index); /* it has something to do: call others for more */
 }
 
 /* The home CPU if the thread can run there at once, else an idle one, else home if it may be there.
@@ -357,6 +414,8 @@ enum status sched_set_affinity(struct thread *thread, const struct cpu_mask *aff
             thread->state = THREAD_BLOCKED;
             move = true;
         }
+    } else if (thread->state == THREAD_READY) {
+        nudge_idle(thread); /* CPUs that were out of its reach may idle */
     }
     unlock(cpu);
     if (move)
@@ -401,8 +460,8 @@ static struct thread *steal_candidate(struct cpu *victim, const struct cpu *thie
     return NULL;
 }
 
-/* Take a waiting thread from a busier CPU into our queue. */
-static bool steal(struct cpu *self)
+/* Take a waiting thread from a busier CPU into our queue; returns that CPU, or NULL. */
+static struct cpu *steal(struct cpu *self)
 {
     for (uint32_t i = 1; i < cpu_count; i++) {
         struct cpu *victim = cpu_get((self->index + i) % cpu_count);
@@ -417,9 +476,9 @@ static bool steal(struct cpu *self)
         }
         unlock_two(self, victim);
         if (thread != NULL)
-            return true;
+            return victim;
     }
-    return false;
+    return NULL;
 }
 
 /* Account the time of the thread that ran; true if its slice is used up or given up. */
@@ -524,7 +583,7 @@ static struct thread *begin(struct cpu *cpu, struct thread *next, uint64_t now_n
     bool peers = (READ_ONCE(queue->ready) & BIT64(next->priority)) != 0;
     cpu->slice_end_ns = peers ? now_ns + next->slice_left_ns : DEADLINE_NEVER;
     if (UNLIKELY(queue->ready_count != 0))
-        nudge_idle(next);
+        nudge_for_waiting(cpu);
     if (cpu->vspace != next->vspace)
         arch_vspace_activate(next->vspace);
     timer_program(cpu);
@@ -540,13 +599,19 @@ static void find_work(struct cpu *cpu)
     cpu->slice_end_ns = DEADLINE_NEVER;
     cpu_mask_set(&idle_cpus, cpu->index);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (!steal(cpu) && __atomic_load_n(&cpu->need_resched, __ATOMIC_SEQ_CST) == 0) {
+    struct cpu *victim = steal(cpu);
+    if (victim == NULL && __atomic_load_n(&cpu->need_resched, __ATOMIC_SEQ_CST) == 0) {
         uint64_t since = clock_now_ns();
         timer_program(cpu);
         arch_idle();
         cpu->idle_ns += clock_now_ns() - since;
     }
-    cpu_mask_clear(&idle_cpus, cpu->index);
+    bool called = !take_idle(cpu);
+    /* Several may have been queued there, and all of them have called for the same idle CPU. */
+    if (victim != NULL)
+        nudge_for_waiting(victim);
+    else if (called && READ_ONCE(cpu->queue.ready_count) != 0)
+        pass_call_on();
 }
 
 struct thread *sched_next(void)

@@ -12,6 +12,8 @@ const char symbol_names[1] = "";
 
 void coroutine_poll(void) {}
 
+void coroutine_look(void) {}
+
 bool coroutine_active(void)
 {
     return false;

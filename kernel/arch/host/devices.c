@@ -46,24 +46,6 @@ uint64_t arch_cycle_count(void)
     return clock_ns;
 }
 
-void host_idle(void)
-{
-    struct cpu *cpu = cpu_self();
-
-    if (cpu->arch.ipi_pending != 0) {
-        cpu->arch.ipi_pending = 0;
-        trap_ipi();
-        return;
-    }
-    if (cpu->arch.timer_ns == DEADLINE_NEVER) {
-        fputs("host: idle with nothing to wait for\n", stderr);
-        abort();
-    }
-    if (clock_ns < cpu->arch.timer_ns)
-        clock_ns = cpu->arch.timer_ns;
-    trap_timer();
-}
-
 enum status arch_irq_enable(unsigned line)
 {
     (void)line;

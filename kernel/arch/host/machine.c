@@ -62,9 +62,12 @@ __attribute__((constructor)) static void machine_init(void)
     if (frame_init(&boot_info) != OK)
         panic("the simulated memory map is refused");
     thread_init();
-    host_cpu->online = 1;
     for (uint32_t i = 1; i < SIMULATION_CPU_COUNT; i++)
-        cpu_init(i, i)->online = 1;
+        cpu_init(i, i);
+    for (uint32_t i = 0; i < SIMULATION_CPU_COUNT; i++) {
+        cpu_get(i)->online = 1;
+        cpu_get(i)->arch.timer_ns = DEADLINE_NEVER;
+    }
 }
 
 void arch_cpu_set_self(struct cpu *cpu)

@@ -20,3 +20,12 @@ uint64_t simulation_flush_count(void);
 /* Do what a user program would: read or write one byte at `at`, with faults. False: it would die.
  */
 bool simulation_user_access(struct vspace *vspace, uaddr_t at, unsigned access, uint8_t *byte);
+
+/* CPUs that run: each has a stack, on which it goes through the kernel exit again and again. Give
+ * one its turn: it takes the interrupts that are pending, then, if a thread was in user mode on it,
+ * calls `event` in that thread's name (NULL: nothing), and comes back when it is in user mode or
+ * idle.
+ */
+void simulation_cpu_run(uint32_t cpu_index, void (*event)(void *context), void *context);
+/* True if it would do something by itself: an interrupt is pending, or it wants to reschedule. */
+bool simulation_cpu_pending(uint32_t cpu_index);

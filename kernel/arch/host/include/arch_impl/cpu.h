@@ -10,9 +10,8 @@
 struct cpu;
 
 struct arch_cpu {
-    uint64_t timer_ns;     /* as set by arch_timer_set */
-    uint32_t ipi_pending;  /* arch_ipi_send was called for it */
-    struct vspace *active; /* last activated */
+    uint64_t timer_ns;    /* as set by arch_timer_set */
+    uint32_t ipi_pending; /* arch_ipi_send was called for it */
 };
 
 extern struct cpu *host_cpu;
@@ -24,7 +23,7 @@ static inline struct cpu *arch_cpu_self(void)
 
 static inline void arch_relax(void) {}
 
-/* Nothing interrupts but time: go to the next deadline of this CPU and serve it. */
+/* The turn of this CPU is over; with its next one it serves what interrupts it. */
 void host_idle(void);
 
 static inline void arch_idle(void)

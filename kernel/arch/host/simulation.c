@@ -1,0 +1,97 @@
+/* CPUs that take turns in one process. Each is a context with a stack of its own that leaves the
+ * processor in two places only, in user mode and in the idle loop; between them the kernel runs
+ * without interruption, as it does on a machine where nobody competes for its locks.
+ */
+#include <arch/cpu.h>
+#include <arch/simulation.h>
+#include <arch/timer.h>
+#include <kernel/cpu.h>
+#include <kernel/panic.h>
+#include <kernel/trap.h>
+#include <ucontext.h>
+
+enum { STACK_BYTES = 256 * 1024 };
+
+struct fiber {
+    ucontext_t context;
+    bool started;
+    char stack[STACK_BYTES];
+};
+
+static struct fiber fibers[SIMULATION_CPU_COUNT];
+static ucontext_t test_context; /* whoever gave the turn */
+static void (*turn_event)(void *context);
+static void *turn_context;
+
+static void take_interrupts(void)
+{
+    struct cpu *cpu = cpu_self();
+
+    if (cpu->arch.ipi_pending != 0) {
+        cpu->arch.ipi_pending = 0;
+        trap_ipi();
+    }
+    if (arch_clock_ns() >= cpu->arch.timer_ns) {
+        cpu->arch.timer_ns = DEADLINE_NEVER;
+        trap_timer();
+    }
+}
+
+static void end_turn(void)
+{
+    struct fiber *fiber = &fibers[cpu_self()->index];
+
+    if (swapcontext(&fiber->context, &test_context) != 0)
+        panic("swapcontext");
+}
+
+void host_idle(void)
+{
+    end_turn();
+    take_interrupts();
+}
+
+static void cpu_main(void)
+{
+    for (;;) {
+        if (trap_exit() == NULL)
+            panic("a kernel exit without a thread");
+        end_turn();
+        take_interrupts();
+        if (turn_event != NULL)
+            turn_event(turn_context);
+    }
+}
+
+static void fiber_start(struct fiber *fiber)
+{
+    if (getcontext(&fiber->context) != 0)
+        panic("getcontext");
+    fiber->context.uc_stack.ss_sp = fiber->stack;
+    fiber->context.uc_stack.ss_size = sizeof(fiber->stack);
+    makecontext(&fiber->context, cpu_main, 0);
+    fiber->started = true;
+}
+
+void simulation_cpu_run(uint32_t cpu_index, void (*event)(void *context), void *context)
+{
+    struct cpu *self = cpu_self();
+    struct fiber *fiber = &fibers[cpu_index];
+
+    if (!fiber->started)
+        fiber_start(fiber);
+    turn_event = event;
+    turn_context = context;
+    arch_cpu_set_self(cpu_get(cpu_index));
+    if (swapcontext(&test_context, &fiber->context) != 0)
+        panic("swapcontext");
+    arch_cpu_set_self(self);
+}
+
+bool simulation_cpu_pending(uint32_t cpu_index)
+{
+    const struct cpu *cpu = cpu_get(cpu_index);
+
+    return !fibers[cpu_index].started || cpu->arch.ipi_pending != 0 || cpu->need_resched != 0 ||
+           arch_clock_ns() >= cpu->arch.timer_ns;
+}

@@ -11,6 +11,7 @@ enum {
     TABLE_BYTES_MAX = 1 << 20,
     MADT_ENTRIES_AT = 44,
     MADT_LOCAL_APIC = 0,
+    MADT_IO_APIC = 1,
     MADT_LOCAL_X2APIC = 9,
     MADT_GICC = 11,
     MADT_ENABLED = 1,
@@ -112,16 +113,36 @@ static void madt_entry(const uint8_t *entry, size_t size_bytes, struct boot_cpu_
     }
 }
 
+/* The next entry of a MADT, whole; NULL at the end, and where the lengths make no sense. */
+static const uint8_t *madt_next(const uint8_t *madt, size_t size_bytes, size_t *at)
+{
+    if (*at + 2 > size_bytes)
+        return NULL;
+    const uint8_t *entry = madt + *at;
+    if (entry[1] < 2 || entry[1] > size_bytes - *at)
+        return NULL;
+    *at += entry[1];
+    return entry;
+}
+
 void acpi_madt_cpus(const void *madt, size_t size_bytes, struct boot_cpu_list *list)
 {
-    const uint8_t *bytes = madt;
+    const uint8_t *entry;
     size_t at = MADT_ENTRIES_AT;
 
-    while (at + 2 <= size_bytes) {
-        size_t entry_bytes = bytes[at + 1];
-        if (entry_bytes < 2 || entry_bytes > size_bytes - at)
-            return;
-        madt_entry(bytes + at, entry_bytes, list);
-        at += entry_bytes;
+    while ((entry = madt_next(madt, size_bytes, &at)) != NULL)
+        madt_entry(entry, entry[1], list);
+}
+
+size_t acpi_madt_io_apics(const void *madt, size_t size_bytes, uint32_t *base_out, size_t max)
+{
+    const uint8_t *entry;
+    size_t at = MADT_ENTRIES_AT;
+    size_t count = 0;
+
+    while (count < max && (entry = madt_next(madt, size_bytes, &at)) != NULL) {
+        if (entry[0] == MADT_IO_APIC && entry[1] >= 12)
+            base_out[count++] = load_le32(entry + 4);
     }
+    return count;
 }

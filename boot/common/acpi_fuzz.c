@@ -35,5 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
     if (acpi_find(&memory, MEMORY_BASE, "APIC", &madt, &madt_bytes) == OK)
         acpi_madt_cpus(madt, madt_bytes, &list);
     acpi_madt_cpus(data, size_bytes, &list);
+    uint32_t io_apic[4];
+    (void)acpi_madt_io_apics(data, size_bytes, io_apic, 4);
     return 0;
 }

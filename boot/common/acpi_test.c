@@ -43,12 +43,12 @@ static void table(size_t at, const char *signature, uint32_t size_bytes)
 static void build(uint8_t revision)
 {
     static const uint8_t madt[] = {
-        0, 8,  1, 10, 1, 0, 0, 0,                         /* LAPIC 10, enabled */
-        0, 8,  2, 11, 0, 0, 0, 0,                         /* disabled */
-        1, 12, 0, 0,  0, 0, 0, 0, 0, 0, 0, 0,             /* I/O APIC */
-        9, 16, 0, 0,  0, 1, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0, /* x2APIC 256, enabled */
-        0, 8,  4, 10, 1, 0, 0, 0,                         /* 10 again */
-        0, 4,  9, 9,                                      /* too short */
+        0, 8,  1, 10, 1, 0, 0,   0,                           /* LAPIC 10, enabled */
+        0, 8,  2, 11, 0, 0, 0,   0,                           /* disabled */
+        1, 12, 0, 0,  0, 0, 192, 254, 0, 0, 0, 0,             /* I/O APIC */
+        9, 16, 0, 0,  0, 1, 0,   0,   1, 0, 0, 0, 3, 0, 0, 0, /* x2APIC 256, enabled */
+        0, 8,  4, 10, 1, 0, 0,   0,                           /* 10 again */
+        0, 4,  9, 9,                                          /* too short */
     };
     memset(bytes, 0, sizeof(bytes));
     memcpy(bytes, "RSD PTR ", 8);
@@ -92,6 +92,16 @@ TEST(enabled_cpus_are_listed_once)
     EXPECT_EQ(list.cpu[0].acpi_uid, 1);
     EXPECT_EQ(list.cpu[1].hardware_id, 256);
     EXPECT_EQ(list.cpu[1].acpi_uid, 3);
+}
+
+TEST(io_apics_are_listed_up_to_the_limit)
+{
+    uint32_t base[2] = { 0, 0 };
+    build(2);
+    size_t size_bytes = load_le32(bytes + MADT_AT + 4);
+    EXPECT_EQ(acpi_madt_io_apics(bytes + MADT_AT, size_bytes, base, 2), 1);
+    EXPECT_EQ(base[0], 0xfec00000);
+    EXPECT_EQ(acpi_madt_io_apics(bytes + MADT_AT, size_bytes, base, 0), 0);
 }
 
 TEST(gic_interfaces_are_cpus)

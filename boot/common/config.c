@@ -20,7 +20,9 @@ struct parser {
 
 static char lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    if (c >= 'A' && c <= 'Z')
+        return (char)(c - 'A' + 'a');
+    return c;
 }
 
 static bool equal_nocase(const char *a, const char *b)
@@ -93,16 +95,16 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool parse_digest(const char *text, uint8_t digest[SHA256_BYTES])
+bool config_parse_hex(const char *text, uint8_t *bytes_out, size_t size_bytes)
 {
-    for (size_t i = 0; i < SHA256_BYTES; i++) {
+    for (size_t i = 0; i < size_bytes; i++) {
         int high = hex_digit(text[2 * i]);
         int low = high < 0 ? -1 : hex_digit(text[2 * i + 1]);
         if (low < 0)
             return false;
-        digest[i] = (uint8_t)(high << 4 | low);
+        bytes_out[i] = (uint8_t)(high << 4 | low);
     }
-    return text[(size_t)2 * SHA256_BYTES] == 0;
+    return text[2 * size_bytes] == 0;
 }
 
 static enum status module_option(struct parser *parser, const char *name, const char *value)
@@ -126,7 +128,7 @@ static enum status module_option(struct parser *parser, const char *name, const 
         module->cmdline = value;
         return OK;
     }
-    if (!parse_digest(value, module->digest))
+    if (!config_parse_hex(value, module->digest, SHA256_BYTES))
         return refuse(parser, "module_sha256 is not 64 hexadecimal digits");
     module->digest_present = true;
     return OK;

@@ -25,7 +25,7 @@ void boot_cpus_prepare(struct boot *boot)
     arch_cpus_find(boot->platform, &boot->cpus);
     size_t count = boot->cpus.count;
     boot->smp_infos = arena_take(&boot->arena, count * sizeof(*boot->smp_infos));
-    boot->smp_pointers = arena_take(&boot->arena, count * sizeof(*boot->smp_pointers));
+    boot->smp_pointers = arena_take(&boot->arena, count * sizeof(void *));
     boot->smp_response = arena_take(&boot->arena, sizeof(*boot->smp_response));
     boot->smp_stacks = arena_take(&boot->arena, count * sizeof(*boot->smp_stacks));
     for (size_t i = 0; i < count; i++) {

@@ -1,8 +1,8 @@
 /* A small kernel file, put together by hand: for the tests of the ELF loader and of the whole. */
 #pragma once
 
+#include <base/string.h>
 #include <boot/elf.h>
-#include <string.h>
 
 enum {
     TEST_ELF_BYTES = 0x3000,

@@ -5,6 +5,7 @@
 #include "boot_impl.h"
 
 #include <base/string.h>
+#include <boot/blake2b.h>
 #include <boot/console.h>
 
 /* The places where Limine looks, in its order. */
@@ -50,6 +51,21 @@ void boot_load_config(struct boot *boot)
     boot_console_options(boot->config.cmdline);
 }
 
+/* The digest that Limine's format puts behind the path: 128 hexadecimal digits, or NULL for none.
+ */
+static void load_check_hash(const char *what, const char *path, const char *hash,
+                            const struct boot_file *file)
+{
+    uint8_t expected[BLAKE2B_BYTES], digest[BLAKE2B_BYTES];
+    if (hash == NULL)
+        return;
+    if (!config_parse_hex(hash, expected, sizeof(expected)))
+        boot_fail("%s %s has a malformed BLAKE2b digest", what, path);
+    blake2b(file->data, file->size_bytes, digest);
+    if (memcmp(digest, expected, sizeof(digest)) != 0)
+        boot_fail("%s %s is corrupt: its BLAKE2b digest is not the configured one", what, path);
+}
+
 /* Read what a `resource():/path` of the configuration names. */
 static const char *load_uri(struct boot *boot, const char *what, const char *uri, uint64_t type,
                             struct boot_file *file_out)
@@ -62,12 +78,10 @@ static const char *load_uri(struct boot *boot, const char *what, const char *uri
         boot_fail("%s %s is not on the boot volume boot():", what, uri);
     if (status != OK)
         boot_fail("%s %s is not of the form boot():/path", what, uri);
-    if (hash != NULL)
-        boot_fail("%s %s has a BLAKE2b digest, which this loader cannot check", what, path);
-
     status = platform->read_file(platform, path, type, file_out);
     if (status != OK)
         load_failed(what, path, status);
+    load_check_hash(what, path, hash, file_out);
     return path;
 }
 

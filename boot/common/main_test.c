@@ -350,6 +350,34 @@ TEST(a_damaged_module_is_refused)
     expect_failure("the module /module is corrupt: its SHA-256 is not the configured one");
 }
 
+/* Of a hundred zeroes. */
+#define MODULE_BLAKE2B                                                                             \
+    "26c4b36161c3574ee562499cc9e05bc0189bb97b8cd17b72473fafdef5b09236"                             \
+    "7075f37a23177a6fd327913d24b41ae35b8aaf8dc3eec8eca5f8f97fc3b6bbe2"
+
+static void use_digest(const char *digest)
+{
+    strlcpy(t.config,
+            "/x\nprotocol: limine\nkernel_path: boot():/kernel\nmodule_path: boot():/module#",
+            sizeof(t.config));
+    strlcpy(t.config + strlen(t.config), digest, 200);
+}
+
+TEST(a_digest_behind_the_path_is_checked)
+{
+    build();
+    use_digest(MODULE_BLAKE2B);
+    boot();
+    EXPECT_EQ(t.run.end, HOST_ENTERED);
+    build();
+    use_digest(MODULE_BLAKE2B);
+    t.module[50] = 1;
+    expect_failure("the module /module is corrupt: its BLAKE2b digest is not the configured one");
+    build();
+    use_digest("1234");
+    expect_failure("the module /module has a malformed BLAKE2b digest");
+}
+
 TEST(a_damaged_kernel_is_refused)
 {
     build();

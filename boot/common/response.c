@@ -198,8 +198,8 @@ static void answer_framebuffer(struct boot *boot)
     ANSWER(boot, framebuffer)
     {
         struct limine_framebuffer *screen = arena_take(&boot->arena, sizeof(*screen));
-        struct limine_framebuffer **screens = arena_take(&boot->arena, sizeof(*screens));
-        struct limine_video_mode **modes = arena_take(&boot->arena, sizeof(*modes));
+        struct limine_framebuffer **screens = arena_take(&boot->arena, sizeof(void *));
+        struct limine_video_mode **modes = arena_take(&boot->arena, sizeof(void *));
 
         *screen = boot->platform->framebuffer;
         screen->address = boot_virtual(screen->address);

@@ -2,6 +2,7 @@
 
 #include "cpu.h"
 #include "handoff.h"
+#include "mtrr.h"
 
 #include <base/string.h>
 #include <boot/acpi.h>
@@ -26,9 +27,14 @@ extern const char handoff_enter[];
 #define ICR_INIT          0x4500u
 #define ICR_STARTUP       0x4600u
 
-#define CPUID_1_X2APIC BIT64(21) /* ecx */
-#define CPUID_1_PAT    BIT64(16) /* edx */
-#define CPUID_EXT_NX   BIT64(20)
+#define IO_APIC_VERSION 1
+#define IO_APIC_ENTRIES 0x10
+#define IO_APIC_MODE    0x700u
+#define IO_APIC_LOWEST  0x100u /* lowest priority; fixed is 0 */
+#define IO_APIC_MASKED  0x10000u
+#define CPUID_1_X2APIC  BIT64(21) /* ecx */
+#define CPUID_1_PAT     BIT64(16) /* edx */
+#define CPUID_EXT_NX    BIT64(20)
 
 #define CR0_PE       BIT64(0)
 #define CR0_MP       BIT64(1)
@@ -50,6 +56,8 @@ extern const char handoff_enter[];
 /* Longer than any CPU needs to start, at any clock rate: about half a second or two. */
 #define START_TIMEOUT_TICKS (UINT64_C(1) << 31)
 #define START_AGAIN_TICKS   (UINT64_C(1) << 22)
+
+enum { IO_APIC_MAX = 16 };
 
 static bool x2apic_used; /* read by CPUs through the direct map while they start */
 
@@ -78,15 +86,26 @@ static const void *identity_view(void *context, uint64_t physical, uint64_t size
     return (const void *)(uintptr_t)physical;
 }
 
-void arch_cpus_find(const struct boot_platform *platform, struct boot_cpu_list *list_out)
+/* The MADT, or NULL. */
+static const void *find_madt(const struct boot_platform *platform, size_t *size_bytes_out)
 {
     struct boot_platform view = *platform;
     struct acpi_memory memory = { identity_view, &view };
     const void *madt;
+
+    if (platform->rsdp == 0 ||
+        acpi_find(&memory, platform->rsdp, "APIC", &madt, size_bytes_out) != OK)
+        return NULL;
+    return madt;
+}
+
+void arch_cpus_find(const struct boot_platform *platform, struct boot_cpu_list *list_out)
+{
     size_t size_bytes;
+    const void *madt = find_madt(platform, &size_bytes);
 
     list_out->count = 0;
-    if (platform->rsdp != 0 && acpi_find(&memory, platform->rsdp, "APIC", &madt, &size_bytes) == OK)
+    if (madt != NULL)
         acpi_madt_cpus(madt, size_bytes, list_out);
     boot_cpu_list_add(list_out, arch_cpu_id(), 0);
 }
@@ -114,6 +133,7 @@ static void FROM_ASSEMBLY cpu_setup(void)
         msr_write(MSR_PAT, PAT_AT_ENTRY);
     if (x2apic_used)
         msr_write(MSR_APIC_BASE, msr_read(MSR_APIC_BASE) | APIC_BASE_ENABLE | APIC_BASE_X2APIC);
+    mtrr_load();
 }
 
 static void page_store(const struct handoff *handoff, unsigned at, const void *data, size_t bytes)
@@ -179,20 +199,41 @@ void arch_prepare(struct boot_platform *platform, struct handoff *handoff)
     page_store_64(handoff, HANDOFF_AP_SETUP, (uint64_t)(uintptr_t)cpu_setup + arch_hhdm_base);
 }
 
-/* All legacy interrupts off; the I/O APIC is found masked after reset and with every firmware that
- * hands over a machine, but some leave an entry open for a timer.
- */
-static void mask_interrupts(void)
+static void io_apic_mask(volatile uint32_t *base)
 {
+    volatile uint32_t *select = base, *window = base + 4;
+
+    *select = IO_APIC_VERSION;
+    uint32_t last = *window >> 16 & 0xff;
+    for (uint32_t i = 0; i <= last; i++) {
+        *select = IO_APIC_ENTRIES + 2 * i;
+        uint32_t entry = *window;
+        if ((entry & IO_APIC_MODE) <= IO_APIC_LOWEST)
+            *window = entry | IO_APIC_MASKED;
+    }
+}
+
+/* What the old controller would send, and what the new ones would pass on as ordinary interrupts;
+ * NMIs and the like stay as the firmware routed them.
+ */
+static void mask_interrupts(const struct boot_platform *platform)
+{
+    uint32_t io_apic[IO_APIC_MAX];
+    size_t size_bytes;
+    const void *madt = find_madt(platform, &size_bytes);
+    size_t count = madt != NULL ? acpi_madt_io_apics(madt, size_bytes, io_apic, IO_APIC_MAX) : 0;
+
     out8(0x21, 0xff);
     out8(0xa1, 0xff);
+    for (size_t i = 0; i < count; i++)
+        io_apic_mask((volatile uint32_t *)(uintptr_t)io_apic[i]);
 }
 
 void arch_quiesce(const struct boot_platform *platform, struct handoff *handoff)
 {
-    (void)platform;
     __asm__ volatile("cli");
-    mask_interrupts();
+    mask_interrupts(platform);
+    mtrr_save();
     if ((cpuid_extended(0x80000001).edx & CPUID_EXT_NX) != 0)
         msr_write(MSR_EFER, msr_read(MSR_EFER) | EFER_NXE);
     x2apic_used = x2apic_on() || (handoff->x2apic_wanted && (cpuid(1).ecx & CPUID_1_X2APIC) != 0);

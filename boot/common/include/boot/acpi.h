@@ -21,5 +21,8 @@ enum status acpi_find(const struct acpi_memory *memory, uint64_t rsdp, const cha
 /* Add the enabled CPUs of a MADT to the list: local APICs, x2APICs, GIC CPU interfaces. */
 void acpi_madt_cpus(const void *madt, size_t size_bytes, struct boot_cpu_list *list);
 
+/* Copy the addresses of the I/O APICs in a MADT; returns how many, at most `max`. */
+size_t acpi_madt_io_apics(const void *madt, size_t size_bytes, uint32_t *base_out, size_t max);
+
 /* Add a CPU, unless it is there or the list is full. */
 void boot_cpu_list_add(struct boot_cpu_list *list, uint64_t hardware_id, uint32_t acpi_uid);

@@ -50,3 +50,6 @@ enum status config_parse(const char *text, size_t size_bytes, const char *arch, 
  * Cuts the string at the '#'.
  */
 enum status config_split_path(char *uri, const char **path_out, const char **hash_out);
+
+/* Exactly `size_bytes` bytes in hexadecimal. */
+bool config_parse_hex(const char *text, uint8_t *bytes_out, size_t size_bytes);

@@ -174,10 +174,10 @@ static uint64_t spin_cost(struct user_fixture *f)
 {
     uint64_t spins = user_count(f, 1);
     uint64_t start = arch_cycle_count();
-    user_let_run_ns(900 * 1000);
+    user_let_run_ns((uint64_t)900 * 1000);
     uint64_t cost = arch_cycle_count() - start;
     spins = user_count(f, 1) - spins;
-    return (cost + spins / 2) / spins;
+    return spins == 0 ? 0 : (cost + spins / 2) / spins;
 }
 
 BENCH(timer_interrupt_to_thread)

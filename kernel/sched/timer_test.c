@@ -64,7 +64,7 @@ static void one_step(uint64_t *random, uint64_t *now_ns)
         run_queue_at(*now_ns);
     } else if (!it->queued) {
         uint64_t far = test_random(random) % 16 == 0 ? UINT64_MAX / 2 : 0;
-        it->deadline_ns = *now_ns + test_random(random) % (4 * SPREAD_NS) + far;
+        it->deadline_ns = *now_ns + test_random(random) % ((uint64_t)4 * SPREAD_NS) + far;
         it->cpu = cpu_self()->index;
         it->queued = true;
         timer_start(&it->timer, it->deadline_ns);

@@ -20,12 +20,12 @@ static unsigned map_rank(uint64_t type)
         return 3;
     case LIMINE_MEMMAP_ACPI_NVS:
         return 4;
-    case LIMINE_MEMMAP_FRAMEBUFFER:
-        return 5;
+    case LIMINE_MEMMAP_FRAMEBUFFER: /* lies in memory that firmware reserved for it */
+        return 6;
     case LIMINE_MEMMAP_BAD_MEMORY:
         return 7;
     default:
-        return 6;
+        return 5;
     }
 }
 

@@ -79,8 +79,8 @@ TEST(the_cautious_type_wins_in_any_order)
         LIMINE_MEMMAP_KERNEL_AND_MODULES,
         LIMINE_MEMMAP_ACPI_RECLAIMABLE,
         LIMINE_MEMMAP_ACPI_NVS,
-        LIMINE_MEMMAP_FRAMEBUFFER,
         LIMINE_MEMMAP_RESERVED,
+        LIMINE_MEMMAP_FRAMEBUFFER,
         LIMINE_MEMMAP_BAD_MEMORY,
     };
     for (size_t low = 0; low < ARRAY_LEN(order); low++) {
@@ -102,7 +102,7 @@ enum { MODEL_PAGES = 64, NOTHING = 99 };
 
 static unsigned model_rank(uint64_t type)
 {
-    static const uint64_t rank[] = { 0, 6, 3, 4, 7, 1, 2, 5 };
+    static const uint64_t rank[] = { 0, 5, 3, 4, 7, 1, 2, 6 };
     return (unsigned)rank[type];
 }
 

@@ -162,7 +162,8 @@ static void check_state(enum test_guest_function function)
 {
     struct user_fixture f;
     REQUIRE(user_fixture_init(&f));
-    unsigned count = cpu_count > 4 ? 8 : 2 * MAX(cpu_count, 1u);
+    unsigned count = cpu_count > 4 ? 8 : 2 * cpu_count;
+    REQUIRE(count != 0);
     for (unsigned i = 0; i < count; i++)
         REQUIRE(user_run(&f, i, function, 0x1000000ull * (i + 1), 20000));
     REQUIRE(user_run(&f, count, GUEST_YIELD, 0, 0));

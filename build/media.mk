@@ -76,7 +76,8 @@ $(MEDIA)/grub.img: build/grub.cfg build/media.mk | $$(dir $$@).
 	$(Q)grub-mkimage -O i386-pc-eltorito -d $(GRUB_DIRECTORY) -p /boot/grub -c $< -o $@ $(GRUB_MODULES)
 
 $(MEDIA)/no-bundle.o: boot/common/bundle.S $(FLAGS_STAMP) | $$(dir $$@).
-	$(Q)$(CC) $(BOOT_CFLAGS) $(BOOT_INCLUDES) -DBUNDLE='"/dev/null"' -c -o $@ $<
+	$(Q): >$(MEDIA)/empty
+	$(Q)$(CC) $(BOOT_CFLAGS) $(BOOT_INCLUDES) -DBUNDLE='"$(MEDIA)/empty"' -c -o $@ $<
 
 $(MEDIA)/loader: $(filter-out $(MEDIA_BUNDLE),$(BOOT_OBJECTS)) $(MEDIA)/no-bundle.o $(BOOT_SCRIPT)
 	$(call say,LD,$@)

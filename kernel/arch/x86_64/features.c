@@ -16,6 +16,16 @@ static bool bit(uint32_t word, unsigned index)
     return (word >> index & 1) != 0;
 }
 
+/* AMD's CPUs save and restore the addresses of the last x87 instruction only while an exception is
+ * pending, until a bit of CPUID says otherwise (APM vol. 3, CPUID 8000_0008h EBX[2]).
+ */
+static bool keeps_x87_pointers(void)
+{
+    struct cpuid vendor = cpuid(0, 0);
+    bool amd = vendor.ebx == 0x68747541 && vendor.edx == 0x69746e65 && vendor.ecx == 0x444d4163;
+    return amd && !bit(cpuid(0x80000008, 0).ebx, 2);
+}
+
 void x86_features_probe(void)
 {
     struct x86_features *f = &x86_features;
@@ -27,6 +37,7 @@ void x86_features_probe(void)
     f->tsc_deadline = bit(basic.ecx, 24);
     f->xsave = bit(basic.ecx, 26);
     f->xsaveopt = f->xsave && bit(cpuid(0xd, 1).eax, 0);
+    f->keeps_pointers = keeps_x87_pointers();
     f->fsgsbase = bit(extended.ebx, 0);
     f->tsc_adjust = bit(extended.ebx, 1);
     f->smep = bit(extended.ebx, 7);

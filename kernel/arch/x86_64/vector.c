@@ -73,6 +73,14 @@ void x86_vector_save(struct thread *thread)
         __asm__ volatile("fxsave64 (%0)" : : "r"(area) : "memory");
 }
 
+/* Put addresses of our own where the previous thread's would stay: a load of a word that is here
+ * anyway. */
+static void pointers_overwrite(void)
+{
+    static const int32_t word = 0;
+    __asm__ volatile("fnclex; emms; fildl %0" : : "m"(word));
+}
+
 /* Opens the unit, if it is shut. */
 void x86_vector_load(struct thread *thread)
 {
@@ -81,6 +89,8 @@ void x86_vector_load(struct thread *thread)
         __asm__ volatile("clts" : : : "memory");
         cpu_self()->arch.vector_on = true;
     }
+    if (UNLIKELY(x86_features.keeps_pointers))
+        pointers_overwrite();
     if (x86_features.xsave)
         __asm__ volatile("xrstor64 (%0)"
                          :

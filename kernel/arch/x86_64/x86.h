@@ -11,6 +11,8 @@ struct thread;
 struct x86_features {
     bool pge, smep, smap, umip, fsgsbase, pcid, x2apic, tsc_deadline, tsc_adjust;
     bool xsave, xsaveopt;
+    bool keeps_pointers; /* restoring x87 state leaves the last instruction's addresses as they were
+                          */
 };
 extern struct x86_features x86_features;
 /* For assembly: the same as x86_features.smap. */

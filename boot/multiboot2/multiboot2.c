@@ -34,8 +34,8 @@ void multiboot2_read(struct direct *direct, uint32_t magic, uint32_t physical)
     for (size_t i = 0; i < info.map.count; i++)
         direct_add_range(direct, info.map.range[i].base, info.map.range[i].size_bytes,
                          info.map.range[i].type);
-    /* The kernel reads the RSDP's copy inside this information. */
-    direct_add_range(direct, physical, size_bytes, LIMINE_MEMMAP_BOOTLOADER_RECLAIMABLE);
+    /* It holds the only RSDP that we know of, so it is kept like the other ACPI tables. */
+    direct_add_range(direct, physical, size_bytes, LIMINE_MEMMAP_ACPI_RECLAIMABLE);
     for (size_t i = 0; i < info.module_count; i++)
         direct_add_part(direct, (const void *)(uintptr_t)info.module[i].base,
                         info.module[i].size_bytes,

@@ -1,5 +1,7 @@
 /* The frame allocator: against a list of what is owned, and at the end of memory. */
 #include <arch/cpu.h>
+#include <arch/simulation.h>
+#include <kernel/boot_info.h>
 #include <kernel/cpu.h>
 #include <kernel/frame.h>
 #include <kernel/test.h>
@@ -310,4 +312,71 @@ HOST_TEST(caches_of_several_cpus_lose_nothing)
     }
     EXPECT_EQ(frame_stats().cached, 0);
     arch_cpu_set_self(self);
+}
+
+HOST_TEST(the_loaders_memory_becomes_usable)
+{
+    struct frame_stats before = frame_stats();
+    struct boot_region *region = boot_info.region;
+
+    while (region < &boot_info.region[boot_info.region_count] && region->kind != BOOT_REGION_LOADER)
+        region++;
+    if (region == &boot_info.region[boot_info.region_count])
+        SKIP("it was given back before");
+    uint64_t count = region->size_bytes / PAGE_SIZE;
+    EXPECT(frame_of(paddr(region->base)) == NULL);
+    EXPECT_EQ(frame_reclaim_bootloader(&boot_info), count);
+    EXPECT(frame_of(paddr(region->base)) != NULL);
+    EXPECT_EQ(frame_stats().total, before.total + count);
+    EXPECT_EQ(frame_stats().free, before.free + count);
+    region->kind = BOOT_REGION_RESERVED;
+    frame_check();
+}
+
+/* ---- What is a bug in the kernel, and must not go on ---- */
+
+static struct frame *victim;
+
+static void put_twice(void)
+{
+    frame_put(victim);
+    frame_put(victim);
+}
+
+static void get_free_frame(void)
+{
+    frame_put(victim);
+    frame_get(victim);
+}
+
+static void free_range_twice(void)
+{
+    frame_put(victim);
+    frame_free_range(victim, 1);
+}
+
+static void write_after_free(void)
+{
+    uint64_t *word = frame_kernel(victim);
+    struct frame *again;
+
+    frame_put(victim);
+    word[100] = 1;
+    EXPECT_EQ(frame_alloc(0, 0, &again), OK);
+}
+
+static void put_and_be_done(void)
+{
+    frame_put(victim);
+}
+
+HOST_TEST(misuse_of_frames_is_a_panic)
+{
+    REQUIRE(frame_alloc(0, 0, &victim) == OK);
+    EXPECT(!simulation_panics(put_and_be_done));
+    EXPECT(simulation_panics(put_twice));
+    EXPECT(simulation_panics(get_free_frame));
+    EXPECT(simulation_panics(free_range_twice));
+    EXPECT(simulation_panics(write_after_free));
+    frame_put(victim);
 }

@@ -1,5 +1,6 @@
 /* Slabs: objects of several sizes against a list of what is owned. */
 #include <arch/cpu.h>
+#include <arch/simulation.h>
 #include <base/string.h>
 #include <kernel/cpu.h>
 #include <kernel/frame.h>
@@ -163,5 +164,66 @@ TEST(every_cache_is_registered_once)
     slab_free(&small_cache, one);
     slab_for_each(visit, &seen);
     EXPECT_EQ(seen, 1);
+    slab_cache_drain(&small_cache);
+}
+
+/* ---- What is a bug in the kernel, and must not go on ---- */
+
+static struct small *victim;
+
+static void free_once(void)
+{
+    slab_free(&small_cache, victim);
+}
+
+static void free_twice(void)
+{
+    slab_free(&small_cache, victim);
+    slab_free(&small_cache, victim);
+}
+
+static void free_into_another_cache(void)
+{
+    slab_free(&large_cache, victim);
+}
+
+static void free_the_middle(void)
+{
+    slab_free(&small_cache, &victim->word[1]);
+}
+
+static void free_what_is_no_object(void)
+{
+    slab_free(&small_cache, &victim);
+}
+
+static void overrun(void)
+{
+    uint64_t *word = victim->word;
+
+    word[sizeof(*victim) / sizeof(*word)] = 0;
+    slab_free(&small_cache, victim);
+}
+
+static void write_after_free(void)
+{
+    slab_free(&small_cache, victim);
+    victim->word[2] = 0;
+    EXPECT(slab_alloc(&small_cache) != NULL);
+}
+
+HOST_TEST(misuse_of_objects_is_a_panic)
+{
+    static void (*const misuse[])(void) = {
+        free_twice, free_into_another_cache, free_the_middle, free_what_is_no_object,
+        overrun,    write_after_free,
+    };
+
+    victim = slab_alloc(&small_cache);
+    REQUIRE(victim != NULL);
+    EXPECT(!simulation_panics(free_once));
+    for (size_t i = 0; i < ARRAY_LEN(misuse); i++)
+        EXPECT(simulation_panics(misuse[i]));
+    slab_free(&small_cache, victim);
     slab_cache_drain(&small_cache);
 }

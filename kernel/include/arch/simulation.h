@@ -29,3 +29,6 @@ bool simulation_user_access(struct vspace *vspace, uaddr_t at, unsigned access, 
 void simulation_cpu_run(uint32_t cpu_index, void (*event)(void *context), void *context);
 /* True if it would do something by itself: an interrupt is pending, or it wants to reschedule. */
 bool simulation_cpu_pending(uint32_t cpu_index);
+
+/* True if the kernel panics in `action`, which runs in a copy of the process. */
+bool simulation_panics(void (*action)(void));

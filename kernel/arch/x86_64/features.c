@@ -35,8 +35,8 @@ void x86_features_probe(void)
     f->pcid = bit(basic.ecx, 17);
     f->x2apic = bit(basic.ecx, 21);
     f->tsc_deadline = bit(basic.ecx, 24);
-    f->xsave = bit(basic.ecx, 26);
-    f->xsaveopt = f->xsave && bit(cpuid(0xd, 1).eax, 0);
+    /* Without XSAVEOPT there is hardly an AVX to save, and QEMU has no OSXSAVE to switch on. */
+    f->xsave = bit(basic.ecx, 26) && bit(cpuid(0xd, 1).eax, 0);
     f->keeps_pointers = keeps_x87_pointers();
     f->fsgsbase = bit(extended.ebx, 0);
     f->tsc_adjust = bit(extended.ebx, 1);
@@ -123,8 +123,7 @@ const char *arch_cpu_features(void)
     feature_append(f->pcid, "pcid");
     feature_append(f->x2apic, "x2apic");
     feature_append(f->tsc_deadline, "tsc-deadline");
-    feature_append(f->xsaveopt, "xsaveopt");
-    feature_append(f->xsave && !f->xsaveopt, "xsave");
+    feature_append(f->xsave, "xsaveopt");
     feature_append(!f->xsave, "fxsave");
     return feature_text;
 }

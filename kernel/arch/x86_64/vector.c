@@ -65,10 +65,8 @@ void x86_vector_save(struct thread *thread)
     void *area = thread->arch.vector_area;
     uint32_t low = (uint32_t)vector_components;
     uint32_t high = (uint32_t)(vector_components >> 32);
-    if (x86_features.xsaveopt)
+    if (x86_features.xsave)
         __asm__ volatile("xsaveopt64 (%0)" : : "r"(area), "a"(low), "d"(high) : "memory");
-    else if (x86_features.xsave)
-        __asm__ volatile("xsave64 (%0)" : : "r"(area), "a"(low), "d"(high) : "memory");
     else
         __asm__ volatile("fxsave64 (%0)" : : "r"(area) : "memory");
 }

@@ -1,7 +1,7 @@
 /* The kernel's own address space: the image with per-section permissions, the direct map of RAM (2
  * MiB pages), device registers, and stacks with guard pages. Shared by all address spaces: every
- * top-level entry of the kernel half exists from kmap_init on, so later mappings are seen
- * everywhere.
+ * top-level entry that the kernel half will ever use exists from kmap_init on, so later mappings
+ * are seen everywhere.
  */
 #pragma once
 

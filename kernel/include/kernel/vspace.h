@@ -36,7 +36,8 @@ struct vspace *vspace_get(struct vspace *vspace);
 void vspace_put(struct vspace *vspace_taken);
 
 /* Map `count` frames that follow each other from `first`; takes its own references. All or nothing.
- * ERR_RANGE: unaligned, outside the user half, or W and X. ERR_EXISTS: something is mapped there.
+ * ERR_RANGE: unaligned, outside the user half, or W and X. ERR_EXISTS: something is mapped or
+ * reserved there.
  */
 enum status vspace_map(struct vspace *vspace, uaddr_t at, struct frame *first, size_t count,
                        unsigned perm);
@@ -51,7 +52,7 @@ enum status vspace_reserve(struct vspace *vspace, uaddr_t at, uint64_t size_byte
 enum status vspace_unmap(struct vspace *vspace, uaddr_t at, uint64_t size_bytes);
 /* Change what mappings and ranges within allow. ERR_NOT_FOUND if a page there is neither. */
 enum status vspace_protect(struct vspace *vspace, uaddr_t at, uint64_t size_bytes, unsigned perm);
-/* The physical address behind a page and its permissions. */
+/* The physical address behind `at`, and what was granted (read, write, execute, memory type). */
 enum status vspace_query(struct vspace *vspace, uaddr_t at, paddr_t *pa_out, unsigned *perm_out);
 
 /* A user access at `at` with `access` (PERM_READ, _WRITE or _EXECUTE) faulted: OK if it may be

@@ -34,6 +34,7 @@ static struct {
     uint64_t map_count;
     uint64_t map_stride; /* descriptor size */
     uint64_t map_status;
+    uint64_t map_claims_bytes; /* 0: the truth */
     unsigned exit_refusals;
     unsigned exit_calls;
     uint64_t page_zero_first; /* AllocatePages gives address 0 this often */
@@ -102,7 +103,7 @@ static uint64_t fake_get_map(uint64_t *size_inout, struct efi_memory_descriptor 
         return EFI_BUFFER_TOO_SMALL;
     for (uint64_t i = 0; i < fw.map_count; i++)
         memcpy((uint8_t *)map + i * fw.map_stride, &fw.map[i], sizeof(fw.map[i]));
-    *size_inout = size_bytes;
+    *size_inout = fw.map_claims_bytes != 0 ? fw.map_claims_bytes : size_bytes;
     *key_out = 100 + fw.exit_calls;
     *descriptor_size_out = fw.map_stride;
     *version_out = 1;
@@ -185,6 +186,7 @@ static uint64_t fake_get_info(struct efi_file *self, const struct efi_guid *type
 static struct boot_platform *firmware_init(void)
 {
     memset(&fw, 0, sizeof(fw));
+    memset(pool, 0xaa, sizeof(pool)); /* pages are not given out zeroed */
     fw.text.output_string = fake_output;
     fw.system = (struct efi_system_table){
         .con_out = &fw.text, .boot = &fw.boot, .runtime = &fw.runtime, .tables = fw.tables
@@ -347,6 +349,9 @@ HOST_TEST(a_map_that_makes_no_sense_is_refused)
     EXPECT_EQ(platform->memory_map(platform, &map), ERR_DEVICE);
     fw.map_stride = 44; /* would put 64-bit words at odd places */
     EXPECT_EQ(platform->memory_map(platform, &map), ERR_DEVICE);
+    fw.map_stride = 48;
+    fw.map_claims_bytes = UEFI_MAP_BYTES + 48;
+    EXPECT_EQ(platform->memory_map(platform, &map), ERR_DEVICE);
     fw.map_status = EFI_BUFFER_TOO_SMALL;
     EXPECT_EQ(platform->memory_map(platform, &map), ERR_LIMIT);
 }
@@ -390,6 +395,10 @@ HOST_TEST(tables_are_found_and_a_damaged_device_tree_is_not)
     uefi_facts_init(&fw.uefi);
     EXPECT_EQ(platform->dtb, 0);
     tree[7] = 48;
+    tree[4] = 1; /* 16 MiB and more */
+    uefi_facts_init(&fw.uefi);
+    EXPECT_EQ(platform->dtb, 0);
+    tree[4] = 0;
     tree[0] = 0;
     uefi_facts_init(&fw.uefi);
     EXPECT_EQ(platform->dtb, 0);
@@ -423,6 +432,8 @@ HOST_TEST(dates_become_unix_time)
     }
 }
 
+static uint32_t red_mask = 0xf800;
+
 static bool framebuffer_found(enum efi_pixel_format format, uint64_t size_bytes, uint32_t pitch)
 {
     struct boot_platform *platform = firmware_init();
@@ -430,7 +441,7 @@ static bool framebuffer_found(enum efi_pixel_format format, uint64_t size_bytes,
         .width = 640,
         .height = 480,
         .format = format,
-        .red_mask = 0xf800,
+        .red_mask = red_mask,
         .green_mask = 0x07e0,
         .blue_mask = 0x001f,
         .pixels_per_line = pitch,
@@ -462,4 +473,7 @@ HOST_TEST(a_framebuffer_is_believed_only_if_it_fits)
     EXPECT(!framebuffer_found(EFI_PIXEL_BGR_RESERVED, size_bytes - 1, 640));
     EXPECT(!framebuffer_found(EFI_PIXEL_BGR_RESERVED, size_bytes, 639));
     EXPECT(!framebuffer_found(EFI_PIXEL_BLT_ONLY, size_bytes, 640));
+    red_mask = 0xe800; /* with a hole */
+    EXPECT(!framebuffer_found(EFI_PIXEL_BIT_MASK, size_bytes, 640));
+    red_mask = 0xf800;
 }

@@ -31,6 +31,15 @@ GUEST_TEST(each_section_has_its_own_rights)
     expect_section(image_data_start, image_data_end, PERM_READ | PERM_WRITE);
 }
 
+static void expect_plain_ram(uint64_t expected)
+{
+    paddr_t pa;
+    unsigned perm;
+    REQUIRE(kmap_query(vaddr_of(paddr_to_kernel(paddr(expected))), &pa, &perm) == OK);
+    EXPECT_EQ(pa.raw, expected);
+    EXPECT_EQ(perm & (RIGHTS | PERM_USER), PERM_READ | PERM_WRITE);
+}
+
 GUEST_TEST(all_ram_is_in_the_direct_map_and_nothing_there_executes)
 {
     for (size_t i = 0; i < boot_info.region_count; i++) {
@@ -38,14 +47,8 @@ GUEST_TEST(all_ram_is_in_the_direct_map_and_nothing_there_executes)
         uint64_t step = MAX(ALIGN_UP(region->size_bytes / 64, PAGE_SIZE), PAGE_SIZE);
         if (region->kind != BOOT_REGION_USABLE && region->kind != BOOT_REGION_LOADER)
             continue;
-        for (uint64_t at = 0; at < region->size_bytes && !test_has_failed(); at += step) {
-            paddr_t pa;
-            unsigned perm;
-            uint64_t expected = region->base + at;
-            REQUIRE(kmap_query(vaddr_of(paddr_to_kernel(paddr(expected))), &pa, &perm) == OK);
-            EXPECT_EQ(pa.raw, expected);
-            EXPECT_EQ(perm & (RIGHTS | PERM_USER), PERM_READ | PERM_WRITE);
-        }
+        for (uint64_t at = 0; at < region->size_bytes && !test_has_failed(); at += step)
+            expect_plain_ram(region->base + at);
     }
 }
 

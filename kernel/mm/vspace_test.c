@@ -301,7 +301,8 @@ static enum status cut_block(struct model *m)
 
 static enum status map_two_blocks(struct model *m)
 {
-    return vspace_map(m->vspace, page_at(3 * BLOCK_PAGES), m->source, 2 * BLOCK_PAGES, RW);
+    return vspace_map(m->vspace, page_at((size_t)3 * BLOCK_PAGES), m->source,
+                      (size_t)2 * BLOCK_PAGES, RW);
 }
 
 static enum status protect_across_blocks(struct model *m)
@@ -454,9 +455,9 @@ TEST(aligned_memory_is_mapped_in_blocks)
     uint64_t tables = model.vspace->table_count;
     EXPECT(tables <= 5); /* none for pages: the window crosses 1 GiB */
     EXPECT_EQ(model.vspace->page_count, 2 * BLOCK_PAGES);
-    EXPECT_EQ(
-        vspace_protect(model.vspace, page_at(3 * BLOCK_PAGES), BLOCK_PAGES * PAGE_SIZE, PERM_READ),
-        OK);
+    EXPECT_EQ(vspace_protect(model.vspace, page_at((size_t)3 * BLOCK_PAGES),
+                             BLOCK_PAGES * PAGE_SIZE, PERM_READ),
+              OK);
     EXPECT_EQ(model.vspace->table_count, tables);
     EXPECT_EQ(protect_across_blocks(&model), OK);
     EXPECT_EQ(model.vspace->table_count, tables + 2);

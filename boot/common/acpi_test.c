@@ -154,6 +154,17 @@ TEST(an_entry_without_a_length_ends_the_list)
     EXPECT_EQ(list.count, 0);
 }
 
+TEST(an_entry_that_is_cut_off_is_not_read)
+{
+    static struct boot_cpu_list list;
+    static uint8_t madt[50]; /* the sanitizer watches what lies behind it */
+    madt[44] = 11;
+    madt[45] = 80;
+    list.count = 0;
+    acpi_madt_cpus(madt, sizeof(madt), &list);
+    EXPECT_EQ(list.count, 0);
+}
+
 TEST(a_full_list_takes_no_more)
 {
     static struct boot_cpu_list list;

@@ -98,6 +98,7 @@ TEST(macros_cannot_outgrow_their_room)
     for (int i = 0; i < 50; i++, at += 4)
         memcpy(text + at, "${M}", 4);
     EXPECT_EQ(config_parse(text, at, "x86-64", work, &config, &problem), ERR_FORMAT);
+    EXPECT_STR(problem.text, "its macros are malformed");
 }
 
 TEST(what_cannot_be_understood_is_refused_with_its_line)
@@ -119,6 +120,7 @@ TEST(what_cannot_be_understood_is_refused_with_its_line)
         { ENTRY "dtb_path: boot():/d\n", 4 },
         { ENTRY "paging_mode: 5level\n", 0 },
         { "a: b\nc\x01: d\n", 2 },
+        { ENTRY "a: b\x7f\n", 4 },
         { "default_entry: 0\n" ENTRY, 1 },
         { "\ndefault_entry: one\n" ENTRY, 2 },
         { "default_entry: 99999999999999999999\n" ENTRY, 1 },
@@ -128,6 +130,24 @@ TEST(what_cannot_be_understood_is_refused_with_its_line)
         EXPECT_EQ(problem.line, cases[i].line);
         EXPECT(problem.text != NULL);
     }
+}
+
+TEST(a_file_that_is_too_large_is_refused)
+{
+    static char text[CONFIG_FILE_MAX + 1];
+    memset(text, '\n', sizeof(text));
+    EXPECT_EQ(config_parse(text, sizeof(text), "x86-64", work, &config, &problem), ERR_FORMAT);
+    EXPECT_STR(problem.text, "it is too large");
+}
+
+TEST(too_many_macros_are_refused)
+{
+    char text[600] = "";
+    for (int i = 0; i < 17; i++)
+        strlcpy(text + strlen(text), "${M}=x\n", 16);
+    strlcpy(text + strlen(text), ENTRY, 100);
+    EXPECT_EQ(parse(text), ERR_FORMAT);
+    EXPECT_STR(problem.text, "its macros are malformed");
 }
 
 TEST(too_many_modules_are_refused)

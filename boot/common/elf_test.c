@@ -70,6 +70,7 @@ TEST(every_broken_promise_is_found)
         { P0 + 16, 8, TEST_ELF_BASE + 0x2800 }, /* shares a page */
         { P0 + 16, 8, TEST_ELF_BASE + 0x8000 }, /* out of order */
         { P0 + 32, 8, 0x801 },                  /* file larger than memory */
+        { P1 + 16, 8, TEST_ELF_BASE + 0x800 },  /* shares a page */
         { P1 + 40, 8, UINT64_MAX },             /* memory wraps */
         { P1 + 40, 8, UINT64_C(0x7fffe000) },   /* ends with the address space */
         { P1 + 40, 8, ELF_IMAGE_MAX },          /* too large */
@@ -81,6 +82,26 @@ TEST(every_broken_promise_is_found)
         EXPECT_EQ(parse(), ERR_FORMAT);
         EXPECT(problem != NULL);
     }
+}
+
+TEST(the_lower_half_is_not_the_kernels)
+{
+    test_elf_build(&elf);
+    test_elf_put(&elf, 24, 0x100010, 8);
+    test_elf_program(&elf, 0, 5, TEST_ELF_TEXT_AT, 0x100000, 0x800, 0x800);
+    test_elf_program(&elf, 1, 6, TEST_ELF_DATA_AT, 0x102000, 0x1000, 0x1000);
+    EXPECT_EQ(parse(), ERR_FORMAT);
+}
+
+TEST(too_many_segments_are_refused)
+{
+    test_elf_build(&elf);
+    test_elf_put(&elf, 56, ELF_SEGMENT_MAX + 1, 2);
+    for (unsigned i = 1; i <= ELF_SEGMENT_MAX; i++)
+        test_elf_program(&elf, i, 4, 0, TEST_ELF_BASE + (uint64_t)i * 0x1000, 16, 16);
+    EXPECT_EQ(parse(), ERR_FORMAT);
+    test_elf_put(&elf, 56, ELF_SEGMENT_MAX, 2);
+    EXPECT_EQ(parse(), OK);
 }
 
 TEST(a_file_cut_anywhere_is_refused)

@@ -128,8 +128,7 @@ static enum status walker_property(struct walker *w)
     uint64_t name_at = w->strings + (uint64_t)load_be32(w->blob + w->at + 4);
     w->at += 8;
 
-    const char *name =
-        name_at < w->strings_end ? text_within(w->blob, (size_t)name_at, w->strings_end) : NULL;
+    const char *name = text_within(w->blob, (size_t)name_at, w->strings_end);
     if (name == NULL)
         return ERR_FORMAT;
     struct fdt_property property = { w->blob + w->at, size_bytes };

@@ -248,6 +248,23 @@ TEST(nodes_that_do_not_match_are_refused)
     EXPECT_EQ(fdt_read(tree.bytes, TREE_BYTES, &info), ERR_FORMAT);
 }
 
+TEST(a_property_that_does_not_fit_is_refused)
+{
+    static const uint32_t sizes[] = { 5, 64, UINT32_MAX };
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        begin_tree();
+        node("");
+        token(3);
+        token(sizes[i]);
+        token(0);
+        tree.strings++; /* its name is empty */
+        size_t at = tree.at;
+        end_tree();
+        put32(36, (uint32_t)(at - STRUCTURE_AT)); /* the structure ends behind the header */
+        EXPECT_EQ(fdt_read(tree.bytes, TREE_BYTES, &info), ERR_TRUNCATED);
+    }
+}
+
 TEST(odd_values_are_passed_over)
 {
     begin_tree();

@@ -135,6 +135,14 @@ TEST(lies_are_refused)
     EXPECT_EQ(parse(), ERR_FORMAT);
 }
 
+TEST(a_tag_longer_than_the_information_is_not_read)
+{
+    static uint8_t small[32] ALIGNED(8); /* the sanitizer watches what lies behind it */
+    memset(small, 'x', sizeof(small));
+    memcpy(small, (const uint32_t[]){ sizeof(small), 0, 1, 100 }, 16);
+    EXPECT_EQ(multiboot2_parse(small, sizeof(small), &info), ERR_TRUNCATED);
+}
+
 TEST(too_many_modules_are_refused)
 {
     memset(bytes, 0, sizeof(bytes));

@@ -6,7 +6,7 @@
 
 enum { BASE = 0x6000, MODULES_AT = 0x100, MAP_AT = 0x200, TEXT_AT = 0x300 };
 
-static uint8_t bytes[0x1000];
+static uint8_t bytes[0x3000];
 static struct pvh_info info;
 
 static const void *view(void *context, uint64_t physical, uint64_t size_bytes)
@@ -93,10 +93,10 @@ TEST(lies_are_refused)
         { 0, 0x336ec579, 4, ERR_FORMAT },          { 4, 0, 4, ERR_UNSUPPORTED },
         { 12, PVH_MODULE_MAX + 1, 4, ERR_FORMAT }, { 16, 0, 8, ERR_FORMAT },
         { 16, UINT64_MAX, 8, ERR_FORMAT },         { 24, UINT64_MAX, 8, ERR_FORMAT },
-        { 24, BASE + 0x1000, 8, ERR_FORMAT },      { 40, 0, 8, ERR_FORMAT },
-        { 40, BASE + 0xfff, 8, ERR_FORMAT },       { 48, 0, 4, ERR_FORMAT },
-        { 48, UINT32_MAX, 4, ERR_FORMAT },         { MAP_AT + 8, UINT64_MAX, 8, OK },
-        { MAP_AT + 32, UINT64_MAX, 8, ERR_RANGE },
+        { 24, BASE + 0x3000, 8, ERR_FORMAT },      { 40, 0, 8, ERR_FORMAT },
+        { 40, BASE + 0x2fff, 8, ERR_FORMAT },      { 48, 0, 4, ERR_FORMAT },
+        { 48, UINT32_MAX, 4, ERR_FORMAT },         { 48, 257, 4, ERR_FORMAT },
+        { MAP_AT + 8, UINT64_MAX, 8, OK },         { MAP_AT + 32, UINT64_MAX, 8, ERR_RANGE },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         build();

@@ -291,7 +291,7 @@ static enum status fault_some(struct model *m)
 
 static enum status map_block(struct model *m)
 {
-    return vspace_map(m->vspace, page_at(2 * BLOCK_PAGES), m->source, BLOCK_PAGES, RW);
+    return vspace_map(m->vspace, page_at((size_t)2 * BLOCK_PAGES), m->source, BLOCK_PAGES, RW);
 }
 
 static enum status cut_block(struct model *m)

@@ -4,7 +4,7 @@
  * changes queues under their locks and makes the CPU concerned come here.
  *
  * A thread that stops running is handed on in two steps. Under the queue's lock it gets its new
- * state; once its registers are complete in memory, on_cpu drops to 0. Whoever picks it up
+ * state; once its registers are complete in memory, THREAD_ON_CPU goes. Whoever picks it up
  * meanwhile waits for that (wait_off_cpu), with no lock held.
  */
 #include <arch/context.h>
@@ -243,11 +243,12 @@ static bool make_ready(struct thread *thread, enum thread_state state)
         struct cpu *home = __atomic_load_n(&thread->cpu, __ATOMIC_ACQUIRE);
         struct cpu *target = choose_cpu(thread, home);
         lock_two(home, target);
-        if (UNLIKELY(thread->cpu != home)) {
+        bool right = thread->state == state;
+        /* Both were read without a lock: by now it may be elsewhere, or have another affinity. */
+        if (UNLIKELY(thread->cpu != home || (right && !allowed(thread, target)))) {
             unlock_two(home, target);
             continue;
         }
-        bool right = thread->state == state;
         if (right) {
             change_cpu(thread, target);
             enqueue_ready(target, thread);
@@ -259,6 +260,18 @@ static bool make_ready(struct thread *thread, enum thread_state state)
 
 /* ---- What threads and others ask for ---- */
 
+/* With the queue locked. True if the scheduler's reference is the caller's to put, as soon as it
+ * holds no lock: the thread was started and no CPU is on it. One that is does so when it leaves.
+ */
+static bool set_dead(struct thread *thread, enum thread_end end)
+{
+    bool started = thread->state != THREAD_NEW;
+    thread->end = end;
+    thread->state = THREAD_DEAD;
+    uint32_t before = __atomic_fetch_or(&thread->presence, THREAD_OVER, __ATOMIC_ACQ_REL);
+    return started && (before & THREAD_ON_CPU) == 0;
+}
+
 /* The current thread stops running with the given state. */
 static void stop_current(enum thread_state state, enum thread_end end)
 {
@@ -268,8 +281,10 @@ static void stop_current(enum thread_state state, enum thread_end end)
     DEBUG_ASSERT(cpu->queue.running == thread && thread->state == THREAD_RUNNING);
     /* A kill that came first wins: a blocked thread would not look at kill_pending. */
     bool killed = thread->kill_pending && state != THREAD_DEAD;
-    thread->end = killed ? THREAD_END_KILLED : end;
-    __atomic_store_n(&thread->state, killed ? THREAD_DEAD : state, __ATOMIC_SEQ_CST);
+    if (killed || state == THREAD_DEAD)
+        (void)set_dead(thread, killed ? THREAD_END_KILLED : end); /* we are on it */
+    else
+        thread->state = state;
     WRITE_ONCE(cpu->queue.running, NULL);
     spinlock_release(&cpu->queue.lock);
     cpu->need_resched = 1;
@@ -310,44 +325,25 @@ enum status thread_start(struct thread *thread)
 {
     /* The scheduler's reference comes first: the thread may run and die before we return. */
     thread_get(thread);
-    bool had = __atomic_exchange_n(&thread->scheduled, 1, __ATOMIC_SEQ_CST) != 0;
     if (make_ready(thread, THREAD_NEW))
         return OK;
-    /* Take back what was put in, unless whoever released the thread meanwhile took it. */
-    if (had || __atomic_exchange_n(&thread->scheduled, 0, __ATOMIC_SEQ_CST) != 0)
-        thread_put(thread);
+    thread_put(thread);
     return ERR_STATE;
-}
-
-/* The scheduler lets go of a dead thread that no CPU is on: by whoever comes last, once. */
-static void release_if_over(struct thread *thread)
-{
-    if (__atomic_load_n(&thread->on_cpu, __ATOMIC_SEQ_CST) != 0 ||
-        __atomic_load_n(&thread->state, __ATOMIC_SEQ_CST) != THREAD_DEAD)
-        return;
-    if (__atomic_exchange_n(&thread->scheduled, 0, __ATOMIC_SEQ_CST) != 0)
-        thread_put(thread);
-}
-
-static void set_dead(struct thread *thread, enum thread_end end)
-{
-    thread->end = end;
-    __atomic_store_n(&thread->state, THREAD_DEAD, __ATOMIC_SEQ_CST);
 }
 
 void thread_kill(struct thread *thread)
 {
-    thread_get(thread);
+    bool release = false;
     struct cpu *cpu = lock_thread(thread);
     switch (thread->state) {
     case THREAD_NEW:
     case THREAD_BLOCKED:
-        set_dead(thread, THREAD_END_KILLED);
+        release = set_dead(thread, THREAD_END_KILLED);
         break;
     case THREAD_READY:
         if (list_linked(&thread->run_node)) {
             queue_remove(&cpu->queue, thread);
-            set_dead(thread, THREAD_END_KILLED);
+            release = set_dead(thread, THREAD_END_KILLED);
         } else {
             thread->kill_pending = true; /* on its way to another CPU: see move_away */
         }
@@ -360,14 +356,13 @@ void thread_kill(struct thread *thread)
         break;
     }
     unlock(cpu);
-    release_if_over(thread);
-    thread_put(thread);
+    if (release)
+        thread_put(thread);
 }
 
 bool thread_is_dead(const struct thread *thread)
 {
-    return __atomic_load_n(&thread->state, __ATOMIC_ACQUIRE) == THREAD_DEAD &&
-           __atomic_load_n(&thread->on_cpu, __ATOMIC_ACQUIRE) == 0;
+    return __atomic_load_n(&thread->presence, __ATOMIC_ACQUIRE) == THREAD_OVER;
 }
 
 enum status sched_set_priority(struct thread *thread, unsigned priority)
@@ -425,18 +420,25 @@ enum status sched_set_affinity(struct thread *thread, const struct cpu_mask *aff
 
 void sched_tick(struct cpu *cpu, uint64_t now_ns)
 {
-    if (now_ns >= cpu->slice_end_ns)
-        cpu->need_resched = 1;
+    if (now_ns < cpu->slice_end_ns)
+        return;
+    cpu->need_resched = 1;
+    cpu->slice_end_ns = DEADLINE_NEVER; /* the timer has done its part: not once more for this */
 }
 
 /* ---- Choosing ---- */
 
+static bool is_on_cpu(const struct thread *thread)
+{
+    return (__atomic_load_n(&thread->presence, __ATOMIC_ACQUIRE) & THREAD_ON_CPU) != 0;
+}
+
 /* Another CPU may still be storing the thread's registers: short, since it does so with masked
  * interrupts and no lock.
  */
-static void wait_off_cpu(struct thread *thread)
+static void wait_off_cpu(const struct thread *thread)
 {
-    while (UNLIKELY(__atomic_load_n(&thread->on_cpu, __ATOMIC_ACQUIRE) != 0)) {
+    while (UNLIKELY(is_on_cpu(thread))) {
         ipi_poll();
         arch_relax();
     }
@@ -453,7 +455,7 @@ static struct thread *steal_candidate(struct cpu *victim, const struct cpu *thie
         LIST_FOR_EACH(node, &queue->fifo[priority])
         {
             struct thread *thread = thread_of(node);
-            if (allowed(thread, thief) && __atomic_load_n(&thread->on_cpu, __ATOMIC_ACQUIRE) == 0)
+            if (allowed(thread, thief) && !is_on_cpu(thread))
                 return thread;
         }
     }
@@ -499,7 +501,7 @@ static struct thread *retire_running(struct cpu *cpu, struct thread *thread, boo
 {
     struct run_queue *queue = &cpu->queue;
     if (UNLIKELY(thread->kill_pending)) {
-        set_dead(thread, THREAD_END_KILLED);
+        (void)set_dead(thread, THREAD_END_KILLED); /* we are on it */
         WRITE_ONCE(queue->running, NULL);
         return NULL;
     }
@@ -536,31 +538,38 @@ static struct thread *choose(struct cpu *cpu)
 /* Send a thread whose state is complete to a CPU where it may run. */
 static void move_away(struct cpu *from, struct thread *thread_taken)
 {
+    bool release = false;
     spinlock_acquire(&from->queue.lock);
     if (thread_taken->kill_pending)
-        set_dead(thread_taken, THREAD_END_KILLED);
+        release = set_dead(thread_taken, THREAD_END_KILLED);
     else
         thread_taken->state = THREAD_BLOCKED; /* so that make_ready moves it, and nobody else */
     spinlock_release(&from->queue.lock);
-    (void)make_ready(thread_taken, THREAD_BLOCKED);
-    release_if_over(thread_taken);
+    if (release)
+        thread_put(thread_taken); /* the scheduler's reference; ours is another */
+    else
+        (void)make_ready(thread_taken, THREAD_BLOCKED);
     thread_put(thread_taken);
 }
 
-/* Vector unit and thread pointer go from `previous` to `next`; then others may run `previous`. */
+/* Vector unit and thread pointer go from `previous` to `next`; then others may run `previous`, and
+ * free it, so the step that lets them is also the last look at it.
+ */
 static void hand_over(struct cpu *cpu, struct thread *previous, struct thread *next)
 {
     arch_thread_switch(previous, next);
     cpu->current = next;
     if (previous != NULL) {
-        __atomic_store_n(&previous->on_cpu, 0, __ATOMIC_SEQ_CST);
-        release_if_over(previous);
+        uint32_t before =
+            __atomic_fetch_and(&previous->presence, ~(uint32_t)THREAD_ON_CPU, __ATOMIC_ACQ_REL);
+        if ((before & THREAD_OVER) != 0)
+            thread_put(previous);
     }
 }
 
 static void switch_thread(struct cpu *cpu, struct thread *previous, struct thread *next)
 {
-    if (next != NULL && UNLIKELY(__atomic_load_n(&next->on_cpu, __ATOMIC_ACQUIRE) != 0)) {
+    if (next != NULL && UNLIKELY(is_on_cpu(next))) {
         /* That CPU may be waiting for `previous` in the same way: let go of it first. */
         if (previous != NULL)
             hand_over(cpu, previous, NULL);
@@ -568,7 +577,7 @@ static void switch_thread(struct cpu *cpu, struct thread *previous, struct threa
         wait_off_cpu(next);
     }
     if (next != NULL) {
-        __atomic_store_n(&next->on_cpu, 1, __ATOMIC_RELAXED);
+        __atomic_store_n(&next->presence, THREAD_ON_CPU, __ATOMIC_RELAXED);
         cpu->switches++;
     }
     if (previous != NULL || next != NULL)

@@ -341,3 +341,38 @@ HOST_TEST(random_events_agree_with_a_model_and_no_cpu_idles_in_vain)
     EXPECT_EQ(thread_count(), threads);
     arch_cpu_set_self(self);
 }
+
+/* Two threads share a CPU: at the end of a slice the timer is set for the end of the next one, not
+ * once more for what is over.
+ */
+HOST_TEST(a_slice_takes_one_timer_interrupt)
+{
+    struct cpu_mask only = { .word = { BIT64(SIMULATION_CPU_COUNT - 1) } };
+    uint32_t cpu = SIMULATION_CPU_COUNT - 1;
+    struct thread *thread[2];
+    struct vspace *vspace;
+
+    REQUIRE(vspace_create(&vspace) == OK);
+    for (size_t i = 0; i < ARRAY_LEN(thread); i++) {
+        REQUIRE(thread_create(vspace, uaddr(USER_START), uaddr(USER_START), 0, &thread[i]) == OK);
+        EXPECT_EQ(sched_set_affinity(thread[i], &only), OK);
+        EXPECT_EQ(thread_start(thread[i]), OK);
+    }
+    simulation_cpu_run(cpu, NULL, NULL);
+    for (unsigned slice = 0; slice < 10; slice++) {
+        const struct thread *before = cpu_get(cpu)->current;
+        uint64_t end_ns = simulation_timer(cpu);
+        EXPECT(end_ns <= clock_now_ns() + SCHED_SLICE_NS);
+        simulation_clock_set(end_ns);
+        simulation_cpu_run(cpu, NULL, NULL);
+        EXPECT(cpu_get(cpu)->current != before);
+        EXPECT_EQ(simulation_timer(cpu), end_ns + SCHED_SLICE_NS);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(thread); i++) {
+        thread_kill(thread[i]);
+        simulation_cpu_run(cpu, NULL, NULL);
+        EXPECT(thread_is_dead(thread[i]));
+        thread_put(thread[i]);
+    }
+    vspace_put(vspace);
+}

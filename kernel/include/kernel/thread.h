@@ -7,9 +7,10 @@
  *                           ^                  |
  *                           +--- sched_wake ---+-- sched_block --> BLOCKED
  *
- * Locking:  [Q] the run queue lock of the CPU that `cpu` names (sched_lock_thread finds it)
+ * Locking:  [Q] the run queue lock of the CPU that `cpu` names (sched.c finds it)
  *           [O] the CPU that runs it, else the holder of [Q]   [A] atomic   [C] constant
- * Lifetime: reference counted. A CPU that runs it holds a reference, so does a queue.
+ * Lifetime: reference counted. The scheduler holds one reference from thread_start until the thread
+ *           is dead and off the CPU.
  */
 #pragma once
 
@@ -26,6 +27,15 @@ enum thread_state { THREAD_NEW, THREAD_READY, THREAD_RUNNING, THREAD_BLOCKED, TH
 /* Why it is dead; the fault codes keep the details in thread.fault_*. */
 enum thread_end { THREAD_END_NONE, THREAD_END_EXIT, THREAD_END_KILLED, THREAD_END_FAULT };
 
+/* Whoever brings a started thread to THREAD_OVER alone, by leaving the CPU or by ending it while no
+ * CPU is on it, has the scheduler's reference and puts it. Whoever leaves the CPU otherwise touches
+ * the thread no more, since others may run and free it.
+ */
+enum thread_presence {
+    THREAD_ON_CPU = 1 << 0, /* its state is not complete in memory: wait before running it */
+    THREAD_OVER = 1 << 1,   /* it is dead */
+};
+
 struct thread {
     struct trap_frame frame; /* [O] first and 16-aligned: hardware and assembly write here */
     struct arch_thread arch; /* [O] vector state, thread pointer */
@@ -33,9 +43,7 @@ struct thread {
     struct vspace *vspace; /* [C] */
     uint64_t id;           /* [C] never reused */
     uint32_t references;   /* [A] */
-    uint32_t on_cpu;       /* [A] its state is not complete in memory yet: wait before running it */
-    uint32_t
-        scheduled; /* [A] the scheduler holds a reference: from start to dead and off the CPU */
+    uint32_t presence;     /* [A] of enum thread_presence */
 
     struct cpu *cpu;          /* [Q] whose queue; changed with both queues locked */
     struct list run_node;     /* [Q] in queue.fifo[priority] while READY */

@@ -137,6 +137,7 @@ static void cache_register(struct slab_cache *cache)
 {
     spinlock_acquire(&registry_lock);
     if (cache->slab_capacity == 0) {
+        ASSERT(cache_count + 1 < SLAB_CACHE_MAX);
         cache->id = ++cache_count;
         list_push_back(&registry, &cache->registry);
         cache_measure(cache);
@@ -153,8 +154,6 @@ void slab_cache_init(struct slab_cache *cache, const char *name, size_t object_s
     cache->slab_capacity = 0;
     cache->slab_count = 0;
     cache->used_count = 0;
-    for (size_t i = 0; i < CPU_MAX; i++)
-        cache->magazine[i].count = 0;
     cache_register(cache);
 }
 
@@ -228,10 +227,16 @@ static void slab_return(struct slab_cache *cache, uint64_t *object) REQUIRES(cac
         slab_file(cache, slab);
 }
 
-static bool magazine_refill(struct slab_cache *cache, struct slab_magazine *magazine)
+/* This CPU's. A static cache has no number before its first use. */
+static struct slab_magazine *magazine_of(struct slab_cache *cache)
 {
     if (UNLIKELY(__atomic_load_n(&cache->slab_capacity, __ATOMIC_ACQUIRE) == 0))
         cache_register(cache);
+    return &cpu_self()->magazine[cache->id];
+}
+
+static bool magazine_refill(struct slab_cache *cache, struct slab_magazine *magazine)
+{
     spinlock_acquire(&cache->lock);
     while (magazine->count < BATCH) {
         struct list *from = list_empty(&cache->partial) ? &cache->empty : &cache->partial;
@@ -270,7 +275,7 @@ void slab_fail_after(uint64_t nth)
 
 void *slab_alloc(struct slab_cache *cache)
 {
-    struct slab_magazine *magazine = &cache->magazine[cpu_self()->index];
+    struct slab_magazine *magazine = magazine_of(cache);
 
     if (fail_injected())
         return NULL;
@@ -285,7 +290,7 @@ void *slab_alloc(struct slab_cache *cache)
 
 void slab_free(struct slab_cache *cache, void *object_taken)
 {
-    struct slab_magazine *magazine = &cache->magazine[cpu_self()->index];
+    struct slab_magazine *magazine = magazine_of(cache);
 
     object_check_used(cache, object_taken);
     object_poison(cache, object_taken);
@@ -299,7 +304,7 @@ void slab_cache_drain(struct slab_cache *cache)
 {
     if (__atomic_load_n(&cache->slab_capacity, __ATOMIC_ACQUIRE) == 0)
         return;
-    magazine_drain(cache, &cache->magazine[cpu_self()->index], 0);
+    magazine_drain(cache, magazine_of(cache), 0);
     spinlock_acquire(&cache->lock);
     while (!list_empty(&cache->empty))
         slab_destroy(cache, slab_of_node(cache->empty.next));

@@ -41,6 +41,14 @@ struct cross_call {
     uint32_t pending; /* [A] CPUs that have not served it */
 };
 
+enum { SLAB_CACHE_MAX = 32, SLAB_MAGAZINE = 16 };
+
+/* Free objects of one slab cache that this CPU takes and gives without a lock (slab.h). */
+struct slab_magazine {
+    uint32_t count;
+    void *object[SLAB_MAGAZINE];
+};
+
 struct cpu {
     struct arch_cpu arch;   /* [O] first: assembly knows its offsets */
     struct thread *current; /* [O] whose user state is in the registers; NULL when idle */
@@ -63,6 +71,8 @@ struct cpu {
     /* Two magazines of single frames (zeroed ones are not kept apart). */
     struct list frame_cache;   /* [O] */
     uint32_t frame_cache_size; /* [O] */
+
+    struct slab_magazine magazine[SLAB_CACHE_MAX]; /* [O] by slab_cache.id */
 
     uint32_t lock_depth; /* [O] debug: locks held, outermost first */
     uint32_t lock_rank[8];

@@ -11,19 +11,12 @@
 #include <kernel/cpu.h>
 #include <kernel/spinlock.h>
 
-enum { SLAB_MAGAZINE = 16 };
-
-struct slab_magazine {
-    uint32_t count; /* [O] the CPU's own */
-    void *object[SLAB_MAGAZINE];
-};
-
 struct slab_cache {
     const char *name;         /* [C] */
     size_t object_size_bytes; /* [C] rounded up to the alignment */
     size_t align_bytes;       /* [C] a power of two, at most a page */
     size_t stride_bytes;      /* [C] from one object to the next: in debug with a red word */
-    uint32_t id;              /* [C] marks the slabs of this cache */
+    uint32_t id;              /* [C] marks its slabs and its magazines (cpu->magazine); from 1 */
     unsigned slab_order;      /* [C] frames per slab, as a power of two */
     uint32_t slab_capacity;   /* [C] objects per slab */
     struct spinlock lock;
@@ -33,7 +26,6 @@ struct slab_cache {
     uint64_t slab_count; /* [L] */
     uint64_t used_count; /* [A] objects handed out */
     struct list registry;
-    struct slab_magazine magazine[CPU_MAX];
 };
 
 /* For a cache that is a static variable: ready for use without slab_cache_init. */

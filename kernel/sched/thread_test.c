@@ -247,6 +247,33 @@ GUEST_TEST(an_idle_machine_takes_no_ticks)
     (void)idle_before;
 }
 
+/* Idle CPUs stay on the address space of the thread that they ran last. It dies while they go to
+ * another one.
+ */
+GUEST_TEST(an_address_space_dies_while_its_cpus_leave_it)
+{
+    unsigned count = MIN(cpu_count, (unsigned)TEST_GUEST_THREADS);
+    for (unsigned round = 0; round < 20; round++) {
+        struct user_fixture old, new;
+        REQUIRE(user_fixture_init(&old));
+        REQUIRE(user_fixture_init(&new));
+        for (unsigned i = 0; i < count; i++) {
+            REQUIRE(user_prepare(&old, i, GUEST_EXIT) && user_prepare(&new, i, GUEST_EXIT));
+            user_pin(&old, i, i);
+            user_pin(&new, i, i);
+            user_start(&old, i);
+        }
+        for (unsigned i = 0; i < count; i++)
+            (void)user_wait_dead(&old, i);
+        for (unsigned i = 0; i < count; i++)
+            user_start(&new, i);
+        user_fixture_destroy(&old);
+        for (unsigned i = 0; i < count; i++)
+            (void)user_wait_dead(&new, i);
+        user_fixture_destroy(&new);
+    }
+}
+
 /* ---- Cross calls ---- */
 
 static void count_up(void *argument)

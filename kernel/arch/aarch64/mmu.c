@@ -160,11 +160,12 @@ void arch_vspace_init(struct vspace *vspace)
     vspace->arch.asid_word = 0;
 }
 
-/* The empty root goes with the ASID that is loaded: nothing can be cached from it. */
+/* With ASID 0, which no address space has: what the CPU knows of the tables of the one that it
+ * leaves, upper-level entries above all, it cannot use to walk them when they are freed.
+ */
 static void load_empty(void)
 {
-    uint64_t asid = SYSREG_READ(ttbr0_el1) & ~((BIT64(48)) - 1);
-    set_user_root(mmu_tables.empty_root | asid);
+    set_user_root(mmu_tables.empty_root);
 }
 
 static void load_root(struct cpu *cpu, struct vspace *vspace)
@@ -186,8 +187,7 @@ static void load_root(struct cpu *cpu, struct vspace *vspace)
 void arch_vspace_activate(struct vspace *vspace)
 {
     struct cpu *cpu = cpu_self();
-    struct vspace *previous = cpu->vspace;
-    if (vspace == previous)
+    if (vspace == cpu->vspace)
         return;
     if (vspace != NULL) {
         cpu_mask_set(&vspace->active, cpu->index);
@@ -195,6 +195,10 @@ void arch_vspace_activate(struct vspace *vspace)
     } else {
         load_empty();
     }
+    /* Only now: whoever waits for the ASID lock serves cross calls, and one of them may have made
+     * this CPU leave an address space that is freed since (vspace_put).
+     */
+    struct vspace *previous = cpu->vspace;
     cpu->vspace = vspace;
     if (previous != NULL)
         cpu_mask_clear(&previous->active, cpu->index);

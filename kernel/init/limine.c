@@ -165,10 +165,14 @@ static void read_cpus(void)
 
     boot_info.x2apic = (response->flags & LIMINE_SMP_X2APIC) != 0;
     boot_info.cpu[0].hardware_id = LIMINE_SMP_BOOT_CPU_ID(response);
-    for (uint64_t i = 0; i < response->cpu_count && boot_info.cpu_count < CPU_MAX; i++) {
+    for (uint64_t i = 0; i < response->cpu_count; i++) {
         struct limine_smp_info *info = response->cpus[i];
         if (LIMINE_SMP_HARDWARE_ID(info) == boot_info.cpu[0].hardware_id)
             continue;
+        if (boot_info.cpu_count == CPU_MAX) {
+            boot_info.parked_count++;
+            continue;
+        }
         boot_info.cpu[boot_info.cpu_count++] = (struct boot_cpu){
             .hardware_id = LIMINE_SMP_HARDWARE_ID(info),
             .loader_cpu = info,

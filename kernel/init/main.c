@@ -85,7 +85,7 @@ static bool start_cpus(void)
             log_error("cpu %u: cannot be released", i);
     }
 
-    bool all = true;
+    bool all = boot_info.parked_count == 0;
     uint32_t online_count = 1;
     uint64_t deadline_ns = clock_now_ns() + CPU_START_TIMEOUT_NS;
     for (uint32_t i = 1; i < cpu_count; i++) {
@@ -96,7 +96,7 @@ static bool start_cpus(void)
             all = false;
         }
     }
-    log_info("cpus: %u of %zu online", online_count, boot_info.cpu_count);
+    log_info("cpus: %u of %zu online", online_count, boot_info.cpu_count + boot_info.parked_count);
     return all;
 }
 

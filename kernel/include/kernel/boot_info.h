@@ -54,6 +54,7 @@ struct boot_info {
     size_t module_count;
     struct boot_cpu cpu[CPU_MAX]; /* [0] is the boot CPU */
     size_t cpu_count;
+    size_t parked_count; /* CPUs beyond CPU_MAX: they stay in the loader's memory for good */
     bool x2apic;
     paddr_t image_base; /* where the kernel image lies */
     uint64_t image_virtual;

@@ -18,8 +18,9 @@ MODE       ?= run
 T          ?=
 SEED       ?=
 SECONDS    ?= 120
+GDB_PORT   ?= 1234
 
-PARAMETERS := ARCH FLAVOUR COMPILER ACCEL SMP MEM GIC V DISPLAY LIMINE_DIR APPEND MODE T SEED SECONDS HOSTCC
+PARAMETERS := ARCH FLAVOUR COMPILER ACCEL SMP MEM GIC V DISPLAY LIMINE_DIR APPEND MODE T SEED SECONDS GDB_PORT HOSTCC
 
 $(foreach v,$(.VARIABLES),$(if $(filter command line,$(subst command_line,command line,$(subst \
 	command line,command_line,$(origin $(v))))),$(if $(filter $(PARAMETERS),$(v)),,$(if $(filter \

@@ -40,7 +40,7 @@ run: build
 
 # The machine waits; the debugger connects, knows the symbols and continues from the kernel's entry.
 gdb: build
-	$(Q)$(subst -serial mon:stdio,-serial file:$(OUT)/serial.log,$(QEMU_DIRECT)) -S -gdb tcp:127.0.0.1:1234 & \
+	$(Q)$(subst -serial mon:stdio,-serial file:$(OUT)/serial.log,$(QEMU_DIRECT)) -S -gdb tcp:127.0.0.1:$(GDB_PORT) & \
 	echo $$! >$(OUT)/qemu.pid; \
-	gdb-multiarch -q -ex 'target remote 127.0.0.1:1234' -ex 'hbreak kernel_main' -ex continue \
-		$(OUT)/themelios.debug; kill $$(cat $(OUT)/qemu.pid)
+	gdb-multiarch -q -ex 'target remote 127.0.0.1:$(GDB_PORT)' -ex 'hbreak kernel_main' -ex continue \
+		$(OUT)/themelios.debug; kill $$(cat $(OUT)/qemu.pid) 2>/dev/null || true

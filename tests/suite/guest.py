@@ -2,6 +2,7 @@
 
 import glob
 import re
+import subprocess
 
 from suite import machine, tap
 from suite.machine import ARCHES, EXIT_PASS
@@ -14,6 +15,7 @@ MACHINES = {
 }
 GUEST_TIMEOUT_S = 300
 BOOT_TIMEOUT_S = 60
+GDB_PORT = 12340
 
 
 def guest_test_files(arch):
@@ -160,6 +162,19 @@ def many_cpus_stage(arch):
             report.ok(f"threads run on {smp} CPUs", tap.good(verdicts) and run.code == EXIT_PASS,
                       run.ending())
     return stage
+
+
+# --- The debugger.
+
+def gdb_stage(report):
+    for arch in ARCHES:
+        machine.build(arch)
+        done = subprocess.run(["make", "-s", "gdb", f"ARCH={arch}", f"GDB_PORT={GDB_PORT}"],
+                              input="backtrace\nkill\nquit\n", capture_output=True, text=True,
+                              timeout=BOOT_TIMEOUT_S * machine.PATIENCE)
+        report.ok(f"{arch}: stops at kernel_main, called by kernel_entry",
+                  re.search(r"Breakpoint 1,(?s:.*)kernel_main(?s:.*)in kernel_entry", done.stdout)
+                  is not None, done.stdout + done.stderr)
 
 
 # --- The rig itself: what must fail does.

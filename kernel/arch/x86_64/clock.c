@@ -46,14 +46,14 @@ uint64_t arch_cycle_count(void)
 
 uint64_t arch_clock_ns(void)
 {
-    uint64_t tsc = rdtsc() + arch_cpu_self_arch()->tsc_offset;
+    uint64_t tsc = rdtsc_ordered() + arch_cpu_self_arch()->tsc_offset;
     return clock_scale(tsc - clock.tsc_base, clock.tsc_to_ns);
 }
 
-uint64_t x86_clock_tsc_at(uint64_t time_ns)
+uint64_t x86_clock_tsc_after(uint64_t span_ns)
 {
-    return clock_scale(time_ns, clock.ns_to_tsc) + clock.tsc_base + 1 -
-           arch_cpu_self_arch()->tsc_offset;
+    uint64_t at = rdtsc() + clock_scale(span_ns, clock.ns_to_tsc) + 1;
+    return at != 0 ? at : 1; /* 0 switches the deadline off */
 }
 
 /* ---- References ---- */
@@ -185,7 +185,8 @@ void x86_clock_init(void)
     last = sample_take(&reference);
 
     uint64_t counted = (last.reference - first.reference) & reference.mask;
-    clock.tsc_hz = clock_hz(last.tsc - first.tsc, counted, reference.hz);
+    if (clock.tsc_hz == 0)
+        clock.tsc_hz = clock_hz(last.tsc - first.tsc, counted, reference.hz);
     uint64_t lapic_hz = clock_hz(last.lapic - first.lapic, counted, reference.hz);
     if (clock.tsc_hz < CLOCK_HZ_MIN)
         panic("the time stamp counter stands still");
@@ -203,21 +204,27 @@ void x86_clock_init(void)
 /* ---- Two counters meet ----
  *
  * The boot CPU and a secondary take turns, each writing what its counter says; `turn` tells whose
- * it is. The boot CPU's reading before and after bracket the secondary's.
+ * it is. The boot CPU's reading before and after bracket the secondary's. Before they meet, `turn`
+ * says who is expected: one that comes too late must not pass for the next.
  */
-enum { TURN_NOBODY, TURN_BOOT_CPU, TURN_SECONDARY, TURN_ABANDONED, TURN_OVER };
+enum { TURN_BOOT_CPU, TURN_SECONDARY, TURN_ABANDONED, TURN_OVER, TURN_EXPECTED };
 
 static struct {
-    uint32_t turn;          /* [A] */
+    uint32_t turn;          /* [A] TURN_EXPECTED + the CPU's index: it has not come yet */
     uint64_t secondary_tsc; /* of the one whose turn ended */
     uint64_t correction;    /* what the secondary has to add */
     uint64_t adjust;        /* of the boot CPU's MSR */
 } meeting;
 
-void x86_clock_meeting_prepare(void)
+static uint32_t turn_expecting(const struct cpu *secondary)
+{
+    return TURN_EXPECTED + secondary->index;
+}
+
+void x86_clock_meeting_prepare(const struct cpu *secondary)
 {
     meeting.adjust = x86_features.tsc_adjust ? rdmsr(MSR_TSC_ADJUST) : 0;
-    __atomic_store_n(&meeting.turn, TURN_NOBODY, __ATOMIC_RELEASE);
+    __atomic_store_n(&meeting.turn, turn_expecting(secondary), __ATOMIC_RELEASE);
 }
 
 static uint32_t turn_of(void)
@@ -242,13 +249,13 @@ static bool boot_cpu_round(struct clock_bracket *bracket)
 }
 
 /* Wait for the secondary to come at all. */
-static bool wait_for_arrival(uint64_t patience_ns)
+static bool wait_for_arrival(const struct cpu *secondary, uint64_t patience_ns)
 {
     uint64_t limit_ns = arch_clock_ns() + patience_ns;
     while (turn_of() != TURN_BOOT_CPU) {
-        uint32_t nobody = TURN_NOBODY;
+        uint32_t expected = turn_expecting(secondary);
         if (arch_clock_ns() > limit_ns &&
-            __atomic_compare_exchange_n(&meeting.turn, &nobody, TURN_ABANDONED, false,
+            __atomic_compare_exchange_n(&meeting.turn, &expected, TURN_ABANDONED, false,
                                         __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
             return false;
         arch_relax();
@@ -258,7 +265,7 @@ static bool wait_for_arrival(uint64_t patience_ns)
 
 bool x86_clock_meet_secondary(const struct cpu *secondary)
 {
-    if (!wait_for_arrival(NS_PER_S))
+    if (!wait_for_arrival(secondary, NS_PER_S))
         return false;
     struct clock_bracket best = { 0, 0, UINT64_MAX };
     for (unsigned i = 0; i < MEET_ROUNDS; i++) {
@@ -280,9 +287,9 @@ bool x86_clock_meet_boot_cpu(struct cpu *self)
 {
     if (x86_features.tsc_adjust && rdmsr(MSR_TSC_ADJUST) != meeting.adjust)
         wrmsr(MSR_TSC_ADJUST, meeting.adjust);
-    uint32_t nobody = TURN_NOBODY;
-    if (!__atomic_compare_exchange_n(&meeting.turn, &nobody, TURN_BOOT_CPU, false, __ATOMIC_SEQ_CST,
-                                     __ATOMIC_SEQ_CST))
+    uint32_t expected = turn_expecting(self);
+    if (!__atomic_compare_exchange_n(&meeting.turn, &expected, TURN_BOOT_CPU, false,
+                                     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         return false;
     for (;;) {
         uint32_t turn = turn_of();

@@ -1,4 +1,6 @@
 #include "clock_impl.h"
+#include "regs.h"
+#include "x86.h"
 #include <arch/timer.h>
 #include <base/test.h>
 
@@ -51,4 +53,28 @@ GUEST_TEST(the_clock_moves_and_never_back)
         last_ns = now_ns;
     }
     EXPECT(last_ns > start_ns);
+}
+
+GUEST_TEST(a_deadline_is_never_past_and_never_off)
+{
+    static const uint64_t spans[] = { 0, 1, NS_PER_S, 60 * NS_PER_S };
+    uint64_t last = 0;
+    for (size_t i = 0; i < ARRAY_LEN(spans); i++) {
+        uint64_t before = rdtsc_ordered();
+        uint64_t at = x86_clock_tsc_after(spans[i]);
+        EXPECT(at > before && at > last);
+        EXPECT(at - before >= spans[i] / 1000); /* a counter of 1 MHz at least */
+        last = at;
+    }
+}
+
+/* A CPU that was given up while it started, and comes when the next one is waited for. */
+GUEST_TEST(a_cpu_that_comes_late_does_not_pass_for_another)
+{
+    static struct cpu other;
+    other.index = cpu_self()->index + 1;
+    uint64_t offset = cpu_self()->arch.tsc_offset;
+    x86_clock_meeting_prepare(&other);
+    EXPECT(!x86_clock_meet_boot_cpu(cpu_self()));
+    EXPECT_EQ(cpu_self()->arch.tsc_offset, offset);
 }

@@ -65,7 +65,7 @@ bool arch_cpu_release(const struct boot_cpu *loader_cpu, struct cpu *cpu)
     struct limine_smp_info *info = loader_cpu->loader_cpu;
     if (info == NULL || !x86_tables_create(cpu))
         return false;
-    x86_clock_meeting_prepare();
+    x86_clock_meeting_prepare(cpu);
     info->extra_argument = (uint64_t)(uintptr_t)cpu;
     __atomic_store_n(&info->goto_address, x86_secondary_entry, __ATOMIC_RELEASE);
     return x86_clock_meet_secondary(cpu);

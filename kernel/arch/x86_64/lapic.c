@@ -77,7 +77,10 @@ void x86_lapic_init(void)
     registers = mapped;
 }
 
-/* From the disabled state x2APIC is reached only by way of xAPIC. */
+/* From the disabled state x2APIC is reached only by way of xAPIC. Then the controller's own switch,
+ * off in a CPU that came by INIT: until it is on, every local vector is masked and stays so,
+ * whatever is written to it (11.4.7.2).
+ */
 static void lapic_switch_on(void)
 {
     uint64_t base = rdmsr(MSR_APIC_BASE);
@@ -85,6 +88,7 @@ static void lapic_switch_on(void)
         wrmsr(MSR_APIC_BASE, base |= APIC_BASE_ENABLE);
     if (x2apic && (base & APIC_BASE_X2APIC) == 0)
         wrmsr(MSR_APIC_BASE, base | APIC_BASE_X2APIC);
+    lapic_write(LAPIC_SPURIOUS, SPURIOUS_ENABLE | VECTOR_SPURIOUS);
 }
 
 void x86_lapic_cpu_init(void)
@@ -98,9 +102,8 @@ void x86_lapic_cpu_init(void)
         lapic_write(LAPIC_LVT_THERMAL, LVT_MASKED);
     lapic_write(LAPIC_LVT_LINT0, LVT_MASKED);
     lapic_write(LAPIC_LVT_LINT1, LVT_NMI); /* where NMIs come in, by every MADT and by default */
-    lapic_write(LAPIC_LVT_ERROR, VECTOR_APIC_ERROR);
-    lapic_write(LAPIC_SPURIOUS, SPURIOUS_ENABLE | VECTOR_SPURIOUS);
     lapic_write(LAPIC_ERROR, 0);
+    lapic_write(LAPIC_LVT_ERROR, VECTOR_APIC_ERROR);
     x86_lapic_eoi();
 
     cpu_self()->arch.timer_ns = UINT64_MAX;
@@ -189,13 +192,16 @@ static uint32_t timer_count(uint64_t span_ns)
     return (uint32_t)MIN(count, UINT32_MAX);
 }
 
+/* Relative to now, both ways: a deadline converted as a whole would come early by the rounding of
+ * the factors over all the time since boot, and the interrupt again and again until it is due.
+ */
 static void timer_set(uint64_t deadline_ns)
 {
     uint64_t now_ns = arch_clock_ns();
     uint64_t span_ns = deadline_ns > now_ns ? MIN(deadline_ns - now_ns, TIMER_STEP_NS) : 0;
     bool off = deadline_ns == UINT64_MAX;
     if (x86_features.tsc_deadline)
-        wrmsr(MSR_TSC_DEADLINE, off ? 0 : x86_clock_tsc_at(now_ns + span_ns));
+        wrmsr(MSR_TSC_DEADLINE, off ? 0 : x86_clock_tsc_after(span_ns));
     else
         lapic_write(LAPIC_TIMER_INITIAL, off ? 0 : timer_count(span_ns));
 }

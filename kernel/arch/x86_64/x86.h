@@ -76,11 +76,12 @@ unsigned x86_line_of_isa(uint8_t isa_irq);
 
 /* clock.c */
 void x86_clock_init(void);
-uint64_t x86_clock_tsc_at(uint64_t time_ns);
+/* This CPU's counter when `span_ns` from now have passed, or a little later. Never 0. */
+uint64_t x86_clock_tsc_after(uint64_t span_ns);
 /* A secondary's counter is compared with the boot CPU's: prepare, release the CPU, meet it. The
  * secondary calls the last one. False: the other never came, or has given up.
  */
-void x86_clock_meeting_prepare(void);
+void x86_clock_meeting_prepare(const struct cpu *secondary);
 bool x86_clock_meet_secondary(const struct cpu *secondary);
 bool x86_clock_meet_boot_cpu(struct cpu *self);
 

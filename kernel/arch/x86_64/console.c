@@ -84,16 +84,22 @@ void x86_console_platform_init(void)
     uart_start();
 }
 
+/* Who waited for nothing once does not wait again, until there is room after all. */
 void arch_console_put(char c)
 {
+    static bool stuck;
     if (!present)
         return;
-    for (unsigned i = 0; i < WAIT_TURNS; i++) {
-        if ((uart_read(UART_STATUS) & STATUS_ROOM) != 0)
-            break;
+    unsigned turns = READ_ONCE(stuck) ? 1 : WAIT_TURNS;
+    for (unsigned i = 0; i < turns; i++) {
+        if ((uart_read(UART_STATUS) & STATUS_ROOM) != 0) {
+            uart_write(UART_DATA, (uint8_t)c);
+            WRITE_ONCE(stuck, false);
+            return;
+        }
         arch_relax();
     }
-    uart_write(UART_DATA, (uint8_t)c);
+    WRITE_ONCE(stuck, true);
 }
 
 #ifdef CONFIG_SHELL

@@ -78,7 +78,10 @@ static void debug_registers_clear(void)
 
 void x86_control_registers_init(void)
 {
-    wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE | EFER_SCE);
+    /* The same on every CPU, whatever firmware liked: with AMD's FFXSR, for one, FXSAVE would leave
+     * one thread's vector registers to the next.
+     */
+    wrmsr(MSR_EFER, (rdmsr(MSR_EFER) & (EFER_LME | EFER_LMA)) | EFER_NXE | EFER_SCE);
     wrmsr(MSR_PAT, PAT_VALUE);
     /* CR0: faults on read-only pages in the kernel too; caches on; the vector unit shut until used.
      */

@@ -32,8 +32,10 @@ static struct spinlock ioapic_lock = SPINLOCK_INIT(RANK_IRQ);
 static struct ioapic ioapics[PLATFORM_IOAPIC_MAX]; /* [C] after x86_ioapic_init */
 static size_t ioapic_count;                        /* [C] */
 static uint32_t boot_lapic_id;                     /* [C] */
-static uint16_t line_of_vector[256];               /* [L] line + 1, 0: none; read without */
-static unsigned next_vector = VECTOR_LINE_FIRST;   /* [L] */
+
+enum { REDIRECT_ID_MAX = 254 }; /* a redirection entry has eight bits for it; 255 is everybody */
+static uint16_t line_of_vector[256];             /* [L] line + 1, 0: none; read without */
+static unsigned next_vector = VECTOR_LINE_FIRST; /* [L] */
 
 static uint32_t ioapic_read(const struct ioapic *ioapic, unsigned index)
 {
@@ -67,6 +69,10 @@ static void ioapic_add(const struct platform_ioapic *found)
 void x86_ioapic_init(void)
 {
     boot_lapic_id = x86_lapic_id();
+    if (boot_lapic_id > REDIRECT_ID_MAX) {
+        log_warn("no I/O APIC reaches the boot CPU, whose ID is %u", boot_lapic_id);
+        return;
+    }
     for (size_t i = 0; i < platform.ioapic_count; i++)
         ioapic_add(&platform.ioapic[i]);
     if (ioapic_count == 0)

@@ -15,6 +15,8 @@
 /* Dropping more pages than this one by one costs more than starting afresh. */
 enum { FLUSH_SINGLE_MAX = 32 };
 
+_Static_assert((unsigned)PCID_CPU_MAX >= CPU_MAX, "slot hints are indexed by CPU");
+
 uint64_t x86_kernel_root;
 
 static uint64_t last_space_number; /* [A] */

@@ -45,6 +45,8 @@
 #define MSR_KERNEL_GS_BASE 0xc0000102
 
 #define EFER_SCE BIT64(0)
+#define EFER_LME BIT64(8)
+#define EFER_LMA BIT64(10)
 #define EFER_NXE BIT64(11)
 
 struct cpuid {

@@ -146,7 +146,7 @@ const void *x86_fixup_find(uint64_t ip)
 static bool copy_fault(struct kernel_registers *registers, uint64_t address)
 {
     const void *go_on = x86_fixup_find(registers->frame.rip);
-    if (go_on == NULL || address >= USER_END)
+    if (go_on == NULL || address >= USER_END || (registers->frame.error & FAULT_RESERVED) != 0)
         return false;
     struct vspace *vspace = cpu_self()->vspace;
     if (vspace != NULL &&

@@ -55,7 +55,7 @@ GUEST_TEST(control_registers_hold_what_was_promised)
 {
     uint64_t cr0 = read_cr0(), cr4 = read_cr4();
     EXPECT((cr0 & CR0_WP) != 0);
-    EXPECT((rdmsr(MSR_EFER) & EFER_NXE) != 0);
+    EXPECT_EQ(rdmsr(MSR_EFER), EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE);
     EXPECT_EQ((cr4 & CR4_SMEP) != 0, x86_features.smep);
     EXPECT_EQ((cr4 & CR4_SMAP) != 0, x86_features.smap);
     EXPECT_EQ((cr4 & CR4_UMIP) != 0, x86_features.umip);

@@ -30,6 +30,8 @@
 #define SCTLR_WXN      BIT64(19)
 #define SCTLR_KEEP_PAN BIT64(23) /* must be 1 where there is no PAN */
 
+#define MDSCR_TDCC BIT64(12) /* user accesses to the debug channel trap */
+
 #define VIRTUAL_TIMER_INTID 27
 #define STOP_WAIT_NS        UINT64_C(100000000)
 
@@ -97,9 +99,14 @@ static void control_registers_init(void)
         __asm__ volatile(".inst 0xd500419f"); /* msr pan, #1 */
     if (has_uao())
         __asm__ volatile(".inst 0xd500407f"); /* msr uao, #0 */
-    SYSREG_WRITE(mdscr_el1, 0);
+    /* What user mode could use to count what others do, or to leave them a word: the debug channel,
+     * the performance monitors and the activity monitors.
+     */
+    SYSREG_WRITE(mdscr_el1, MDSCR_TDCC);
     if (ID_FIELD(SYSREG_READ(id_aa64dfr0_el1), 8) % 15 != 0)
         SYSREG_WRITE(pmuserenr_el0, 0);
+    if (ID_FIELD(SYSREG_READ(id_aa64pfr0_el1), 44) != 0)
+        SYSREG_WRITE(S3_3_C13_C2_3, 0); /* AMUSERENR_EL0 */
     isb();
 }
 
@@ -155,10 +162,13 @@ void arch_halt(void)
         __asm__ volatile("wfi" : : : "memory");
 }
 
-/* From the stop interrupt or a wait loop. The one that asked goes on. */
+/* From the stop interrupt or a wait loop. The one that asked goes on, and so do all where nobody
+ * asked: the interrupt may have been pending since before the kernel.
+ */
 void arch_stop_here(void)
 {
-    if (READ_ONCE(arch_stop_requested) == cpu_self()->index + 1)
+    uint32_t asker = READ_ONCE(arch_stop_requested);
+    if (asker == 0 || asker == cpu_self()->index + 1)
         return;
     __atomic_fetch_add(&stopped_count, 1, __ATOMIC_RELEASE);
     arch_halt();

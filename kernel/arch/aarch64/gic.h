@@ -62,6 +62,7 @@ enum {
     GICD_IPRIORITYR = 0x400,
     GICD_ITARGETSR = 0x800,
     GICD_SGIR = 0xf00,
+    GICD_CPENDSGIR = 0xf10, /* GICv2 */
     GICD_IGRPMODR = 0xd00,
     GICD_IROUTER = 0x6000,
 };

@@ -52,6 +52,8 @@ static void v2_cpu_init(struct cpu *cpu, unsigned intid)
         boot_interface = cpu->arch.gic_interface;
     mmio_write32(distributor, GICD_ICENABLER, UINT32_MAX);
     mmio_write32(distributor, GICD_ICACTIVER, UINT32_MAX);
+    for (unsigned sgi = 0; sgi < 16; sgi += 4)
+        mmio_write32(distributor, GICD_CPENDSGIR + sgi, UINT32_MAX);
     for (unsigned line = 0; line < GIC_SPI_FIRST; line += 4)
         mmio_write32(distributor, GICD_IPRIORITYR + line, GIC_PRIORITY * 0x01010101u);
     mmio_write32(distributor, GICD_ISENABLER, 1u << GIC_SGI_IPI | 1u << GIC_SGI_STOP | 1u << intid);

@@ -30,6 +30,7 @@ enum {
 
 /* The CPU interface, by encoding: the assembler wants -march=armv8-a+gic otherwise. */
 #define ICC_PMR     S3_0_C4_C6_0
+#define ICC_AP1R0   S3_0_C12_C9_0
 #define ICC_IAR1    S3_0_C12_C12_0
 #define ICC_EOIR1   S3_0_C12_C12_1
 #define ICC_BPR1    S3_0_C12_C12_3
@@ -59,7 +60,12 @@ static void v3_init(void)
     for (size_t i = 0; i < platform.gicr_count; i++)
         region[i] = gic_map(platform.gicr[i].base, platform.gicr[i].size_bytes, "redistributors");
 
-    mmio_write32(distributor, GICD_CTLR, 0);
+    /* Affinity routing may be switched on only while all groups are off, and never off again
+     * (IHI 0069, GICD_CTLR.ARE_NS).
+     */
+    mmio_write32(distributor, GICD_CTLR, mmio_read32(distributor, GICD_CTLR) & CTLR_ARE);
+    wait_clear(distributor, GICD_CTLR, GICD_WRITE_PENDING, "the distributor");
+    mmio_write32(distributor, GICD_CTLR, CTLR_ARE);
     wait_clear(distributor, GICD_CTLR, GICD_WRITE_PENDING, "the distributor");
     gic_line_count = gic_distributor_reset(distributor);
     for (unsigned line = GIC_SPI_FIRST; line < gic_line_count; line += 32) {
@@ -117,6 +123,7 @@ static void redistributor_init(volatile char *frame, unsigned intid)
     wait_clear(frame, GICR_WAKER, WAKER_CHILDREN_ASLEEP, "a redistributor");
 
     mmio_write32(sgi, GICD_ICENABLER, UINT32_MAX);
+    mmio_write32(sgi, GICD_ICPENDR, UINT32_MAX);
     mmio_write32(sgi, GICD_ICACTIVER, UINT32_MAX);
     wait_clear(frame, GICR_CTLR, CTLR_WRITE_PENDING, "a redistributor");
     mmio_write32(sgi, GICD_IGROUPR, UINT32_MAX);
@@ -138,7 +145,8 @@ static void v3_cpu_init(struct cpu *cpu, unsigned intid)
     redistributor_init(cpu->arch.gic_redistributor, intid);
     ICC_WRITE(ICC_PMR, 0xf0);
     ICC_WRITE(ICC_BPR1, 0);
-    ICC_WRITE(ICC_CTLR, 0); /* one write to EOIR1 ends an interrupt */
+    ICC_WRITE(ICC_AP1R0, 0); /* nothing that was taken before keeps anything out */
+    ICC_WRITE(ICC_CTLR, 0);  /* one write to EOIR1 ends an interrupt */
     ICC_WRITE(ICC_IGRPEN1, 1);
     isb();
 }

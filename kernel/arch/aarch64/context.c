@@ -73,6 +73,10 @@ void arch_thread_switch(struct thread *previous, struct thread *next)
 {
     struct cpu *cpu = cpu_self();
     if (previous != NULL) {
+        /* User mode may clean caches by address. Its own DSB completes that only on the CPU that it
+         * runs on, which may be another by then.
+         */
+        DSB(ish);
         previous->arch.tpidr = SYSREG_READ(tpidr_el0);
         if (cpu->arch.vector_on) {
             vector_state_save(previous->arch.vector);

@@ -165,3 +165,23 @@ GUEST_TEST(a_read_only_page_stays_read_only_for_copies)
     EXPECT_EQ(word, 0);
     leave(1);
 }
+
+/* Without an address space nothing of the last one is left, although its translations are cached.
+ */
+GUEST_TEST(no_address_space_means_no_translations)
+{
+    uint64_t word = 0;
+    if (!create(1)) {
+        leave(1);
+        return;
+    }
+    arch_vspace_activate(space[0]);
+    EXPECT(write_word(AT, 42));
+    EXPECT(read_word(AT, &word) && word == 42);
+    arch_vspace_activate(NULL);
+    EXPECT(!read_word(AT, &word));
+    EXPECT(!write_word(AT, 43));
+    arch_vspace_activate(space[0]);
+    EXPECT(read_word(AT, &word) && word == 42);
+    leave(1);
+}

@@ -45,16 +45,21 @@ static void port_setup(volatile void *at)
     mmio_write32(at, UARTCR, mmio_read32(at, UARTCR) | CR_ENABLE | CR_TX | CR_RX);
 }
 
+/* Who waited for nothing once does not wait again, until there is room after all. */
 void arch_console_put(char c)
 {
+    static bool stuck;
     if (port == NULL)
         return;
-    for (unsigned turn = 0; turn < TX_TURNS; turn++) {
+    unsigned turns = READ_ONCE(stuck) ? 1 : TX_TURNS;
+    for (unsigned turn = 0; turn < turns; turn++) {
         if ((mmio_read32(port, UARTFR) & FR_TX_FULL) == 0) {
             mmio_write32(port, UARTDR, (uint8_t)c);
+            WRITE_ONCE(stuck, false);
             return;
         }
     }
+    WRITE_ONCE(stuck, true);
 }
 
 /* ---- Before there are kernel tables ---- */

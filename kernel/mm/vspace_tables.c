@@ -368,6 +368,15 @@ void vspace_tables_clear(struct vspace *vspace)
 
 /* ---- Rights, and questions ---- */
 
+/* Memory that becomes code: what an instruction cache still holds of it, perhaps another program's
+ * code in the same frames, must never run. Memory without an owner may lie outside the direct map.
+ */
+static void sync_new_code(paddr_t pa, size_t size_bytes, unsigned before, unsigned perm)
+{
+    if (((perm & ~before) & PERM_EXECUTE) != 0 && frame_of(pa) != NULL)
+        arch_sync_instructions(paddr_to_kernel(pa), size_bytes);
+}
+
 /* The attributes of neighbours are mostly alike: they are worked out again only when they differ.
  */
 static bool protect_pages(struct pte *table, uint64_t at, uint64_t end, unsigned perm)
@@ -376,6 +385,7 @@ static bool protect_pages(struct pte *table, uint64_t at, uint64_t end, unsigned
     size_t count = (size_t)((end - at) >> PAGE_SHIFT);
     uint64_t before = 0;
     uint64_t after = 0;
+    unsigned had = 0;
 
     for (size_t i = 0; i < count; i++) {
         struct pte pte = pte_read(&slot[i]);
@@ -383,10 +393,11 @@ static bool protect_pages(struct pte *table, uint64_t at, uint64_t end, unsigned
         if (!arch_pte_present(pte))
             continue;
         if (pte.raw - pa.raw != before) {
-            unsigned rest = arch_pte_perm(pte) & ~(unsigned)RIGHTS;
+            had = arch_pte_perm(pte);
             before = pte.raw - pa.raw;
-            after = pte_leaf(pa, perm | rest, 0).raw - pa.raw;
+            after = pte_leaf(pa, perm | (had & ~(unsigned)RIGHTS), 0).raw - pa.raw;
         }
+        sync_new_code(pa, PAGE_SIZE, had, perm);
         pte_write(&slot[i], (struct pte){ after + pa.raw });
     }
     return before != 0;
@@ -405,8 +416,10 @@ static bool protect(struct pte *table, unsigned level, uint64_t at, uint64_t end
         if (!arch_pte_present(pte))
             continue;
         if (arch_pte_is_leaf(pte, level)) {
-            unsigned rest = arch_pte_perm(pte) & ~(unsigned)RIGHTS;
-            pte_write(slot, pte_leaf(arch_pte_paddr(pte), perm | rest, level));
+            unsigned had = arch_pte_perm(pte);
+            paddr_t pa = arch_pte_paddr(pte);
+            sync_new_code(pa, ptable_span(level), had, perm);
+            pte_write(slot, pte_leaf(pa, perm | (had & ~(unsigned)RIGHTS), level));
             changed = true;
         } else {
             changed |= protect(ptable_of(pte), level - 1, at, next, perm);
@@ -521,6 +534,7 @@ enum status vspace_tables_fill(struct vspace *vspace, uint64_t at, struct vspace
         frame_put(frame);
         return status;
     }
+    sync_new_code(frame_paddr(frame), PAGE_SIZE, 0, perm);
     /* The slot's table begins at its page. */
     struct pte *parent = (struct pte *)ALIGN_DOWN((uintptr_t)gap.slot, PAGE_SIZE);
     for (unsigned level = gap.level; level > 0; level--) {

@@ -3,6 +3,7 @@
  * The window lies across a boundary of 2 MiB and one of 1 GiB, so that blocks, several tables and
  * their upper levels take part.
  */
+#include <arch/simulation.h>
 #include <base/string.h>
 #include <kernel/frame.h>
 #include <kernel/slab.h>
@@ -463,4 +464,32 @@ TEST(aligned_memory_is_mapped_in_blocks)
     EXPECT_EQ(model.vspace->table_count, tables + 2);
     vspace_put(model.vspace);
     frame_free_range(model.source, SOURCE_PAGES);
+}
+
+/* Frames may have held another program's code, and instruction caches know nothing of the zeroes.
+ */
+HOST_TEST(memory_that_becomes_code_is_synchronised)
+{
+    uint64_t block = BLOCK_PAGES * PAGE_SIZE;
+    uaddr_t at = uaddr(BIT64(30));
+    uaddr_t code = uaddr(BIT64(31));
+    struct vspace *vspace;
+    struct frame *frame;
+    uint8_t byte = 1;
+
+    REQUIRE(vspace_create(&vspace) == OK && frame_alloc(9, FRAME_ZERO, &frame) == OK);
+    EXPECT_EQ(vspace_map(vspace, at, frame, BLOCK_PAGES, RW), OK);
+    EXPECT_EQ(vspace_reserve(vspace, code, 2 * PAGE_SIZE, PERM_READ | PERM_EXECUTE), OK);
+    uint64_t before = simulation_synced_bytes();
+    EXPECT(simulation_user_access(vspace, code, PERM_READ, &byte));
+    EXPECT_EQ(simulation_synced_bytes() - before, PAGE_SIZE);
+    EXPECT_EQ(vspace_protect(vspace, at, block, PERM_READ | PERM_EXECUTE), OK);
+    EXPECT_EQ(simulation_synced_bytes() - before, PAGE_SIZE + block);
+    EXPECT_EQ(vspace_protect(vspace, at, block, PERM_READ | PERM_EXECUTE), OK); /* it is already */
+    EXPECT_EQ(simulation_synced_bytes() - before, PAGE_SIZE + block);
+    EXPECT_EQ(vspace_protect(vspace, at, PAGE_SIZE, RW), OK);
+    EXPECT_EQ(vspace_protect(vspace, at, 2 * PAGE_SIZE, PERM_READ | PERM_EXECUTE), OK);
+    EXPECT_EQ(simulation_synced_bytes() - before, 2 * PAGE_SIZE + block);
+    frame_put(frame);
+    vspace_put(vspace);
 }

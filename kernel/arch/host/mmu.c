@@ -14,10 +14,16 @@
 #include <string.h>
 
 static uint64_t flush_count;
+static uint64_t synced_bytes;
 
 uint64_t simulation_flush_count(void)
 {
     return flush_count;
+}
+
+uint64_t simulation_synced_bytes(void)
+{
+    return synced_bytes;
 }
 
 void arch_vspace_init(struct vspace *vspace)
@@ -68,8 +74,8 @@ void arch_kernel_root_activate(paddr_t root)
 
 void arch_sync_instructions(const void *kernel, size_t size_bytes)
 {
-    (void)kernel;
-    (void)size_bytes;
+    ASSERT(kernel != NULL);
+    synced_bytes += size_bytes;
 }
 
 /* The walk that hardware would do; NULL if it would fault. */

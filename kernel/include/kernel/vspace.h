@@ -50,7 +50,10 @@ enum status vspace_map_physical(struct vspace *vspace, uaddr_t at, paddr_t pa, s
 enum status vspace_reserve(struct vspace *vspace, uaddr_t at, uint64_t size_bytes, unsigned perm);
 /* Remove mappings and ranges (cut where needed) within [at, at + size). Holes are fine. */
 enum status vspace_unmap(struct vspace *vspace, uaddr_t at, uint64_t size_bytes);
-/* Change what mappings and ranges within allow. ERR_NOT_FOUND if a page there is neither. */
+/* Change what mappings and ranges within allow. ERR_NOT_FOUND if a page there is neither. Memory
+ * that becomes executable so, or by a fault, runs as it is now; who fills frames and maps them
+ * executable calls arch_sync_instructions.
+ */
 enum status vspace_protect(struct vspace *vspace, uaddr_t at, uint64_t size_bytes, unsigned perm);
 /* The physical address behind `at`, and what was granted (read, write, execute, memory type). */
 enum status vspace_query(struct vspace *vspace, uaddr_t at, paddr_t *pa_out, unsigned *perm_out);

@@ -21,10 +21,29 @@ uint64_t x86_kernel_root;
 
 static uint64_t last_space_number; /* [A] */
 
+/* Of the current identifier; invlpg and this both drop cached upper-level entries too. */
+static void flush_current(void)
+{
+    write_cr3(read_cr3() & ~CR3_NO_FLUSH);
+}
+
+/* Switching global pages off and on drops everything under every identifier. */
+static void flush_everything(void)
+{
+    uint64_t cr4 = read_cr4();
+    if ((cr4 & CR4_PGE) == 0) {
+        flush_current();
+        return;
+    }
+    write_cr4(cr4 & ~CR4_PGE);
+    write_cr4(cr4);
+}
+
 void arch_kernel_root_activate(paddr_t root)
 {
     x86_kernel_root = root.raw;
     write_cr3(root.raw);
+    flush_everything(); /* the loader's entries too that may be global */
 }
 
 void arch_sync_instructions(const void *kernel, size_t size_bytes)
@@ -121,12 +140,6 @@ static void flush_pages(uint64_t at, size_t page_count)
         invlpg(at + i * PAGE_SIZE);
 }
 
-/* Of the current identifier; invlpg and this both drop cached upper-level entries too. */
-static void flush_current(void)
-{
-    write_cr3(read_cr3() & ~CR3_NO_FLUSH);
-}
-
 static void flush_user(void *argument)
 {
     const struct flush *flush = argument;
@@ -162,18 +175,6 @@ void arch_tlb_flush_user(struct vspace *vspace, uaddr_t at, size_t page_count, b
     };
     flush_user(&flush);
     ipi_call(&vspace->active, flush_user, &flush);
-}
-
-/* Switching global pages off and on drops everything under every identifier. */
-static void flush_everything(void)
-{
-    uint64_t cr4 = read_cr4();
-    if ((cr4 & CR4_PGE) == 0) {
-        flush_current();
-        return;
-    }
-    write_cr4(cr4 & ~CR4_PGE);
-    write_cr4(cr4);
 }
 
 /* With identifiers, invlpg leaves upper-level entries that other identifiers have cached; the

@@ -2,8 +2,9 @@
  *
  * CR0.TS keeps the unit shut. The first vector instruction of a thread traps: the thread gets an
  * area with the state as after reset, and from then on has the unit open whenever it runs. Going to
- * a thread without an area shuts the unit; going to one with an area replaces every register. So
- * what a thread finds there is its own or nothing.
+ * a thread without an area empties and shuts the unit; going to one with an area replaces every
+ * register. So what a thread finds there is its own or nothing. (A CPU may look ahead into
+ * registers behind TS, which is why shutting alone is not enough.)
  */
 #include "regs.h"
 #include "vector_impl.h"
@@ -16,6 +17,8 @@
 
 static struct slab_cache vector_cache;
 static uint64_t vector_components; /* XCR0 */
+/* Components of which the header says "as after reset" have no place in the area. */
+static uint8_t reset_area[FXSAVE_BYTES + XSAVE_HEADER_BYTES] ALIGNED(64);
 
 static void xcr0_write(uint64_t value)
 {
@@ -46,18 +49,13 @@ void x86_vector_init(void)
         ASSERT(size_bytes >= FXSAVE_BYTES + XSAVE_HEADER_BYTES && size_bytes <= 16384);
     }
     slab_cache_init(&vector_cache, "vector state", size_bytes, 64);
+    x86_vector_area_reset(reset_area);
 }
 
 void x86_vector_cpu_init(void)
 {
     if (x86_features.xsave)
         xcr0_write(vector_components);
-}
-
-void x86_vector_close(void)
-{
-    cpu_self()->arch.vector_on = false;
-    write_cr0(read_cr0() | CR0_TS);
 }
 
 void x86_vector_save(struct thread *thread)
@@ -79,14 +77,8 @@ static void pointers_overwrite(void)
     __asm__ volatile("fnclex; emms; fildl %0" : : "m"(word));
 }
 
-/* Opens the unit, if it is shut. */
-void x86_vector_load(struct thread *thread)
+static void area_load(const void *area)
 {
-    void *area = thread->arch.vector_area;
-    if (!cpu_self()->arch.vector_on) {
-        __asm__ volatile("clts" : : : "memory");
-        cpu_self()->arch.vector_on = true;
-    }
     if (UNLIKELY(x86_features.keeps_pointers))
         pointers_overwrite();
     if (x86_features.xsave)
@@ -97,6 +89,24 @@ void x86_vector_load(struct thread *thread)
                          : "memory");
     else
         __asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
+}
+
+/* Opens the unit, if it is shut. */
+void x86_vector_load(struct thread *thread)
+{
+    if (!cpu_self()->arch.vector_on) {
+        __asm__ volatile("clts" : : : "memory");
+        cpu_self()->arch.vector_on = true;
+    }
+    area_load(thread->arch.vector_area);
+}
+
+/* It is open. */
+void x86_vector_close(void)
+{
+    area_load(reset_area);
+    cpu_self()->arch.vector_on = false;
+    write_cr0(read_cr0() | CR0_TS);
 }
 
 /* The state as after reset. XSAVE areas say so by a header of zeros; MXCSR is always read. */

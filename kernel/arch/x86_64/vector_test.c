@@ -1,4 +1,6 @@
+#include "regs.h"
 #include "vector_impl.h"
+#include "x86.h"
 #include <base/string.h>
 #include <base/test.h>
 
@@ -26,4 +28,22 @@ TEST(a_fresh_area_is_the_state_after_reset)
     EXPECT_EQ(legacy.tags, 0);
     for (size_t i = sizeof(legacy); i < sizeof(area); i++)
         EXPECT_EQ(area[i], 0);
+}
+
+/* Behind CR0.TS too: speculation reads there. */
+GUEST_TEST(a_shut_unit_is_an_empty_one)
+{
+    uint64_t low = 0x5ec2e7;
+    struct arch_cpu *cpu = arch_cpu_self_arch();
+    EXPECT(!cpu->vector_on);
+    if (cpu->vector_on)
+        return; /* somebody's registers */
+    __asm__ volatile("clts; movq %0, %%xmm5" : : "r"(low) : "memory");
+    cpu->vector_on = true;
+    x86_vector_close();
+    EXPECT((read_cr0() & CR0_TS) != 0);
+    EXPECT(!cpu->vector_on);
+    __asm__ volatile("clts; movq %%xmm5, %0" : "=r"(low) : : "memory");
+    write_cr0(read_cr0() | CR0_TS);
+    EXPECT_EQ(low, 0);
 }

@@ -91,7 +91,7 @@ void x86_vector_cpu_init(void); /* each CPU */
 void x86_vector_first_use(struct thread *current);
 void x86_vector_save(struct thread *thread);
 void x86_vector_load(struct thread *thread);
-void x86_vector_close(void);
+void x86_vector_close(void); /* empties it */
 void x86_vector_free(void *area_taken);
 
 /* mmu.c */

@@ -20,6 +20,7 @@ enum {
     UARTCR = 0x30,
     UARTIMSC = 0x38,
     UARTICR = 0x44,
+    FR_BUSY = 1 << 3,
     FR_RX_EMPTY = 1 << 4,
     FR_TX_FULL = 1 << 5,
     LCR_FIFO = 1 << 4,
@@ -37,12 +38,21 @@ enum {
 
 static volatile void *port; /* NULL: no console */
 
+/* The line's form may change only while the port is off, and switching it off cuts a character that
+ * is on its way (3.3.7, 3.3.8): what firmware said last goes out first.
+ */
 static void port_setup(volatile void *at)
 {
+    for (unsigned turn = 0; turn < TX_TURNS; turn++) {
+        if ((mmio_read32(at, UARTFR) & FR_BUSY) == 0)
+            break;
+    }
+    uint32_t control = mmio_read32(at, UARTCR) | CR_TX | CR_RX;
+    mmio_write32(at, UARTCR, control & ~(uint32_t)CR_ENABLE);
     mmio_write32(at, UARTIMSC, 0);
     mmio_write32(at, UARTICR, INT_ALL);
     mmio_write32(at, UARTLCR_H, LCR_FIFO | LCR_8_BITS);
-    mmio_write32(at, UARTCR, mmio_read32(at, UARTCR) | CR_ENABLE | CR_TX | CR_RX);
+    mmio_write32(at, UARTCR, control | CR_ENABLE);
 }
 
 /* Who waited for nothing once does not wait again, until there is room after all. */

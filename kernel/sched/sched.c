@@ -15,6 +15,11 @@
 #include <kernel/panic.h>
 #include <kernel/sched.h>
 
+/* How many waiting threads are looked at, with a queue locked, for one that another CPU may run.
+ * Only affinities that forbid it make more than the first one necessary.
+ */
+enum { SCAN_MAX = 64 };
+
 static struct cpu_mask idle_cpus; /* [A] hints: CPUs with nothing to run */
 
 static struct thread *thread_of(struct list *node)
@@ -159,21 +164,30 @@ static void nudge_idle(const struct thread *thread)
         idle = find_idle(thread);
 }
 
-/* Threads wait in a busy CPU's queue: call an idle CPU for each that one may run. */
+/* Call an idle CPU for each of the first waiting threads that one may run. Queue locked. */
+static void nudge_for_first(const struct run_queue *queue)
+{
+    unsigned seen = 0;
+    for (uint64_t left = queue->ready; left != 0;) {
+        unsigned priority = 63 - (unsigned)__builtin_clzll(left);
+        left &= ~BIT64(priority);
+        LIST_FOR_EACH(node, &queue->fifo[priority])
+        {
+            if (seen++ == SCAN_MAX || !any_idle())
+                return;
+            nudge_idle(thread_of(node));
+        }
+    }
+}
+
+/* Threads wait in a busy CPU's queue. */
 static void nudge_for_waiting(struct cpu *cpu)
 {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (LIKELY(!any_idle()))
         return;
     spinlock_acquire(&cpu->queue.lock);
-    for (uint64_t left = cpu->queue.ready; left != 0;) {
-        unsigned priority = 63 - (unsigned)__builtin_clzll(left);
-        left &= ~BIT64(priority);
-        LIST_FOR_EACH(node, &cpu->queue.fifo[priority])
-        {
-            nudge_idle(thread_of(node));
-        }
-    }
+    nudge_for_first(&cpu->queue);
     spinlock_release(&cpu->queue.lock);
 }
 
@@ -292,6 +306,8 @@ static void stop_current(enum thread_state state, enum thread_end end)
 
 void sched_block_current(void)
 {
+    /* The timer of a sleep that was cut short must not end this wait. */
+    (void)timer_cancel(&cpu_self()->current->sleep);
     stop_current(THREAD_BLOCKED, THREAD_END_NONE);
 }
 
@@ -303,7 +319,6 @@ void thread_end_current(enum thread_end end)
 void sched_sleep_current(uint64_t deadline_ns)
 {
     struct thread *thread = cpu_self()->current;
-    (void)timer_cancel(&thread->sleep); /* of an earlier sleep that was cut short */
     sched_block_current();
     /* The timer is this CPU's own and interrupts are masked: it cannot fire before sched_next. */
     timer_start(&thread->sleep, deadline_ns);
@@ -449,6 +464,7 @@ static void wait_off_cpu(const struct thread *thread)
 static struct thread *steal_candidate(struct cpu *victim, const struct cpu *thief)
 {
     struct run_queue *queue = &victim->queue;
+    unsigned seen = 0;
     for (uint64_t left = queue->ready; left != 0;) {
         unsigned priority = 63 - (unsigned)__builtin_clzll(left);
         left &= ~BIT64(priority);
@@ -457,6 +473,8 @@ static struct thread *steal_candidate(struct cpu *victim, const struct cpu *thie
             struct thread *thread = thread_of(node);
             if (allowed(thread, thief) && !is_on_cpu(thread))
                 return thread;
+            if (++seen == SCAN_MAX)
+                return NULL;
         }
     }
     return NULL;

@@ -376,3 +376,44 @@ HOST_TEST(a_slice_takes_one_timer_interrupt)
     }
     vspace_put(vspace);
 }
+
+static void sleep_a_slice(void *unused)
+{
+    (void)unused;
+    sched_sleep_current(clock_now_ns() + SCHED_SLICE_NS);
+}
+
+static void block(void *unused)
+{
+    (void)unused;
+    sched_block_current();
+}
+
+/* Woken early from a sleep, a thread that waits for something else is not woken by the old
+ * deadline. */
+HOST_TEST(a_sleep_that_was_cut_short_wakes_nobody_later)
+{
+    uint32_t cpu = 1;
+    struct cpu_mask only = { .word = { BIT64(cpu) } };
+    struct thread *thread;
+    struct vspace *vspace;
+
+    REQUIRE(vspace_create(&vspace) == OK);
+    REQUIRE(thread_create(vspace, uaddr(USER_START), uaddr(USER_START), 0, &thread) == OK);
+    EXPECT_EQ(sched_set_affinity(thread, &only), OK);
+    EXPECT_EQ(thread_start(thread), OK);
+    simulation_cpu_run(cpu, NULL, NULL);
+    simulation_cpu_run(cpu, sleep_a_slice, NULL);
+    EXPECT_EQ(thread->state, THREAD_BLOCKED);
+    EXPECT(sched_wake(thread));
+    simulation_cpu_run(cpu, NULL, NULL);
+    EXPECT_EQ(thread->state, THREAD_RUNNING);
+    simulation_cpu_run(cpu, block, NULL);
+    simulation_clock_set(clock_now_ns() + (uint64_t)2 * SCHED_SLICE_NS);
+    simulation_cpu_run(cpu, NULL, NULL);
+    EXPECT_EQ(thread->state, THREAD_BLOCKED);
+    thread_kill(thread);
+    simulation_cpu_run(cpu, NULL, NULL);
+    thread_put(thread);
+    vspace_put(vspace);
+}

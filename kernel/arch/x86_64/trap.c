@@ -196,12 +196,12 @@ void x86_trap_kernel(struct kernel_registers *registers)
 
 /* ---- From anywhere, and never back ---- */
 
-static uint32_t stopping; /* [A] a CPU panics and wants the others to stop */
+static uint32_t stopping; /* [A] index + 1 of the CPU that panics and wants the others to stop */
 
 void arch_stop_others(void)
 {
     struct cpu *self = cpu_self();
-    __atomic_store_n(&stopping, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&stopping, self->index + 1, __ATOMIC_SEQ_CST);
     for (uint32_t i = 0; i < cpu_count; i++) {
         struct cpu *cpu = cpu_get(i);
         if (cpu == self || __atomic_load_n(&cpu->arch.tables_loaded, __ATOMIC_ACQUIRE) == 0)
@@ -215,13 +215,20 @@ void arch_stop_others(void)
     }
 }
 
+/* For the one that panics an NMI is nobody's request to stop: its panic must come to an end. */
+static bool asked_to_stop(void)
+{
+    uint32_t asker = __atomic_load_n(&stopping, __ATOMIC_SEQ_CST);
+    return asker != 0 && asker != cpu_self()->index + 1;
+}
+
 /* NMI, double fault, machine check. A stack overflow arrives as a double fault: the page fault
  * found no room for its own frame.
  */
 void x86_trap_fatal(struct kernel_registers *registers)
 {
     uint64_t vector = registers->frame.vector;
-    if (vector == EXCEPTION_NMI && __atomic_load_n(&stopping, __ATOMIC_SEQ_CST) != 0) {
+    if (vector == EXCEPTION_NMI && asked_to_stop()) {
         __atomic_store_n(&cpu_self()->arch.stopped, 1, __ATOMIC_RELEASE);
         arch_halt();
     }

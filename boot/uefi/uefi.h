@@ -1,6 +1,6 @@
 /* The UEFI front end of the loader: what its parts share.
  *
- *     efi_main -> uefi_init -> boot_main -> ... -> uefi_exit_firmware -> the kernel
+ *     efi_main -> uefi_..._init -> boot_main -> ... -> uefi_exit_firmware -> the kernel
  *
  * Invariant: once `exiting` is set, nothing of the firmware is called any more except GetMemoryMap
  * and ExitBootServices (UEFI 7.4.6); the console is then the serial port.

@@ -1,3 +1,4 @@
+/* The crashes of crash.h. Each does what it is named after, by the shortest way. */
 #ifdef CONFIG_TESTS
 #include <base/string.h>
 #include <kernel/cmdline.h>

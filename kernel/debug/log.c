@@ -1,3 +1,4 @@
+/* The log: one ring for all CPUs under one lock, and what of it the console shows. */
 #include <base/fmt.h>
 #include <base/string.h>
 #include <kernel/cmdline.h>

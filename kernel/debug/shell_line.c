@@ -1,3 +1,4 @@
+/* The line editor: a state machine over characters (see shell_line.h). */
 #if defined(CONFIG_SHELL) || defined(CONFIG_HOST)
 #include "shell_line.h"
 #include <base/compiler.h>

@@ -1,3 +1,4 @@
+/* Looking up a function by address: a binary search over the table that tools/ksyms made. */
 #include <kernel/symbols.h>
 
 #include "symbols_impl.h"

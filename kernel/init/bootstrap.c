@@ -2,8 +2,9 @@
  *
  *   FLAT_BASE         the program
  *   STACK_TOP - 64K   its stack, demand-zero, with nothing mapped below
- *   MODULE_AT         the system image, read-only; its size is the thread's argument (0: there is
- * none)
+ *   MODULE_AT         the system image, read-only
+ *
+ * The thread's argument is the image's size in bytes, 0 if there is none.
  */
 #include <base/string.h>
 #include <kernel/boot_info.h>

@@ -1,3 +1,4 @@
+/* Reading the kernel command line; the words that exist are listed in one table here. */
 #include <base/checked.h>
 #include <base/string.h>
 #include <kernel/boot_info.h>

@@ -1,10 +1,12 @@
 /* The kernel's address space.
  *
- *   direct_map_offset   RAM and firmware tables, read-write, never executable; the pages of the
- * kernel's code and constants read-only here too, so that no alias can change them area + 0 stacks:
- * slots of fixed size, each with its guard below what is mapped area + 1 GiB        device
- * registers and firmware tables outside RAM, mapped for good image               the kernel's
- * sections
+ *   direct_map_offset   RAM and firmware tables, read-write, never executable
+ *   area + 0            stacks: slots of fixed size, each with its guard below what is mapped
+ *   area + 1 GiB        device registers and firmware tables outside RAM, mapped for good
+ *   image               the kernel's sections
+ *
+ * The pages of the kernel's code and constants are read-only in the direct map too, so that no
+ * alias can change them.
  *
  * The area is one entry of the top-level table, chosen when the direct map is known. User roots
  * copy or share the top level, so nothing is ever added to it after kmap_init.

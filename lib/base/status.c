@@ -1,3 +1,4 @@
+/* The texts of the status codes, one case for each line of abi/errors.def. */
 #include <base/status.h>
 
 const char *status_text(enum status status)

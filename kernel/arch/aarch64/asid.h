@@ -5,8 +5,8 @@
  * every CPU must flush its TLB before it runs an address space of it, and the address spaces that
  * are running keep their ASIDs. ASID 0 is for the empty root.
  *
- * Invariant: of two address spaces whose words are both of the current generation, no ASID is the
- * same. Locking:   [L] the caller's lock   [A] atomic   [C] constant after asid_space_init
+ * Invariant: two address spaces whose words are of the current generation have different ASIDs.
+ * Locking:   [L] the caller's lock   [A] atomic   [C] constant after asid_space_init
  */
 #pragma once
 

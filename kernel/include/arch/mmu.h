@@ -9,11 +9,10 @@
 struct vspace;
 struct arch_vspace;
 
-/* First and last top-level index of the kernel half within one root: x86_64 shares the root between
- * both halves (256..511 are copied into every user root), aarch64 has a root of its own for each
- * half.
+/* Prepare a new, zeroed user root (vspace->root) and the identifiers. On x86_64 one root serves
+ * both halves, so the kernel's entries (256 to 511) are copied into it; on aarch64 the kernel half
+ * has a root of its own.
  */
-/* Prepare a new, zeroed user root (vspace->root) and the identifiers. */
 void arch_vspace_init(struct vspace *vspace);
 /* No CPU runs it any more: drop identifiers, so that a later space under the same ones is clean. */
 void arch_vspace_fini(struct vspace *vspace);

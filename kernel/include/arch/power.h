@@ -6,7 +6,7 @@
 /* Each returns only if the machine cannot do it. */
 void arch_reboot(void);
 void arch_power_off(void);
-/* Tell QEMU an exit code (isa-debug-exit, semihosting): 0 is success. Returns where there is no
- * such device. On x86_64 QEMU ends with 2 * code + 33 or so: tests/ maps it; see docs.
+/* End QEMU (isa-debug-exit on x86_64, semihosting on aarch64): its exit status is 33 if `code` is
+ * 0, else 35. Returns where there is no such device.
  */
 void arch_exit_emulator(unsigned code);

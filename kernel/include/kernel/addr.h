@@ -64,7 +64,7 @@ static inline void *paddr_to_kernel(paddr_t pa)
     return (void *)(uintptr_t)(pa.raw + direct_map_offset);
 }
 
-/* Only for addresses inside the direct map; an image or stack address goes through kmap_paddr. */
+/* Only for addresses inside the direct map; an image or stack address goes through kmap_query. */
 static inline paddr_t paddr_of_direct(const void *pointer)
 {
     return paddr((uint64_t)(uintptr_t)pointer - direct_map_offset);

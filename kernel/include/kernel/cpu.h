@@ -68,9 +68,9 @@ struct cpu {
     struct cross_call cross_call; /* [O] what this CPU asks of others */
     void *stack_top;              /* [C] of the kernel stack */
 
-    /* Two magazines of single frames (zeroed ones are not kept apart). */
-    struct list frame_cache;   /* [O] */
-    uint32_t frame_cache_size; /* [O] */
+    /* Single frames that this CPU takes and gives without a lock (frame.h). */
+    struct list frame_cache;   /* [O] of frame.node */
+    uint32_t frame_cache_size; /* [O], read elsewhere for statistics */
 
     struct slab_magazine magazine[SLAB_CACHE_MAX]; /* [O] by slab_cache.id */
 

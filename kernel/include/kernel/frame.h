@@ -4,9 +4,10 @@
  * with a small cache of single frames per CPU. Each frame of RAM has a `struct frame`.
  *
  * Invariant: every frame is in exactly one of: free in a buddy list (as head or tail of a block),
- * in a CPU's cache, or owned (references > 0). Locking:   [L] the allocator's lock   [A] atomic [W]
- * the owner Errors:    exhaustion is ERR_NO_MEMORY. Freeing a frame that is free is a panic (debug
- * flavour also poisons free frames and checks the poison when they are given out).
+ *            in a CPU's cache, or owned (references > 0).
+ * Locking:   [L] the allocator's lock   [A] atomic   [W] the owner
+ * Errors:    exhaustion is ERR_NO_MEMORY. Freeing a frame that is free is a panic; the debug
+ *            flavour also poisons free frames and checks the poison when they are given out.
  */
 #pragma once
 

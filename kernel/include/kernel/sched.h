@@ -1,7 +1,9 @@
 /* The scheduler: fixed priorities, round robin within each, one run queue per CPU, idle CPUs steal.
  *
- * It decides only at the kernel exit (trap_exit). Locking: a thread's scheduling state belongs to
- * the run queue lock of its CPU; migration holds two, in order of CPU index.
+ * It decides only at the kernel exit (trap_exit).
+ *
+ * Locking: a thread's scheduling state belongs to the run queue lock of its CPU; migration holds
+ *          two, in order of CPU index.
  */
 #pragma once
 

@@ -3,9 +3,13 @@
  * There is one kernel stack per CPU and none per thread: entry code stores the user registers
  * straight into `frame`, so a thread that is not running is complete in this structure.
  *
- *   NEW --thread_start--> READY <--sched--> RUNNING --thread_kill, thread_exit, fault--> DEAD
- *                           ^                  |
- *                           +--- sched_wake ---+-- sched_block --> BLOCKED
+ *   NEW --thread_start--> READY <--sched_next--> RUNNING --thread_end_current--> DEAD
+ *                           ^                      |
+ *                           |             sched_block_current
+ *                           |                      v
+ *                           +----- sched_wake -- BLOCKED
+ *
+ * thread_end_current serves an exit and a fault. thread_kill ends a thread in any state.
  *
  * Locking:  [Q] the run queue lock of the CPU that `cpu` names (sched.c finds it)
  *           [O] the CPU that runs it, else the holder of [Q]   [A] atomic   [C] constant

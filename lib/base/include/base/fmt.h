@@ -1,7 +1,8 @@
 /* Formatted text, a subset of printf that the compiler checks:
  *
- *     %c %s %d %i %u %x %X %p %%   lengths hh h l ll z t j   flags - 0 + space #   width and
- * precision as numbers or `*`
+ *     %c %s %d %i %u %x %X %p %%   lengths hh h l ll z t j   flags - 0 + space #
+ *
+ * and width and precision, as numbers or `*`.
  *
  * No floating point and no %n. A conversion that is not in the subset appears as it was written, so
  * a mistake is seen and nothing is read that was not passed.

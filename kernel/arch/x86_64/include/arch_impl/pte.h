@@ -36,7 +36,7 @@ static inline struct pte arch_pte_table(paddr_t table)
                          X86_PTE_ACCESSED };
 }
 
-/* Memory types by the table that x86_cpu_control_init writes to the PAT: 0 write-back, 3 uncached,
+/* Memory types by the table that features.c writes to the PAT: 0 write-back, 3 uncached,
  * 5 write-combining.
  */
 static inline struct pte arch_pte_leaf(paddr_t pa, unsigned perm, unsigned level)

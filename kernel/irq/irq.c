@@ -31,14 +31,6 @@ enum status irq_register(unsigned line, void (*handler)(void *context), void *co
     return status;
 }
 
-void irq_unregister(unsigned line)
-{
-    spinlock_acquire(&lock);
-    arch_irq_disable(line);
-    lines[line].handler = NULL;
-    spinlock_release(&lock);
-}
-
 void irq_dispatch(unsigned line)
 {
     if (line >= IRQ_MAX)

@@ -11,7 +11,6 @@ enum { IRQ_MAX = 1024 };
 
 /* One handler a line; ERR_EXISTS if it has one. Enables the line, routed to the boot CPU. */
 enum status irq_register(unsigned line, void (*handler)(void *context), void *context);
-void irq_unregister(unsigned line);
 /* From trap_irq. A line without handler is counted and disabled. */
 void irq_dispatch(unsigned line);
 /* How often a line has interrupted, for the shell. */

@@ -68,8 +68,7 @@ static void read_tree(struct boot_platform *platform, uint64_t address)
         boot_fail("the device tree is malformed");
     platform->dtb = address;
     platform->dtb_size_bytes = size_bytes;
-    platform->cmdline = tree.cmdline;
-    boot_console_init(platform); /* now with the command line */
+    direct_set_cmdline(&direct, tree.cmdline, tree.cmdline_cut);
 }
 
 void start(uint64_t tree_address)

@@ -72,6 +72,14 @@ void direct_init(struct direct *direct)
     direct_add_part(direct, direct_bundle, (uint64_t)(direct_bundle_end - direct_bundle), NULL);
 }
 
+void direct_set_cmdline(struct direct *direct, const char *cmdline, bool cut)
+{
+    direct->platform.cmdline = cmdline;
+    boot_console_init(&direct->platform);
+    if (cut)
+        boot_fail("the command line is longer than %u bytes", (unsigned)strlen(cmdline));
+}
+
 void direct_add_range(struct direct *direct, uint64_t base, uint64_t size_bytes, uint64_t type)
 {
     if (boot_map_add(&direct->map, base, size_bytes, type) != OK)

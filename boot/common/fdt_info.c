@@ -105,6 +105,7 @@ static void read_chosen(struct reader *reader, const struct fdt_node *node)
     }
     if (node->bootargs.data != NULL) {
         size_t length = strnlen((const char *)node->bootargs.data, node->bootargs.size_bytes);
+        info->cmdline_cut = length > sizeof(info->cmdline) - 1;
         length = MIN(length, sizeof(info->cmdline) - 1);
         memcpy(info->cmdline, node->bootargs.data, length);
         info->cmdline[length] = 0;

@@ -172,6 +172,23 @@ TEST(a_tree_is_read)
     EXPECT_STR(info.cmdline, "test=all");
 }
 
+TEST(a_command_line_that_was_cut_is_known)
+{
+    static char text[FDT_CMDLINE_MAX];
+    memset(text, 'x', sizeof(text));
+    for (unsigned cut = 0; cut < 2; cut++) {
+        begin_tree();
+        node("");
+        node("chosen");
+        property("bootargs", text, FDT_CMDLINE_MAX - 1 + cut);
+        end();
+        end_tree();
+        EXPECT_EQ(fdt_read(tree.bytes, TREE_BYTES, &info), OK);
+        EXPECT_EQ(strlen(info.cmdline), FDT_CMDLINE_MAX - 1);
+        EXPECT_EQ(info.cmdline_cut, cut != 0);
+    }
+}
+
 TEST(reservations_are_read)
 {
     build();

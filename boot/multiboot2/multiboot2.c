@@ -27,10 +27,9 @@ void multiboot2_read(struct direct *direct, uint32_t magic, uint32_t physical)
 
     platform->firmware_type = LIMINE_FIRMWARE_TYPE_X86BIOS;
     platform->rsdp = (uint64_t)(uintptr_t)info.rsdp;
-    platform->cmdline = info.cmdline;
     platform->framebuffer_present = info.framebuffer_present;
     platform->framebuffer = info.framebuffer;
-    boot_console_init(platform); /* now with the command line */
+    direct_set_cmdline(direct, info.cmdline, info.cmdline_cut);
     for (size_t i = 0; i < info.map.count; i++)
         direct_add_range(direct, info.map.range[i].base, info.map.range[i].size_bytes,
                          info.map.range[i].type);

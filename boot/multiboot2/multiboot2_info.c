@@ -29,15 +29,14 @@ struct tag {
     size_t size_bytes;
 };
 
-/* Text of a tag: ends with 0, or with the tag. */
-static void tag_text(const struct tag *tag, size_t at, char *to, size_t to_bytes)
+/* Text of a tag: ends with 0, or with the tag. False if it had to be cut. */
+static bool tag_text(const struct tag *tag, size_t at, char *to, size_t to_bytes)
 {
-    size_t length = 0;
-    while (at + length < tag->size_bytes && tag->bytes[at + length] != 0 && length + 1 < to_bytes) {
-        to[length] = (char)tag->bytes[at + length];
-        length++;
-    }
-    to[length] = 0;
+    size_t length = strnlen((const char *)tag->bytes + at, tag->size_bytes - at);
+    size_t taken = MIN(length, to_bytes - 1);
+    memcpy(to, tag->bytes + at, taken);
+    to[taken] = 0;
+    return taken == length;
 }
 
 static enum status tag_module(const struct tag *tag, struct multiboot2_info *info)
@@ -53,11 +52,11 @@ static enum status tag_module(const struct tag *tag, struct multiboot2_info *inf
     struct multiboot2_module *module = &info->module[info->module_count++];
     module->base = base;
     module->size_bytes = end - base;
-    tag_text(tag, MODULE_TEXT_AT, module->name, sizeof(module->name));
+    bool whole = tag_text(tag, MODULE_TEXT_AT, module->name, sizeof(module->name));
     char *space = strchr(module->name, ' ');
     if (space != NULL)
         *space = 0;
-    return OK;
+    return whole || space != NULL ? OK : ERR_LIMIT;
 }
 
 static uint64_t memory_type(uint32_t type)
@@ -125,7 +124,7 @@ static enum status info_tag(const struct tag *tag, struct multiboot2_info *info)
 {
     switch (load_le32(tag->bytes)) {
     case TAG_CMDLINE:
-        tag_text(tag, TAG_HEADER_BYTES, info->cmdline, sizeof(info->cmdline));
+        info->cmdline_cut = !tag_text(tag, TAG_HEADER_BYTES, info->cmdline, sizeof(info->cmdline));
         return OK;
     case TAG_MODULE:
         return tag_module(tag, info);

@@ -18,6 +18,7 @@ struct multiboot2_info {
     size_t module_count;
     struct multiboot2_module module[MULTIBOOT2_MODULE_MAX];
     char cmdline[MULTIBOOT2_CMDLINE_MAX];
+    bool cmdline_cut; /* it is longer */
     const void *rsdp; /* a copy of the table inside the information; NULL if there is none */
     bool framebuffer_present;
     struct limine_framebuffer framebuffer; /* .address is physical */

@@ -87,6 +87,40 @@ TEST(information_is_read)
     EXPECT(info.rsdp != NULL);
 }
 
+/* Information with one text of `length_wanted` letters, which its tag alone ends. */
+static enum status parse_text(uint32_t type, uint32_t at, uint32_t length_wanted)
+{
+    memset(bytes, 0, sizeof(bytes));
+    length = 8;
+    memset(bytes + tag(type, at + length_wanted) + at, 'x', length_wanted);
+    if (type == 3)
+        put(16, 0, 8);
+    size_t map = tag(6, 16 + 24);
+    put(map + 8, 24, 4);
+    put(map + 24, 0x9fc00, 8);
+    put(map + 32, 1, 4);
+    tag(0, 8);
+    put(0, length, 4);
+    return parse();
+}
+
+TEST(a_command_line_that_was_cut_is_known)
+{
+    EXPECT_EQ(parse_text(1, 8, MULTIBOOT2_CMDLINE_MAX - 1), OK);
+    EXPECT_EQ(strlen(info.cmdline), MULTIBOOT2_CMDLINE_MAX - 1);
+    EXPECT(!info.cmdline_cut);
+    EXPECT_EQ(parse_text(1, 8, MULTIBOOT2_CMDLINE_MAX), OK);
+    EXPECT_EQ(strlen(info.cmdline), MULTIBOOT2_CMDLINE_MAX - 1);
+    EXPECT(info.cmdline_cut);
+}
+
+TEST(a_module_name_is_never_cut)
+{
+    EXPECT_EQ(parse_text(3, 16, MULTIBOOT2_TEXT_MAX - 1), OK);
+    EXPECT_EQ(strlen(info.module[0].name), MULTIBOOT2_TEXT_MAX - 1);
+    EXPECT_EQ(parse_text(3, 16, MULTIBOOT2_TEXT_MAX), ERR_LIMIT);
+}
+
 TEST(text_screens_are_no_framebuffer)
 {
     build();

@@ -26,8 +26,7 @@ void pvh_read(struct direct *direct, uint32_t physical)
 
     platform->firmware_type = LIMINE_FIRMWARE_TYPE_X86BIOS;
     platform->rsdp = info.rsdp;
-    platform->cmdline = info.cmdline;
-    boot_console_init(platform); /* now with the command line */
+    direct_set_cmdline(direct, info.cmdline, info.cmdline_cut);
     for (size_t i = 0; i < info.map.count; i++)
         direct_add_range(direct, info.map.range[i].base, info.map.range[i].size_bytes,
                          info.map.range[i].type);

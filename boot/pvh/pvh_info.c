@@ -79,17 +79,19 @@ static enum status pvh_read_cmdline(struct pvh_reader *reader, uint64_t physical
     char *to = reader->info->cmdline;
     if (physical == 0)
         return OK;
-    for (size_t i = 0; i < PVH_CMDLINE_MAX - 1; i++) {
+    for (size_t i = 0; i < PVH_CMDLINE_MAX; i++) {
         uint64_t at;
         if (!checked_add_u64(physical, i, &at))
             return ERR_FORMAT;
         const char *c = reader->view(reader->context, at, 1);
         if (c == NULL)
             return ERR_FORMAT;
-        if (*c == 0)
-            break;
         to[i] = *c;
+        if (*c == 0)
+            return OK;
     }
+    to[PVH_CMDLINE_MAX - 1] = 0;
+    reader->info->cmdline_cut = true;
     return OK;
 }
 

@@ -17,7 +17,8 @@ struct pvh_info {
     uint64_t rsdp;
     size_t module_count;
     struct pvh_module module[PVH_MODULE_MAX];
-    char cmdline[PVH_CMDLINE_MAX]; /* cut if longer */
+    char cmdline[PVH_CMDLINE_MAX];
+    bool cmdline_cut; /* it is longer */
     struct boot_map map;
 };
 

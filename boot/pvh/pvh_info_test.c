@@ -74,12 +74,18 @@ TEST(nothing_but_the_memory_map_is_needed)
     EXPECT_STR(info.cmdline, "");
 }
 
-TEST(a_long_command_line_is_cut)
+TEST(a_command_line_that_was_cut_is_known)
 {
     build();
-    memset(bytes + TEXT_AT, 'x', sizeof(bytes) - TEXT_AT);
+    memset(bytes + TEXT_AT, 'x', PVH_CMDLINE_MAX - 1);
     EXPECT_EQ(parse(), OK);
     EXPECT_EQ(strlen(info.cmdline), PVH_CMDLINE_MAX - 1);
+    EXPECT(!info.cmdline_cut);
+
+    bytes[TEXT_AT + PVH_CMDLINE_MAX - 1] = 'x';
+    EXPECT_EQ(parse(), OK);
+    EXPECT_EQ(strlen(info.cmdline), PVH_CMDLINE_MAX - 1);
+    EXPECT(info.cmdline_cut);
 }
 
 TEST(lies_are_refused)

@@ -96,34 +96,54 @@ static enum status read_memory_map(const struct limine_memmap_response *response
     return boot_info.region_count == 0 ? ERR_FORMAT : OK;
 }
 
+extern const char image_start[], image_end[];
+
+static bool region_is_free(const struct boot_region *region)
+{
+    return region->kind == BOOT_REGION_USABLE || region->kind == BOOT_REGION_LOADER;
+}
+
+/* True also where base and size make no sense. */
+static bool overlaps_free_memory(uint64_t base, uint64_t size_bytes)
+{
+    uint64_t end;
+    if (!checked_add_u64(base, size_bytes, &end))
+        return true;
+    for (size_t i = 0; i < boot_info.region_count; i++) {
+        const struct boot_region *region = &boot_info.region[i];
+        if (region_is_free(region) && base < region->base + region->size_bytes &&
+            region->base < end)
+            return true;
+    }
+    return false;
+}
+
 /* No usable region may overlap another, nor the kernel: the frame allocator would hand it out. */
 static bool memory_map_is_sound(void)
 {
     for (size_t i = 0; i < boot_info.region_count; i++) {
         const struct boot_region *a = &boot_info.region[i];
-        if (a->kind != BOOT_REGION_USABLE && a->kind != BOOT_REGION_LOADER)
+        if (!region_is_free(a))
             continue;
         for (size_t j = 0; j < boot_info.region_count; j++) {
             const struct boot_region *b = &boot_info.region[j];
             if (i != j && a->base < b->base + b->size_bytes && b->base < a->base + a->size_bytes)
                 return false;
         }
-        if (boot_info.image_base.raw >= a->base &&
-            boot_info.image_base.raw < a->base + a->size_bytes)
-            return false;
     }
-    return true;
+    return !overlaps_free_memory(boot_info.image_base.raw, (uint64_t)(image_end - image_start));
 }
 
 /* ---- Strings, modules, CPUs ---- */
 
-/* A copy of a string of the loader's, cut to fit. */
-static void copy_text(char *to, size_t size_bytes, const char *from)
+/* A copy of a string of the loader's; false if it had to be cut. */
+static bool copy_text(char *to, size_t size_bytes, const char *from)
 {
     size_t i = 0;
     for (; from != NULL && from[i] != '\0' && i + 1 < size_bytes; i++)
         to[i] = from[i];
     to[i] = '\0';
+    return from == NULL || from[i] == '\0';
 }
 
 static enum status read_module(struct boot_module *module, const struct limine_file *file)
@@ -133,9 +153,12 @@ static enum status read_module(struct boot_module *module, const struct limine_f
         return ERR_FORMAT;
     module->base = paddr(at - direct_map_offset);
     module->size_bytes = file->size;
-    copy_text(module->path, sizeof(module->path), file->path);
-    copy_text(module->cmdline, sizeof(module->cmdline), file->cmdline);
-    return OK;
+    if (overlaps_free_memory(module->base.raw, module->size_bytes))
+        return ERR_FORMAT;
+    return copy_text(module->path, sizeof(module->path), file->path) &&
+                   copy_text(module->cmdline, sizeof(module->cmdline), file->cmdline)
+               ? OK
+               : ERR_LIMIT;
 }
 
 static enum status read_modules(void)
@@ -219,14 +242,20 @@ static paddr_t firmware_paddr(const void *address)
     return paddr(raw >= direct_map_offset ? raw - direct_map_offset : raw);
 }
 
+static enum status read_cmdline(void)
+{
+    const struct limine_kernel_file_response *file = file_request.response;
+    return copy_text(boot_info.cmdline, sizeof(boot_info.cmdline),
+                     file == NULL ? NULL : file->kernel_file->cmdline)
+               ? OK
+               : ERR_LIMIT;
+}
+
 static void read_optional(void)
 {
     const struct limine_bootloader_info_response *loader = loader_request.response;
-    copy_text(boot_info.loader, sizeof(boot_info.loader),
-              loader == NULL ? "unknown" : loader->name);
-    const struct limine_kernel_file_response *file = file_request.response;
-    copy_text(boot_info.cmdline, sizeof(boot_info.cmdline),
-              file == NULL ? NULL : file->kernel_file->cmdline);
+    (void)copy_text(boot_info.loader, sizeof(boot_info.loader),
+                    loader == NULL ? "unknown" : loader->name);
     boot_info.firmware = firmware_name();
     if (rsdp_request.response != NULL)
         boot_info.rsdp = firmware_paddr(rsdp_request.response->address);
@@ -253,13 +282,19 @@ enum status boot_info_init(const char **problem_out)
     read_optional();
     read_cpus();
 
+    *problem_out = "the command line is longer than 1023 bytes";
+    _Static_assert(BOOT_CMDLINE_MAX == 1024, "the text above");
+    enum status status = read_cmdline();
+    if (status != OK)
+        return status;
     *problem_out = "the memory map is empty or has too many entries";
-    enum status status = read_memory_map(memmap_request.response);
+    status = read_memory_map(memmap_request.response);
     if (status != OK)
         return status;
     *problem_out = "the memory map overlaps itself or the kernel";
     if (!memory_map_is_sound())
         return ERR_FORMAT;
-    *problem_out = "too many modules, or one outside the direct map";
+    *problem_out = "too many modules, or one in free memory, outside the direct map, or with a "
+                   "path or command line that is too long";
     return read_modules();
 }

@@ -29,6 +29,8 @@ void direct_init(struct direct *direct);
  */
 void direct_add_part(struct direct *direct, const void *data, uint64_t size_bytes,
                      const char *name);
+/* Take over the monitor's command line, or end the loader if only its beginning is known. */
+void direct_set_cmdline(struct direct *direct, const char *cmdline, bool cut);
 /* Add to the map, or end the loader. */
 void direct_add_range(struct direct *direct, uint64_t base, uint64_t size_bytes, uint64_t type);
 /* Boot. */

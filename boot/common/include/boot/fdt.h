@@ -55,7 +55,8 @@ struct fdt_info {
     uint64_t pl031;
     uint64_t initrd;
     uint64_t initrd_bytes;
-    char cmdline[FDT_CMDLINE_MAX]; /* cut if longer */
+    char cmdline[FDT_CMDLINE_MAX];
+    bool cmdline_cut; /* it is longer */
 };
 
 enum status fdt_read(const void *blob, size_t size_bytes, struct fdt_info *info_out);

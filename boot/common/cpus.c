@@ -1,5 +1,5 @@
 /* The other CPUs: each gets a stack and a structure, is started, and waits until the kernel writes
- * an address into the structure. One that does not come is left out of the kernel's list.
+ * an address into the structure. One that will never come is left out of the kernel's list.
  */
 
 #include "boot_impl.h"

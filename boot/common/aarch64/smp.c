@@ -130,6 +130,8 @@ static int64_t psci_cpu_on(uint64_t mpidr, uint64_t entry, uint64_t context)
 }
 
 /* Each CPU finds its stack in its own structure and zeroes that field, so a late one harms nobody.
+ * One that PSCI has accepted may come at any time, so the kernel hears of it even if it is not here
+ * yet: until the kernel has seen it run, it keeps the memory that the CPU wakes up in.
  */
 bool arch_cpu_start(struct handoff *handoff, const struct handoff_cpu *cpu)
 {
@@ -145,11 +147,9 @@ bool arch_cpu_start(struct handoff *handoff, const struct handoff_cpu *cpu)
         return false;
 
     uint64_t start = SYSREG_READ(cntvct_el0);
-    while (__atomic_load_n(&info->reserved, __ATOMIC_ACQUIRE) != 0) {
-        if (SYSREG_READ(cntvct_el0) - start > frequency * START_TIMEOUT_SECONDS)
-            return false;
+    while (__atomic_load_n(&info->reserved, __ATOMIC_ACQUIRE) != 0 &&
+           SYSREG_READ(cntvct_el0) - start <= frequency * START_TIMEOUT_SECONDS)
         __asm__ volatile("yield");
-    }
     return true;
 }
 

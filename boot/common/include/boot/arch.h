@@ -58,7 +58,9 @@ struct handoff_cpu {
 void arch_prepare(struct boot_platform *platform, struct handoff *handoff);
 /* After exit_firmware: mask interrupt controllers, set what the protocol wants of this CPU. */
 void arch_quiesce(const struct boot_platform *platform, struct handoff *handoff);
-/* Start a CPU and wait until it is parked; false if it does not come. */
+/* Start a CPU and wait until it is parked; false if it never will be, so that the kernel may use
+ * the memory that was meant for it.
+ */
 bool arch_cpu_start(struct handoff *handoff, const struct handoff_cpu *cpu);
 NORETURN void arch_enter(const struct handoff *handoff);
 

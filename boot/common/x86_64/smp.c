@@ -27,6 +27,9 @@ extern const char handoff_enter[];
 #define ICR_INIT          0x4500u
 #define ICR_STARTUP       0x4600u
 
+#define DMAR_FLAGS_AT   37
+#define DMAR_X2APIC_OFF 3 /* interrupts can be remapped, and x2APIC mode is unwanted */
+
 #define IO_APIC_VERSION 1
 #define IO_APIC_ENTRIES 0x10
 #define IO_APIC_MODE    0x700u
@@ -86,23 +89,34 @@ static const void *identity_view(void *context, uint64_t physical, uint64_t size
     return (const void *)(uintptr_t)physical;
 }
 
-/* The MADT, or NULL. */
-static const void *find_madt(const struct boot_platform *platform, size_t *size_bytes_out)
+/* An ACPI table, or NULL. */
+static const void *find_table(const struct boot_platform *platform, const char *signature,
+                              size_t *size_bytes_out)
 {
     struct boot_platform view = *platform;
     struct acpi_memory memory = { identity_view, &view };
-    const void *madt;
+    const void *table;
 
     if (platform->rsdp == 0 ||
-        acpi_find(&memory, platform->rsdp, "APIC", &madt, size_bytes_out) != OK)
+        acpi_find(&memory, platform->rsdp, signature, &table, size_bytes_out) != OK)
         return NULL;
-    return madt;
+    return table;
+}
+
+/* The CPU has it, and the firmware does not ask to leave it off (VT-d specification, 8.1). */
+static bool x2apic_allowed(const struct boot_platform *platform)
+{
+    size_t size_bytes;
+    const uint8_t *dmar = find_table(platform, "DMAR", &size_bytes);
+    bool opt_out = dmar != NULL && size_bytes > DMAR_FLAGS_AT &&
+                   (dmar[DMAR_FLAGS_AT] & DMAR_X2APIC_OFF) == DMAR_X2APIC_OFF;
+    return (cpuid(1).ecx & CPUID_1_X2APIC) != 0 && !opt_out;
 }
 
 void arch_cpus_find(const struct boot_platform *platform, struct boot_cpu_list *list_out)
 {
     size_t size_bytes;
-    const void *madt = find_madt(platform, &size_bytes);
+    const void *madt = find_table(platform, "APIC", &size_bytes);
 
     list_out->count = 0;
     if (madt != NULL)
@@ -220,7 +234,7 @@ static void mask_interrupts(const struct boot_platform *platform)
 {
     uint32_t io_apic[IO_APIC_MAX];
     size_t size_bytes;
-    const void *madt = find_madt(platform, &size_bytes);
+    const void *madt = find_table(platform, "APIC", &size_bytes);
     size_t count = madt != NULL ? acpi_madt_io_apics(madt, size_bytes, io_apic, IO_APIC_MAX) : 0;
 
     out8(0x21, 0xff);
@@ -236,7 +250,7 @@ void arch_quiesce(const struct boot_platform *platform, struct handoff *handoff)
     mtrr_save();
     if ((cpuid_extended(0x80000001).edx & CPUID_EXT_NX) != 0)
         msr_write(MSR_EFER, msr_read(MSR_EFER) | EFER_NXE);
-    x2apic_used = x2apic_on() || (handoff->x2apic_wanted && (cpuid(1).ecx & CPUID_1_X2APIC) != 0);
+    x2apic_used = x2apic_on() || (handoff->x2apic_wanted && x2apic_allowed(platform));
     cpu_setup();
 
     page_store_64(handoff, HANDOFF_ROOT, handoff->root_high);
@@ -247,6 +261,8 @@ void arch_quiesce(const struct boot_platform *platform, struct handoff *handoff)
 static void ipi_send(uint64_t hardware_id, uint32_t command)
 {
     if (x2apic_used) {
+        /* Unlike other MSRs these are written at once, even before older stores are seen. */
+        __asm__ volatile("mfence; lfence" : : : "memory");
         msr_write(MSR_X2APIC_ICR, hardware_id << 32 | command);
         return;
     }
@@ -276,7 +292,10 @@ bool arch_cpu_start(struct handoff *handoff, const struct handoff_cpu *cpu)
         (volatile uint32_t *)(void *)((char *)handoff->page + HANDOFF_AP_READY);
     uint32_t vector = (uint32_t)((uintptr_t)handoff->page / BOOT_PAGE_SIZE);
 
-    if (!x2apic_used && cpu->hardware_id > 0xfe)
+    /* The largest number of each kind means all CPUs, this one among them. A CPU that starts can
+     * load no more than 32 bits of a root.
+     */
+    if (cpu->hardware_id >= (x2apic_used ? UINT32_MAX : 0xff) || handoff->root_high > UINT32_MAX)
         return false;
     *ready = 0;
     page_store_64(handoff, HANDOFF_AP_STACK, cpu->stack_top);

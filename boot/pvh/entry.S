@@ -11,6 +11,7 @@
 #define CR4_PAE   0x20
 #define MSR_EFER  0xc0000080
 #define EFER_LME  0x100
+#define MEMORY_PATTERN 0x5aa5c33c
 #define PTE_TABLE 0x3
 #define PTE_LARGE 0x83
 
@@ -67,6 +68,13 @@ enter_long:
     cld
     movl $boot_stack_end, %esp
     movl %ebx, %esi /* cpuid writes ebx */
+
+    /* A monitor may have put the file where there is no memory. What is tried is zero otherwise. */
+    movl $MEMORY_PATTERN, loader_end - 4
+    cmpl $MEMORY_PATTERN, loader_end - 4
+    jne no_memory
+    movl $0, loader_end - 4
+
     movl $0x80000000, %eax
     cpuid
     cmpl $0x80000001, %eax
@@ -108,9 +116,13 @@ enter_long:
     lgdtl boot_gdtr
     ljmpl $8, $long_mode
 
-/* A CPU of 32 bits: say so on the serial port, which the monitor or firmware left usable. */
+/* Say why on the serial port, which the monitor or firmware left usable. Without a stack. */
+no_memory:
+    movl $no_memory_text, %esi
+    jmp say
 no_long_mode:
     movl $no_long_mode_text, %esi
+say:
     movw $0x3f8, %dx
 3:  lodsb
     testb %al, %al
@@ -138,7 +150,9 @@ long_mode:
 
 .section .rodata.entry, "a"
 no_long_mode_text:
-    .asciz "themelios-boot: this CPU has no 64-bit mode\r\n"
+    .asciz "\r\nthemelios-boot: this CPU has no 64-bit mode\r\n"
+no_memory_text:
+    .asciz "\r\nthemelios-boot: not enough memory for the loader\r\n"
 .balign 8
 boot_gdt:
     .quad 0, 0x00209b0000000000, 0x0000930000000000

@@ -14,6 +14,7 @@ void start(uint32_t magic, uint32_t info)
     platform->put = serial_put;
     platform->identity_limit = UINT64_C(1) << 32; /* what entry.S maps */
     boot_console_init(platform);
+    serial_begin(platform); /* also for the kernel, whose first line shall be one */
 
     uint64_t base = (uint64_t)(uintptr_t)loader_start;
     direct_init(&direct);

@@ -11,6 +11,7 @@ uint64_t efi_main(void *image, struct efi_system_table *system)
     uefi.image = image;
     uefi.system = system;
     uefi_console_init(&uefi);
+    uefi.platform.put(&uefi.platform, '\n'); /* the firmware may have left a line open */
 
     /* Firmware resets the machine after five minutes otherwise: a failure shall stay readable. */
     (void)system->boot->set_watchdog_timer(0, 0, 0, NULL);

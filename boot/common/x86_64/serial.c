@@ -42,14 +42,19 @@ static void serial_byte(uint8_t byte)
     out8(COM1 + REG_DATA, byte);
 }
 
+static enum { UNKNOWN, ABSENT, PRESENT } state;
+
+void serial_begin(struct boot_platform *platform)
+{
+    if (state != UNKNOWN)
+        return;
+    state = serial_init() ? PRESENT : ABSENT;
+    serial_put(platform, '\n');
+}
+
 void serial_put(struct boot_platform *platform, char c)
 {
-    static enum { UNKNOWN, ABSENT, PRESENT } state;
-
-    if (state == UNKNOWN) {
-        state = serial_init() ? PRESENT : ABSENT;
-        serial_put(platform, '\n'); /* firmware may have left its own line open */
-    }
+    serial_begin(platform);
     if (state == ABSENT)
         return;
     if (c == '\n')

@@ -20,7 +20,7 @@ BOOT_INCLUDES := -Iabi -Ilib/base/include -Iboot/common/include
 
 $(OUT)/boot/%.o: % $(FLAGS_STAMP) build/boot.mk | $$(dir $$@).
 	$(call say,CC,$<)
-	$(Q)$(CC) $(BOOT_CFLAGS) $(BOOT_INCLUDES) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(BOOT_CFLAGS) $(BOOT_INCLUDES) -MMD -MP $(call database,$@) -c -o $@ $<
 
 # --- The bundle. A path on the boot volume and the file that is put there.
 BOOT_FILES := boot/limine.conf=$(OUT)/limine.conf boot/themelios=$(KERNEL) boot/system.erofs=$(OUT)/system.erofs
@@ -44,6 +44,8 @@ $(BOOT_DIRECT): $(BOOT_DIRECT).elf
 ifneq ($(wildcard kernel/init/main.c),)
 BUILD_PRODUCTS += $(BOOT_DIRECT)
 endif
+
+$(OUT)/compile_commands.json: $(BOOT_OBJECTS)
 
 -include $(BOOT_OBJECTS:.o=.d)
 

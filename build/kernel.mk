@@ -76,7 +76,7 @@ $(KERNEL): $(KERNEL).debug build/kernel.mk
 
 # --- For editors and clang-tidy; clang only.
 $(OUT)/compile_commands.json: $(KERNEL)
-	$(Q){ echo '['; find $(OUT)/kernel $(OUT)/user -name '*.o.json' 2>/dev/null | sort | xargs -r cat | sed '$$ s/,$$//'; \
+	$(Q){ echo '['; find $(OUT)/kernel $(OUT)/user $(OUT)/boot $(OUT)/uefi/boot/uefi -name '*.o.json' 2>/dev/null | sort | xargs -r cat | sed '$$ s/,$$//'; \
 		echo ']'; } >$@
 	$(Q)if [ $(FLAVOUR)$(COMPILER) = debugclang ]; then cp $@ compile_commands.json; fi
 

@@ -28,11 +28,16 @@ UEFI_LDFLAGS := -nostdlib -fuse-ld=lld -Wl,-subsystem:efi_application -Wl,-entry
 
 $(OUT)/uefi/%.o: % $(FLAGS_STAMP) build/media.mk | $$(dir $$@).
 	$(call say,CC,$<)
-	$(Q)$(UEFI_CC) $(UEFI_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(UEFI_CC) $(UEFI_CFLAGS) -MMD -MP $(call database,$@) -c -o $@ $<
 
 $(UEFI): $(UEFI_OBJECTS) | $$(dir $$@).
 	$(call say,LD,$@)
 	$(Q)$(UEFI_CC) $(UEFI_LDFLAGS) -o $@ $^
+
+# The loader is checked by the same tools whether or not a medium is made of it.
+ifeq ($(COMPILER),clang)
+$(OUT)/compile_commands.json: $(UEFI_OBJECTS)
+endif
 
 -include $(UEFI_OBJECTS:.o=.d)
 

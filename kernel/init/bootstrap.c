@@ -2,11 +2,10 @@
  *
  *   FLAT_BASE         the program
  *   STACK_TOP - 64K   its stack, demand-zero, with nothing mapped below
- *   MODULE_AT         the system image, read-only
- *
- * The thread's argument is the image's size in bytes, 0 if there is none.
+ *   SYSTEM_IMAGE_AT   the system image, read-only
  */
 #include <base/string.h>
+#include <first_program.h>
 #include <kernel/boot_info.h>
 #include <kernel/bootstrap.h>
 #include <kernel/flat.h>
@@ -16,7 +15,6 @@
 
 enum { STACK_BYTES = 64 * 1024 };
 #define STACK_TOP ((uint64_t)0x7fffff000000)
-#define MODULE_AT ((uint64_t)0x100000000000)
 
 extern const struct flat_header bootstrap_image;
 
@@ -36,7 +34,7 @@ static const struct boot_module *find_system_image(const struct boot_info *info)
 static enum status map_system_image(struct vspace *vspace, const struct boot_module *module)
 {
     size_t pages = (size_t)((module->size_bytes + PAGE_SIZE - 1) / PAGE_SIZE);
-    return vspace_map_physical(vspace, uaddr(MODULE_AT), module->base, pages, PERM_READ);
+    return vspace_map_physical(vspace, uaddr(SYSTEM_IMAGE_AT), module->base, pages, PERM_READ);
 }
 
 static enum status build(struct vspace *vspace, const struct boot_module *module)

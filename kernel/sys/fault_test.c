@@ -1,5 +1,6 @@
 /* What a user program may not do ends that thread, with the right name, and nothing else. */
 #include <base/string.h>
+#include <first_program.h>
 #include <kernel/frame.h>
 #include <kernel/sched.h>
 #include <kernel/syscall.h>

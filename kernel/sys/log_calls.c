@@ -1,4 +1,5 @@
 /* log_write: a line of text from user space into the log. */
+#include <first_program.h>
 #include <kernel/log.h>
 #include <kernel/syscall.h>
 #include <kernel/uaccess.h>

@@ -8,6 +8,17 @@ static syscall_handler *const handlers[SYSCALL_COUNT] = {
 #undef SYSCALL
 };
 
+/* No number below SYSCALL_COUNT is without a handler: there are as many lines as numbers, and the
+ * compiler refuses a number that stands there twice.
+ */
+enum {
+    SYSCALL_LINES = 0
+#define SYSCALL(name, number, argument_count) +1
+#include <syscalls.def>
+#undef SYSCALL
+};
+static_assert(SYSCALL_LINES == (int)SYSCALL_COUNT, "abi/syscalls.def numbers its lines from 0");
+
 void trap_syscall(struct thread *current)
 {
     cpu_self()->syscalls++;

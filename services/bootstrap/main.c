@@ -3,10 +3,9 @@
  */
 #include <base/fmt.h>
 #include <base/string.h>
+#include <first_program.h>
 #include <fs/erofs.h>
 #include <rt/syscall.h>
-
-#define SYSTEM_IMAGE_AT ((uintptr_t)0x100000000000)
 
 enum { LINE_MAX = 160 };
 
@@ -47,7 +46,7 @@ static enum status describe(uint64_t image_bytes)
     struct erofs fs;
     char release[64];
     char line[LINE_MAX - 16];
-    enum status status = erofs_open(&fs, (const void *)SYSTEM_IMAGE_AT, image_bytes);
+    enum status status = erofs_open(&fs, (const void *)(uintptr_t)SYSTEM_IMAGE_AT, image_bytes);
     if (status == OK)
         status = text_of_file(&fs, "system/release", release, sizeof(release));
     if (status != OK)

@@ -25,6 +25,3 @@ typedef enum status syscall_handler(struct thread *current, const struct syscall
 #define SYSCALL(name, number, argument_count) syscall_handler sys_##name;
 #include <syscalls.def>
 #undef SYSCALL
-
-/* The log capability's handle: the first program finds it in this place. */
-enum { HANDLE_LOG = 1 };

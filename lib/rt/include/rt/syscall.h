@@ -13,9 +13,7 @@ enum {
 /* The raw call: any number, six words; *value_out may be NULL. lib/rt/arch. */
 enum status syscall_raw(uint64_t number, const uint64_t argument[6], uint64_t *value_out);
 
-__attribute__((noreturn)) void thread_exit(void);
+NORETURN void thread_exit(void);
 /* deadline_ns 0: only give up the slice. */
 void thread_yield(uint64_t deadline_ns);
 enum status log_write(uint64_t log, const char *text, uint64_t size_bytes);
-
-enum { HANDLE_LOG = 1 };

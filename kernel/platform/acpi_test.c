@@ -5,7 +5,7 @@
 #include <kernel/log.h>
 #include <kernel/platform.h>
 
-enum { MEMORY_BASE = 0x10000, MEMORY_BYTES = 0x2000, RSDP = 0x10000, ROOT = 0x10100 };
+enum { MEMORY_BASE = 0x10000, MEMORY_BYTES = 0x4000, RSDP = 0x10000, ROOT = 0x10100 };
 
 struct machine {
     uint8_t memory[MEMORY_BYTES];
@@ -347,7 +347,7 @@ TEST(a_madt_entry_that_is_too_short_for_its_type_is_skipped)
 
 TEST(more_entries_than_room_are_dropped)
 {
-    enum { COUNT = PLATFORM_OVERRIDE_MAX + 8 };
+    enum { COUNT = PLATFORM_GICR_MAX + 8 };
     machine_init(true);
     uint64_t madt = add_table("APIC", 44 + COUNT * (12 + 10 + 16));
     uint64_t entry = madt + 44;

@@ -12,7 +12,7 @@
 
 struct boot_info;
 
-enum { PLATFORM_IOAPIC_MAX = 16, PLATFORM_OVERRIDE_MAX = 32, PLATFORM_GICR_MAX = 16 };
+enum { PLATFORM_IOAPIC_MAX = 16, PLATFORM_OVERRIDE_MAX = 32, PLATFORM_GICR_MAX = 256 };
 
 struct platform_ioapic {
     uint64_t base;

@@ -70,7 +70,6 @@ CONFIG         := $(CONFIG_$(FLAVOUR))
 BUILD_PRODUCTS :=
 
 Q := $(if $(filter 1,$(V)),,@)
-# $(call say,VERB,FILE): one line for each thing made.
-# Nothing under make -s.
+# $(call say,VERB,FILE): one line for each thing made; nothing under make -s.
 SILENT := $(findstring s,$(firstword -$(filter-out -%,$(MAKEFLAGS))))
 say = $(if $(SILENT),@:,@printf '  %-8s %s\n' '$(1)' '$(2)')

@@ -1,13 +1,14 @@
-# docs/*.md to out/docs/*.html, and the list of commands.
+# Every document X.md as out/docs/X.html, and the list of commands. Links between documents lead to
+# the HTML; README's links to folders lead out of out/docs, to the folders.
 DOCS := $(sort $(shell find docs -name '*.md')) README.md CHANGELOG.md CONTRIBUTING.md
-DOCS := $(wildcard $(DOCS))
 
 .PHONY: docs help
 docs: $(patsubst %.md,out/docs/%.html,$(DOCS))
 
 out/docs/%.html: %.md | $$(dir $$@).
 	$(call say,DOC,$@)
-	$(Q)sed -E 's/\]\(([^):#]*)\.md(#[^)]*)?\)/](\1.html\2)/g' $< | pandoc --from gfm --to html5 --standalone \
+	$(Q)sed -E -e 's/\]\(([^):#]*)\.md(#[^)]*)?\)/](\1.html\2)/g' \
+		-e 's,\]\(([A-Za-z/]+)\),](../../\1),g' $< | pandoc --from gfm --to html5 --standalone \
 		--metadata title="$$(sed -n 's/^# //p' $< | head -1)" -o $@
 
 help:

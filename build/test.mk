@@ -1,16 +1,17 @@
-# The suite. tests/run knows the tests, builds what each needs and counts.
+# The suite. tests/run knows the tests, builds what each needs and counts. T is a pattern for it, not
+# for the shell: set -f.
 .PHONY: test check stress bench
 test:
-	$(Q)tests/run $(if $(SEED),--seed $(SEED)) $(T)
+	$(Q)set -f; tests/run $(if $(SEED),--seed $(SEED)) $(T)
 
 check:
-	$(Q)tests/run --fast $(T)
+	$(Q)set -f; tests/run --fast $(T)
 
 stress:
 	$(Q)tests/run --stress $(SECONDS) --arch $(ARCH) --smp $(if $(filter command,$(origin SMP)),$(SMP),4) $(if $(SEED),--seed $(SEED))
 
 bench:
-	$(Q)tests/bench/run $(if $(filter command%,$(firstword $(origin ARCH))),$(ARCH),x86_64 aarch64) $(if $(T),--only $(T))
+	$(Q)set -f; tests/bench/run $(if $(filter command%,$(firstword $(origin ARCH))),$(ARCH),x86_64 aarch64) $(if $(T),--only $(T))
 
 # Everything that runs as an ordinary program, by name, for tests/run. Other files add to the lists.
 HOST_UNITS   += $(if $(wildcard build/host.mk),out/host/unit)

@@ -24,10 +24,6 @@ endif
 # made of assembly need their own word for that.
 REPRODUCIBLE := -ffile-prefix-map=$(CURDIR)=. -Werror=date-time
 ifeq ($(COMPILER),clang)
-# The map misses assembly.
-REPRODUCIBLE += -fdebug-compilation-dir=.
-endif
-ifeq ($(COMPILER),clang)
 REPRODUCIBLE += -fdebug-compilation-dir=.
 endif
 

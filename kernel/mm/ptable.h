@@ -1,9 +1,9 @@
 /* Page tables: what kmap.c and vspace_tables.c have in common.
  *
  * A table is a frame; its owner_word counts the entries in use, so that an empty table is known
- * without looking. While a table lies, a removed entry may be "retired" for a moment: no longer
- * present to the hardware, but its address is kept until the TLBs are flushed and it can be
- * released.
+ * without looking. During an operation a removed entry is "retired" for a moment: not present to
+ * the hardware any more, but its address is kept until the TLBs are flushed and what it leads to
+ * can be released.
  */
 #pragma once
 

@@ -1,4 +1,4 @@
-/* The two structures of the protocol that differ between architectures. */
+/* Filling the two structures of the protocol that differ between architectures. */
 #pragma once
 
 #include <boot/arch.h>

@@ -40,7 +40,6 @@
 #define USED                           __attribute__((used))
 #define UNUSED                         __attribute__((unused))
 #define NOINLINE                       __attribute__((noinline))
-#define COLD                           __attribute__((cold))
 #define LIKELY(x)                      __builtin_expect(!!(x), 1)
 #define UNLIKELY(x)                    __builtin_expect(!!(x), 0)
 

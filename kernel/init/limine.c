@@ -242,13 +242,12 @@ static paddr_t firmware_paddr(const void *address)
     return paddr(raw >= direct_map_offset ? raw - direct_map_offset : raw);
 }
 
-static enum status read_cmdline(void)
+/* False if it is too long. Its beginning is taken all the same: the panic obeys it. */
+static bool read_cmdline(void)
 {
     const struct limine_kernel_file_response *file = file_request.response;
     return copy_text(boot_info.cmdline, sizeof(boot_info.cmdline),
-                     file == NULL ? NULL : file->kernel_file->cmdline)
-               ? OK
-               : ERR_LIMIT;
+                     file == NULL ? NULL : file->kernel_file->cmdline);
 }
 
 static void read_optional(void)
@@ -279,16 +278,12 @@ enum status boot_info_init(const char **problem_out)
     direct_map_offset = hhdm_request.response->offset;
     boot_info.image_base = paddr(address_request.response->physical_base);
     boot_info.image_virtual = address_request.response->virtual_base;
+    bool cmdline_whole = read_cmdline();
     read_optional();
     read_cpus();
 
-    *problem_out = "the command line is longer than 1023 bytes";
-    _Static_assert(BOOT_CMDLINE_MAX == 1024, "the text above");
-    enum status status = read_cmdline();
-    if (status != OK)
-        return status;
     *problem_out = "the memory map is empty or has too many entries";
-    status = read_memory_map(memmap_request.response);
+    enum status status = read_memory_map(memmap_request.response);
     if (status != OK)
         return status;
     *problem_out = "the memory map overlaps itself or the kernel";
@@ -296,5 +291,10 @@ enum status boot_info_init(const char **problem_out)
         return ERR_FORMAT;
     *problem_out = "too many modules, or one in free memory, outside the direct map, or with a "
                    "path or command line that is too long";
-    return read_modules();
+    status = read_modules();
+    if (status != OK)
+        return status;
+    *problem_out = "the command line is longer than 1023 bytes";
+    _Static_assert(BOOT_CMDLINE_MAX == 1024, "the text above");
+    return cmdline_whole ? OK : ERR_LIMIT;
 }

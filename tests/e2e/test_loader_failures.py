@@ -154,3 +154,31 @@ def test_bios_disc_without(file, line, tmp_path):
     image.write_bytes(renamed)
     command = machine.bare("x86_64") + machine.disc("x86_64", image)
     fails_with(command, f"x86_64-bios-without-{os.path.basename(file)}", line)
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_command_line_too_long_for_the_loader(arch):
+    """Nothing is cut: what stands behind the cut might have been the important word."""
+    command = machine.direct(arch, append="log=debug " + "x" * 1014)
+    fails_with(command, f"{arch}-direct-cmdline", "the command line is longer than 1023 bytes")
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_command_line_too_long_for_the_kernel(arch, tmp_path):
+    """Two halves, from the configuration and from the monitor, which only together are too long."""
+    archive = tmp_path / "files.cpio"
+    archive.write_bytes(cpio({CONFIG: f"{ENTRY}    cmdline: {'x' * 512}\n".encode()}))
+    command = machine.direct(arch, initrd=archive, append="x" * 511)
+    transcript = machine.run(command, f"{arch}-kernel-cmdline", until=r"than 1023 bytes|Hello from")
+    assert "boot: the command line is longer than 1023 bytes" in transcript.text
+    assert "Hello from" not in transcript.text
+
+
+def test_almost_no_memory():
+    """The smallest machine whose firmware still runs. What fits into it depends on the kernel."""
+    transcript = machine.run(machine.direct("x86_64", "2M"), "x86_64-direct-2M",
+                             until=r"themelios-boot: [^\n]*\n|Hello from")
+    failures = transcript.failures()
+    assert len(failures) == 1, transcript.run.ending()
+    assert failures[0].startswith(machine.FAILED + "not enough memory for the ")
+    assert "Hello from" not in transcript.text

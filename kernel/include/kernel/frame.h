@@ -49,10 +49,11 @@ enum status frame_init(const struct boot_info *info);
 /* Phase 2, when nothing of the boot loader is in use any more. Returns frames gained. */
 uint64_t frame_reclaim_bootloader(const struct boot_info *info);
 
-/* 2^order frames, naturally aligned, with one reference. */
+/* 2^order frames, naturally aligned, with one reference. ERR_NO_MEMORY. */
 enum status frame_alloc(unsigned order, unsigned flags, struct frame **frame_out);
 /* `count` contiguous frames, aligned to `align_bytes` (a power of two, at least a page), below
- * `limit` (exclusive; UINT64_MAX for anywhere). Freed with frame_free_range.
+ * `limit` (exclusive; UINT64_MAX for anywhere). Freed with frame_free_range. ERR_INVALID: no
+ * frames, or no such alignment. ERR_NO_MEMORY.
  */
 enum status frame_alloc_range(size_t count, uint64_t align_bytes, uint64_t limit,
                               struct frame **frame_out);

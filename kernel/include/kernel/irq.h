@@ -9,7 +9,9 @@
 
 enum { IRQ_MAX = 1024 };
 
-/* One handler a line; ERR_EXISTS if it has one. Enables the line, routed to the boot CPU. */
+/* One handler a line, for good. Enables the line, routed to the boot CPU. ERR_EXISTS if it has one,
+ * ERR_RANGE if there is no such line.
+ */
 enum status irq_register(unsigned line, void (*handler)(void *context), void *context);
 /* From trap_irq. A line without handler is counted and disabled. */
 void irq_dispatch(unsigned line);

@@ -24,6 +24,7 @@ bool sched_wake(struct thread *thread);
 /* The current thread goes to the end of its priority's queue. */
 void sched_yield_current(void);
 
+/* ERR_RANGE unless below PRIORITY_COUNT. */
 enum status sched_set_priority(struct thread *thread, unsigned priority);
 /* ERR_INVALID if the mask holds no online CPU. Moves the thread if it is on a forbidden CPU. */
 enum status sched_set_affinity(struct thread *thread, const struct cpu_mask *affinity);

@@ -26,7 +26,7 @@ struct timer {
 
 struct timer_queue {
     struct spinlock lock;
-    struct tree tree; /* [L] by deadline, then address */
+    struct tree tree; /* [L] by deadline; equal ones as they were started */
     uint32_t count;   /* [L] */
     uint64_t next_ns; /* [L], read by its own CPU without: earliest deadline, or DEADLINE_NEVER */
 };

@@ -36,26 +36,31 @@ struct vspace *vspace_get(struct vspace *vspace);
 void vspace_put(struct vspace *vspace_taken);
 
 /* Map `count` frames that follow each other from `first`; takes its own references. All or nothing.
- * ERR_RANGE: unaligned, outside the user half, or W and X. ERR_EXISTS: something is mapped or
- * reserved there.
+ * ERR_RANGE: unaligned, outside the user half, no right, or W and X. ERR_EXISTS: something is
+ * mapped or reserved there. ERR_NO_MEMORY: no frame for a table.
  */
 enum status vspace_map(struct vspace *vspace, uaddr_t at, struct frame *first, size_t count,
                        unsigned perm);
 /* Map physical memory that has no owner among the frames (a boot module, device registers with
- * PERM_DEVICE): the leaves hold no reference, unmapping frees nothing. Errors as vspace_map.
+ * PERM_DEVICE): the leaves hold no reference, unmapping frees nothing. Errors as vspace_map,
+ * and ERR_INVALID: some of it has an owner.
  */
 enum status vspace_map_physical(struct vspace *vspace, uaddr_t at, paddr_t pa, size_t count,
                                 unsigned perm);
-/* Allow demand-zero faults in [at, at + size). ERR_EXISTS if it meets another range or mapping. */
+/* Allow demand-zero faults in [at, at + size). Errors as vspace_map. */
 enum status vspace_reserve(struct vspace *vspace, uaddr_t at, uint64_t size_bytes, unsigned perm);
-/* Remove mappings and ranges (cut where needed) within [at, at + size). Holes are fine. */
+/* Remove mappings and ranges (cut where needed) within [at, at + size). Holes are fine. ERR_RANGE:
+ * unaligned, or outside the user half. ERR_NO_MEMORY: what has to be cut cannot be.
+ */
 enum status vspace_unmap(struct vspace *vspace, uaddr_t at, uint64_t size_bytes);
-/* Change what mappings and ranges within allow. ERR_NOT_FOUND if a page there is neither. Memory
- * that becomes executable so, or by a fault, runs as it is now; who fills frames and maps them
- * executable calls arch_sync_instructions.
+/* Change what mappings and ranges within allow. Errors as vspace_unmap; ERR_NOT_FOUND if a page
+ * there is neither, ERR_RANGE for W and X. Memory that becomes executable so, or by a fault, runs
+ * as it is now; who fills frames and maps them executable calls arch_sync_instructions.
  */
 enum status vspace_protect(struct vspace *vspace, uaddr_t at, uint64_t size_bytes, unsigned perm);
-/* The physical address behind `at`, and what was granted (read, write, execute, memory type). */
+/* The physical address behind `at`, and what was granted (read, write, execute, memory type).
+ * ERR_NOT_FOUND if nothing is mapped there (yet). ERR_RANGE: outside the user half.
+ */
 enum status vspace_query(struct vspace *vspace, uaddr_t at, paddr_t *pa_out, unsigned *perm_out);
 
 /* A user access at `at` with `access` (PERM_READ, _WRITE or _EXECUTE) faulted: OK if it may be

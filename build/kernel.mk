@@ -74,9 +74,11 @@ $(KERNEL): $(KERNEL).debug build/kernel.mk
 	$(call say,STRIP,$@)
 	$(Q)$(OBJCOPY) --strip-all $< $@
 
-# --- For editors and clang-tidy; clang only.
+# --- For editors and clang-tidy; clang only. A source that is gone has left its fragment behind.
 $(OUT)/compile_commands.json: $(KERNEL)
-	$(Q){ echo '['; find $(OUT)/kernel $(OUT)/user $(OUT)/boot $(OUT)/uefi/boot/uefi -name '*.o.json' 2>/dev/null | sort | xargs -r cat | sed '$$ s/,$$//'; \
+	$(Q){ echo '['; find $(OUT)/kernel $(OUT)/user $(OUT)/boot $(OUT)/uefi/boot/uefi -name '*.o.json' 2>/dev/null | sort | \
+		while read -r fragment; do source=$${fragment#$(OUT)/*/}; \
+			[ ! -e "$${source%.o.json}" ] || cat "$$fragment"; done | sed '$$ s/,$$//'; \
 		echo ']'; } >$@
 	$(Q)if [ $(FLAVOUR)$(COMPILER) = debugclang ]; then cp $@ compile_commands.json; fi
 

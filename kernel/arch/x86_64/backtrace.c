@@ -1,4 +1,4 @@
-/* Registers and return addresses, for people. */
+/* Registers and the frame-pointer chain, for panics. */
 #include "regs.h"
 #include "x86.h"
 #include <arch/backtrace.h>

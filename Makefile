@@ -10,6 +10,7 @@ include build/config.mk
 include build/toolchain.mk
 -include build/packages.mk
 include build/tools.mk
+include build/abi.mk
 include build/kernel.mk
 -include build/boot.mk
 -include build/media.mk

@@ -3,7 +3,7 @@
 UNIT_CFLAGS   := -std=gnu17 -O1 -g -fno-omit-frame-pointer -fno-strict-aliasing -fno-common -ffunction-sections -fdata-sections \
 	$(filter-out -Wthread-safety,$(WARNINGS)) -DCONFIG_HOST=1 -DCONFIG_TESTS=1 -DCONFIG_DEBUG=1 \
 	-DKERNEL_VERSION='"$(VERSION)"' -fsanitize=address,undefined -fno-sanitize-recover=all
-UNIT_INCLUDES := -Iabi -Ilib/base/include -Ilib/fs/include -Ikernel/include -Ikernel/arch/host/include
+UNIT_INCLUDES := -Iabi -Ilib/base/include -Ilib/fs/include -Ikernel/include -Ikernel/arch/host/include -I$(HOST_GEN)
 # What only guest tests call is dropped with them.
 UNIT_LINK     := -fuse-ld=lld -Wl,--gc-sections
 
@@ -18,7 +18,7 @@ UNIT_PORTABLE := $(filter-out %_fuzz.c %_bench.c $(UNIT_NOT_HOSTED),$(sort $(wil
 	$(shell find kernel -name '*.c' -not -path 'kernel/arch/*') $(wildcard kernel/arch/host/*.c) \
 	$(UNIT_PURE)))
 UNIT_TESTS    := $(filter %_test.c,$(UNIT_PORTABLE))
-UNIT_CODE     := $(filter-out %_test.c,$(UNIT_PORTABLE))
+UNIT_CODE     := $(filter-out %_test.c,$(UNIT_PORTABLE)) $(addprefix $(HOST_GEN)/,$(ABI_KERNEL_CODE))
 UNIT_OUT      := out/host/unit-objects
 unit_objects   = $(patsubst %,$(UNIT_OUT)/%.o,$(1))
 
@@ -30,6 +30,8 @@ $(shell mkdir -p $(UNIT_OUT) && { printf '%s\n' '$(UNIT_TEXT)' | cmp -s - $(UNIT
 $(UNIT_OUT)/%.c.o: %.c $(UNIT_STAMP) | $$(dir $$@).
 	$(call say,HOSTCC,$<)
 	$(Q)$(HOSTCC) $(UNIT_CFLAGS) $(UNIT_INCLUDES) -MMD -MP -c -o $@ $<
+
+$(call unit_objects,$(UNIT_CODE) $(UNIT_TESTS)): | $(call abi_files,$(HOST_GEN))
 
 out/host/unit: $(call unit_objects,$(UNIT_CODE) $(UNIT_TESTS) lib/base/host/test_main.c)
 	$(call say,LD,$@)

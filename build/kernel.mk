@@ -8,7 +8,7 @@ plain = $(filter-out %_fuzz.c %_test.c %_bench.c,$(1))
 
 KERNEL_SOURCES := $(call sources,$(sort $(shell find kernel -name '*.c' -not -path 'kernel/arch/*')) \
 	$(filter-out %/asm_offsets.c,$(sort $(shell find kernel/arch/$(ARCH) -name '*.c'))) \
-	$(sort $(wildcard lib/base/*.c)))
+	$(sort $(wildcard lib/base/*.c))) $(addprefix $(GEN)/,$(ABI_KERNEL_CODE))
 KERNEL_ASSEMBLY := $(sort $(shell find kernel -name '*.S' -not -path 'kernel/arch/*') \
 	$(shell find kernel/arch/$(ARCH) -name '*.S'))
 KERNEL_OBJECTS  := $(patsubst %,$(OUT)/kernel/%.o,$(KERNEL_SOURCES) $(KERNEL_ASSEMBLY))
@@ -24,7 +24,8 @@ endif
 FLAT_DIRECTORIES := services/bootstrap $(if $(filter CONFIG_TESTS,$(CONFIG)),tests/guest)
 FLAT_DIRECTORIES := $(foreach d,$(FLAT_DIRECTORIES),$(if $(wildcard $(d)/*.[cS]),$(d)))
 FLAT_PROGRAMS    := $(patsubst %,$(GEN)/%.flat,$(notdir $(FLAT_DIRECTORIES)))
-RT_SOURCES       := $(call plain,$(sort $(wildcard lib/rt/*.c lib/rt/arch/$(ARCH)/*.[cS] lib/base/*.c lib/fs/*.c)))
+RT_SOURCES       := $(call plain,$(sort $(wildcard lib/rt/*.c lib/rt/arch/$(ARCH)/*.[cS] lib/base/*.c lib/fs/*.c))) \
+	$(addprefix $(GEN)/,$(ABI_USER_CODE))
 
 user_objects = $(patsubst %,$(OUT)/user/%.o,$(call plain,$(1)))
 
@@ -36,13 +37,15 @@ $(GEN)/$(notdir $(1)).flat: $(GEN)/$(notdir $(1)).elf
 	$$(Q)$$(OBJCOPY) -O binary $$< $$@
 endef
 $(foreach d,$(FLAT_DIRECTORIES),$(eval $(call flat_program,$(d))))
+USER_OBJECTS := $(call user_objects,$(foreach d,$(FLAT_DIRECTORIES),$(wildcard $(d)/*.[cS])) $(RT_SOURCES))
+$(USER_OBJECTS): | $(call abi_files,$(GEN))
 
 $(OUT)/user/%.o: % $(FLAGS_STAMP) | $$(dir $$@).
 	$(call say,CC,$<)
 	$(Q)$(CC) $(USER_CFLAGS) $(USER_INCLUDES) -MMD -MP $(call database,$@) -c -o $@ $<
 
 # --- Offsets of structure members, for assembly.
-$(ASM_OFFSETS): kernel/arch/$(ARCH)/asm_offsets.c build/asm_offsets.h $(FLAGS_STAMP) | $(GEN)/.
+$(ASM_OFFSETS): kernel/arch/$(ARCH)/asm_offsets.c build/asm_offsets.h $(FLAGS_STAMP) | $(GEN)/. $(call abi_files,$(GEN))
 	$(call say,GEN,$@)
 	$(Q)$(CC) $(KERNEL_CFLAGS) $(KERNEL_INCLUDES) -include build/asm_offsets.h -MMD -MT $@ -MF $@.d \
 		-S -o $@.s $<
@@ -59,7 +62,7 @@ $(OUT)/kernel/%.S.o: %.S $(FLAGS_STAMP) | $$(dir $$@).
 	$(call say,AS,$<)
 	$(Q)$(CC) $(KERNEL_CFLAGS) $(KERNEL_INCLUDES) -MMD -MP -c -o $@ $<
 
-$(KERNEL_OBJECTS): | $(ASM_OFFSETS) $(FLAT_PROGRAMS)
+$(KERNEL_OBJECTS): | $(ASM_OFFSETS) $(FLAT_PROGRAMS) $(call abi_files,$(GEN))
 # -MMD does not see .incbin, so whoever uses it depends on every flat program.
 INCBIN_USERS := $(if $(KERNEL_SOURCES),$(shell grep -l incbin $(KERNEL_SOURCES) $(KERNEL_ASSEMBLY)))
 $(patsubst %,$(OUT)/kernel/%.o,$(INCBIN_USERS)): $(FLAT_PROGRAMS)

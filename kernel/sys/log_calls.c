@@ -2,6 +2,7 @@
 #include <first_program.h>
 #include <kernel/log.h>
 #include <kernel/syscall.h>
+#include <kernel/thread.h>
 #include <kernel/uaccess.h>
 
 enum { LOG_WRITE_MAX = 200 };
@@ -16,23 +17,19 @@ static void make_printable(char *text, size_t size_bytes)
     }
 }
 
-enum status sys_log_write(struct thread *current, const struct syscall_args *args,
-                          uint64_t *value_out)
+enum status sys_log_write(const struct sys_log_write_args *args)
 {
-    uint64_t handle = args->word[0];
-    uint64_t size_bytes = args->word[2];
     char text[LOG_WRITE_MAX + 1];
 
-    (void)value_out;
-    if (handle != HANDLE_LOG || !current->vspace->log_allowed)
+    if (args->log != HANDLE_LOG || !cpu_self()->current->vspace->log_allowed)
         return ERR_ACCESS;
-    if (size_bytes == 0 || size_bytes > LOG_WRITE_MAX)
+    if (args->size_bytes == 0 || args->size_bytes > LOG_WRITE_MAX)
         return ERR_RANGE;
-    enum status status = copy_from_user(text, uaddr(args->word[1]), size_bytes);
+    enum status status = copy_from_user(text, args->text, args->size_bytes);
     if (status != OK)
         return status;
-    make_printable(text, size_bytes);
-    text[size_bytes] = '\0';
+    make_printable(text, args->size_bytes);
+    text[args->size_bytes] = '\0';
     log_info("%s", text);
     return OK;
 }

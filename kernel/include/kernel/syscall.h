@@ -1,27 +1,10 @@
-/* System calls: numbers from abi/syscalls.def, one handler each in kernel/sys.
+/* System calls: abi/syscalls.abi lists them, kernel/sys has a handler for each, and the code
+ * between is made from the table (tools/abigen).
  *
- * A handler gets its arguments as private copies of the registers, and returns a status; a second
- * result goes through value_out, which the dispatcher has set to 0.
+ * A handler gets a private copy of its arguments, every word already checked for what its type in
+ * the table says. It returns a status, or nothing where the table lists no error; a result goes
+ * into *ret, and out only with OK.
  */
 #pragma once
 
-#include <base/status.h>
-#include <kernel/thread.h>
-
-#define SYSCALL(name, number, argument_count) SYSCALL_##name = (number),
-enum syscall_number {
-#include <syscalls.def>
-    SYSCALL_COUNT
-};
-#undef SYSCALL
-
-struct syscall_args {
-    uint64_t word[6];
-};
-
-typedef enum status syscall_handler(struct thread *current, const struct syscall_args *args,
-                                    uint64_t *value_out);
-
-#define SYSCALL(name, number, argument_count) syscall_handler sys_##name;
-#include <syscalls.def>
-#undef SYSCALL
+#include <syscall_handlers.h>

@@ -1,0 +1,40 @@
+#include <base/object_type.h>
+
+#define RIGHT(object, name, bit, text) { OBJECT_##object, (bit), #name },
+static const struct {
+    enum object_type type; /* ANY: of every object */
+    unsigned bit;
+    const char *name;
+} rights[] = {
+#include <rights.def>
+};
+#undef RIGHT
+
+uint32_t object_type_rights(enum object_type type)
+{
+    uint32_t found = 0;
+    for (size_t i = 0; object_type_valid(type) && i < ARRAY_LEN(rights); i++) {
+        if (rights[i].type == type || rights[i].type == OBJECT_ANY)
+            found |= 1u << rights[i].bit;
+    }
+    return found;
+}
+
+const char *object_type_name(enum object_type type)
+{
+#define OBJECT(name, number, text) [number] = #name,
+    static const char *const names[OBJECT_TYPE_COUNT] = {
+#include <objects.def>
+    };
+#undef OBJECT
+    return object_type_valid(type) ? names[type] : "no object";
+}
+
+const char *object_right_name(enum object_type type, unsigned bit)
+{
+    for (size_t i = 0; object_type_valid(type) && i < ARRAY_LEN(rights); i++) {
+        if (rights[i].bit == bit && (rights[i].type == type || rights[i].type == OBJECT_ANY))
+            return rights[i].name;
+    }
+    return NULL;
+}

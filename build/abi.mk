@@ -32,3 +32,33 @@ $(addprefix $(REFERENCE)/,$(ABI_DOCS)) &: out/host/abigen $(ABI_TABLES) | $(REFE
 # The headers, for what reads the tree without building it.
 .PHONY: generated
 generated: $(call abi_files,$(GEN))
+
+# --- The generator's own tests. out/host/unit-abigen: what it makes of a small contract, compiled for
+# the host and run from stub to handler. out/host/fuzz-abigen: any bytes as tables.
+GOLDEN_TABLES  := tests/golden/abigen/tables
+GOLDEN_GEN     := out/host/golden-abi
+GOLDEN_CODE    := $(addprefix $(GOLDEN_GEN)/,$(ABI_CODE)) kernel/sys/syscall.c lib/base/object_type.c
+GOLDEN_TESTS   := tests/golden/abigen/dispatch_test.c lib/base/test.c lib/base/fmt.c lib/base/string.c \
+	lib/base/host/test_main.c
+GOLDEN_OBJECTS := $(patsubst %,$(GOLDEN_GEN)/%.o,$(GOLDEN_CODE) $(GOLDEN_TESTS))
+
+$(call abi_files,$(GOLDEN_GEN)) &: out/host/abigen $(addprefix $(GOLDEN_TABLES)/,$(notdir $(ABI_TABLES))) | $(GOLDEN_GEN)/.
+	$(call say,ABI,$(GOLDEN_GEN))
+	$(Q)out/host/abigen code $(GOLDEN_TABLES) $(GOLDEN_GEN)
+
+$(GOLDEN_GEN)/%.c.o: %.c build/abi.mk build/host.mk | $$(dir $$@). $(call abi_files,$(GOLDEN_GEN))
+	$(call say,HOSTCC,$<)
+	$(Q)$(HOSTCC) $(UNIT_CFLAGS) -I$(GOLDEN_TABLES) -I$(GOLDEN_GEN) $(filter-out -I$(HOST_GEN),$(UNIT_INCLUDES)) \
+		-Ilib/rt/include -MMD -MP -c -o $@ $<
+
+out/host/unit-abigen: $(GOLDEN_OBJECTS)
+	$(call say,LD,$@)
+	$(Q)$(HOSTCC) $(UNIT_LINK) -fsanitize=address,undefined -o $@ $^
+
+out/host/fuzz-abigen: tools/abigen/abigen_fuzz.c $(filter-out %/main.c,$(ABIGEN_SOURCES)) $(wildcard tools/abigen/*.h) | out/host/.
+	$(call say,HOSTCC,$@)
+	$(Q)$(HOSTCC) $(HOST_CFLAGS) -fsanitize=address,undefined,fuzzer -fno-sanitize-recover=all -o $@ $(filter %.c,$^)
+
+HOST_UNITS   += out/host/unit-abigen
+HOST_FUZZERS += out/host/fuzz-abigen
+-include $(GOLDEN_OBJECTS:.o=.d)

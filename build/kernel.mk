@@ -64,7 +64,7 @@ $(OUT)/kernel/%.S.o: %.S $(FLAGS_STAMP) | $$(dir $$@).
 
 $(KERNEL_OBJECTS): | $(ASM_OFFSETS) $(FLAT_PROGRAMS) $(call abi_files,$(GEN))
 # -MMD does not see .incbin, so whoever uses it depends on every flat program.
-INCBIN_USERS := $(if $(KERNEL_SOURCES),$(shell grep -l incbin $(KERNEL_SOURCES) $(KERNEL_ASSEMBLY)))
+INCBIN_USERS := $(if $(KERNEL_SOURCES),$(shell grep -l incbin $(filter-out $(GEN)/%,$(KERNEL_SOURCES)) $(KERNEL_ASSEMBLY)))
 $(patsubst %,$(OUT)/kernel/%.o,$(INCBIN_USERS)): $(FLAT_PROGRAMS)
 
 # --- The image, with its symbol table (build/ksyms.mk).

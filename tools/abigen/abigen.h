@@ -27,7 +27,7 @@ enum {
     ABI_NOTES_MAX = 8,
     ABI_NAME_MAX = 40,
     ABI_POOL_BYTES = 128 * 1024,
-    ABI_RIGHT_BITS = 32,
+    ABI_RIGHT_BITS = 31,  /* each is an enumerator of type int */
     ABI_RIGHT_COMMON = 8, /* bits from here belong to type ANY */
 };
 

@@ -228,7 +228,7 @@ static bool parse_right(struct lexer *lexer)
 
 /* ---- syscalls.abi: sets ---- */
 
-static bool parse_members(struct lexer *lexer, struct abi_set *set)
+static bool parse_members(struct lexer *lexer, struct abi_set *set, unsigned set_line)
 {
     unsigned end = set->is_flags ? 32 : 64; /* dispatch checks them with one mask */
     const char *keyword = set->is_flags ? "bit" : "value";
@@ -237,7 +237,7 @@ static bool parse_members(struct lexer *lexer, struct abi_set *set)
         unsigned line = lexer->token_line;
         if (!lex_keyword(lexer, keyword))
             return set->member_count > 0 ||
-                   lex_fail(lexer, line, "%s has no %s", set->item.name, keyword);
+                   lex_fail(lexer, set_line, "%s has no %s", set->item.name, keyword);
         if (!room(lexer, set->member_count, ABI_MEMBER_MAX, "members") ||
             !lex_name(lexer, "a name", &member->name) ||
             !lex_number(lexer, "a number", &member->number) ||
@@ -275,7 +275,7 @@ static bool parse_set(struct lexer *lexer, bool is_flags)
         return lex_fail(lexer, line, "the name %s is taken", set->item.name);
     set->is_flags = is_flags;
     abi->set_count++;
-    return parse_members(lexer, set);
+    return parse_members(lexer, set, line);
 }
 
 /* ---- syscalls.abi: calls ---- */
@@ -371,7 +371,7 @@ static bool parse_word(struct lexer *lexer, struct abi_call *call, bool out)
         !parse_type(lexer, word))
         return false;
     if (out && (!abi_kinds[word->kind].may_be_out || word->page))
-        return lex_fail(lexer, line, "a %s does not come out", abi_kinds[word->kind].name);
+        return lex_fail(lexer, line, "type %s is for words that go in", abi_kinds[word->kind].name);
     for (unsigned i = 0; i < call->in_count + call->out_count; i++) {
         const struct abi_word *other =
             i < call->in_count ? &call->in[i] : &call->out[i - call->in_count];

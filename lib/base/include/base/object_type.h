@@ -12,14 +12,14 @@ enum object_type {
 };
 #undef OBJECT
 
-#define RIGHT(object, name, bit, text) RIGHT_##object##_##name = (int)(1u << (bit)),
+#define RIGHT(object, name, bit, text) RIGHT_##object##_##name = 1 << (bit),
 enum {
 #include <rights.def>
 };
 #undef RIGHT
 
 /* Every bit that means something to some object. */
-#define RIGHT(object, name, bit, text) | (1u << (bit))
+#define RIGHT(object, name, bit, text) | (1 << (bit))
 enum {
     RIGHTS_ALL = 0
 #include <rights.def>

@@ -51,6 +51,7 @@ def host_test_files():
     files = glob.glob("lib/**/*_test.c", recursive=True)
     files += glob.glob("kernel/**/*_test.c", recursive=True)
     files += glob.glob("boot/**/*_test.c", recursive=True)
+    files += glob.glob("tests/golden/**/*_test.c", recursive=True)
     return [f for f in files if not re.match(r"kernel/arch/(?!host/)", f)]
 
 

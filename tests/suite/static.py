@@ -94,7 +94,7 @@ def headers_alone(report):
         target = f"--target={arch}-unknown-none-elf"
         includes = ["abi", "lib/base/include", "lib/fs/include", "lib/rt/include",
                     "kernel/include", f"kernel/arch/{arch}/include", "boot/common/include", "out/x86_64/gen"]
-        if "/host/" in header or "_test" in header:
+        if "/host/" in header or "_test" in header or header.startswith("tools/"):
             target, includes[5] = "-DCONFIG_HOST=1", "kernel/arch/host/include"
         # arch_impl headers are entered through the contract, which declares first.
         entry = re.sub(r"^kernel/arch/\w+/include/arch_impl/", "kernel/include/arch/", header)

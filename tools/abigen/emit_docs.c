@@ -103,7 +103,7 @@ void emit_errors_md(FILE *to, const struct abi *abi)
             "general one.\n\n");
     for (unsigned i = 0; i < abi->error_count; i++) {
         const struct abi_item *error = &abi->error[i];
-        if (error->group != group)
+        if (error->group != group && error->group != NULL)
             put(to, "%s%s\n\n", i > 0 ? "\n" : "", error->group);
         group = error->group;
         put(to, "- %llu `%s`: %s\n", (unsigned long long)error->number, error->name, error->text);

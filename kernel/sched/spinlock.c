@@ -1,4 +1,5 @@
 /* Ticket spinlocks, and in the debug flavour the check of their order. */
+#include <arch/simulation.h>
 #include <kernel/cpu.h>
 #include <kernel/ipi.h>
 #include <kernel/panic.h>
@@ -74,6 +75,9 @@ void spinlock_acquire_second(struct spinlock *lock, enum lock_rank rank) NO_LOCK
     struct cpu *cpu = cpu_self();
     if (UNLIKELY(READ_ONCE(locks_are_off)))
         return;
+#ifdef CONFIG_HOST
+    simulation_lock_point();
+#endif
     /* The order is checked before the wait: a deadlock is reported, not met. */
     note_acquire(cpu, lock, rank);
     uint32_t ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);

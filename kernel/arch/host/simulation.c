@@ -95,3 +95,32 @@ bool simulation_cpu_pending(uint32_t cpu_index)
     return !fibers[cpu_index].started || cpu->arch.ipi_pending != 0 || cpu->need_resched != 0 ||
            arch_clock_ns() >= cpu->arch.timer_ns;
 }
+
+/* ---- Two CPUs in the kernel at once ---- */
+
+static void (*interleaved)(void);
+static uint64_t interleave_in;
+static uint32_t interleave_cpu;
+
+bool simulation_interleave(uint64_t nth, uint32_t cpu_index, void (*event)(void))
+{
+    bool done = interleaved == NULL;
+
+    interleaved = event;
+    interleave_in = nth;
+    interleave_cpu = cpu_index;
+    return done;
+}
+
+void simulation_lock_point(void)
+{
+    struct cpu *self = cpu_self();
+    void (*event)(void) = interleaved;
+
+    if (event == NULL || self->lock_depth > 0 || --interleave_in > 0)
+        return;
+    interleaved = NULL;
+    arch_cpu_set_self(cpu_get(interleave_cpu));
+    event();
+    arch_cpu_set_self(self);
+}

@@ -32,5 +32,13 @@ void simulation_cpu_run(uint32_t cpu_index, void (*event)(void *context), void *
 /* True if it would do something by itself: an interrupt is pending, or it wants to reschedule. */
 bool simulation_cpu_pending(uint32_t cpu_index);
 
+/* Another CPU gets its turn where this one holds no lock and is about to take its nth from now:
+ * `event` is called once, as CPU `cpu_index`. So a test finds every order that two operations can
+ * come in. NULL: none. Returns true if the event before has come to its turn.
+ */
+bool simulation_interleave(uint64_t nth, uint32_t cpu_index, void (*event)(void));
+/* From the spinlocks. */
+void simulation_lock_point(void);
+
 /* True if the kernel panics in `action`, which runs in a copy of the process. */
 bool simulation_panics(void (*action)(void));

@@ -15,7 +15,10 @@
 
 /* From outermost to innermost: a CPU takes them in rising order only. */
 enum lock_rank {
+    RANK_OBJECT = 2,       /* the capabilities of one object */
+    RANK_CSPACE = 4,       /* one table of capabilities; never two */
     RANK_VSPACE = 10,      /* struct vspace */
+    RANK_BUDGET = 15,      /* what one budget pays for, and its watch; never two */
     RANK_TIMER = 20,       /* one per-CPU timer queue */
     RANK_RUN_QUEUE = 30,   /* per-CPU run queues; two at once in order of CPU index */
     RANK_RUN_QUEUE_2 = 31, /* the second of two */

@@ -1,0 +1,130 @@
+/* Objects: who refers to them, who pays for them, and how they end. */
+#include "cap_impl.h"
+#include <kernel/panic.h>
+
+static uint64_t last_id; /* [A] */
+
+enum status object_init(struct object *object, enum object_type type, const struct object_ops *ops,
+                        struct budget *payer, uint64_t size_bytes)
+{
+    object->ops = ops;
+    object->type = type;
+    object->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
+    object->references = 1;
+    spinlock_init(&object->lock, RANK_OBJECT);
+    list_init(&object->roots);
+    object->capability_count = 0;
+    object->ended = false;
+    object->payer = NULL;
+    object->size_bytes = size_bytes;
+    list_init(&object->paid_node);
+    object->retired = false;
+    if (payer == NULL)
+        return OK;
+    return budget_adopt(payer, object);
+}
+
+void object_get(struct object *object)
+{
+    uint64_t before = __atomic_fetch_add(&object->references, 1, __ATOMIC_RELAXED);
+
+    DEBUG_ASSERT(before > 0);
+    (void)before;
+}
+
+bool object_try_get(struct object *object)
+{
+    uint64_t references = __atomic_load_n(&object->references, __ATOMIC_RELAXED);
+
+    while (references != 0) {
+        if (__atomic_compare_exchange_n(&object->references, &references, references + 1, false,
+                                        __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+            return true;
+    }
+    return false;
+}
+
+/* A loop, because the last object of a budget may be the last that kept it, and so on upwards. */
+void object_put(struct object *object)
+{
+    while (object != NULL) {
+        uint64_t before = __atomic_fetch_sub(&object->references, 1, __ATOMIC_ACQ_REL);
+        DEBUG_ASSERT(before > 0);
+        if (before != 1)
+            return;
+        struct budget *payer = object->payer;
+        uint64_t size_bytes = object->size_bytes;
+        ASSERT(object->capability_count == 0);
+        if (payer != NULL)
+            budget_disown(payer, object);
+        object->ops->destroy(object);
+        if (payer != NULL)
+            budget_uncharge(payer, BUDGET_MEMORY, size_bytes);
+        object = payer != NULL ? &payer->object : NULL;
+    }
+}
+
+enum status object_end(struct object *object, struct work *work)
+{
+    spinlock_acquire(&object->lock);
+    object->ended = true;
+    enum status status = capability_remove_below(object, NULL, work);
+    spinlock_release(&object->lock);
+    if (status == OK && object->ops->retire != NULL)
+        status = object->ops->retire(object, OBJECT_DESTROYED, work);
+    return status;
+}
+
+/* ---- Names ---- */
+
+struct right_name {
+    const char *name;
+    enum object_type type; /* OBJECT_ANY: of every type */
+    unsigned bit;
+};
+
+enum { OBJECT_ANY = OBJECT_NONE };
+
+#define RIGHT(object, name, bit, text) { #name, (enum object_type)OBJECT_##object, (bit) },
+static const struct right_name right_names[] = {
+#include <rights.def>
+};
+#undef RIGHT
+
+#define OBJECT(name, value, text) [value] = (text),
+static const char *const type_names[] = {
+#include <objects.def>
+};
+#undef OBJECT
+
+static bool right_belongs(const struct right_name *right, enum object_type type)
+{
+    return right->type == OBJECT_NONE || right->type == type;
+}
+
+uint32_t object_rights(enum object_type type)
+{
+    uint32_t rights = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(right_names); i++) {
+        if (right_belongs(&right_names[i], type))
+            rights |= (uint32_t)1 << right_names[i].bit;
+    }
+    return rights;
+}
+
+const char *object_type_name(enum object_type type)
+{
+    const char *name = (size_t)type < ARRAY_LEN(type_names) ? type_names[type] : NULL;
+
+    return name != NULL ? name : "unknown";
+}
+
+const char *object_right_name(enum object_type type, unsigned bit)
+{
+    for (size_t i = 0; i < ARRAY_LEN(right_names); i++) {
+        if (right_belongs(&right_names[i], type) && right_names[i].bit == bit)
+            return right_names[i].name;
+    }
+    return NULL;
+}

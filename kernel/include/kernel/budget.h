@@ -1,0 +1,91 @@
+/* Who pays: a tree of accounts for memory, capabilities and threads.
+ *
+ * A charge is booked on the account and on every one above it, or on none. Hard limits are never
+ * exceeded, not for a moment. While a charge that fails higher up is taken back below, another may
+ * see its limit reached and fail too: limits err on the safe side.
+ *
+ * Charging takes no lock and uncharging never fails and never allocates, but both may take the
+ * lock where a soft limit is crossed: hold none of RANK_BUDGET or above.
+ *
+ * Locking:  [L] under lock   [A] atomic   [C] constant
+ * Lifetime: a budget is an object that its parent pays for; everything that it pays for refers to
+ *           it.
+ */
+#pragma once
+
+#include <kernel/object.h>
+
+enum budget_kind { BUDGET_MEMORY /* bytes */, BUDGET_CAPABILITIES, BUDGET_THREADS, BUDGET_KINDS };
+
+enum { BUDGET_DEPTH_MAX = 16 };
+#define BUDGET_UNLIMITED UINT64_MAX
+
+/* Told when use rises above the soft limit: once, until it has been at or below it again. Runs with
+ * the budget's lock held, wherever something is charged.
+ */
+struct budget_watch {
+    void (*crossed)(struct budget_watch *watch, enum budget_kind kind);
+};
+
+struct budget_account {
+    uint64_t used;  /* [A] */
+    uint64_t limit; /* [A] hard */
+    uint64_t soft;  /* [A] */
+    bool above;     /* [A] written under lock: the watch knows that use is above soft */
+};
+
+struct budget {
+    struct object object; /* first; object.payer is the parent */
+    struct spinlock lock;
+    uint32_t depth;             /* [C] 1: has no parent */
+    bool dying;                 /* [A] new charges fail */
+    struct list paid;           /* [L] object.paid_node, those that are retired at the end */
+    struct budget_watch *watch; /* [L] */
+    struct budget_account account[BUDGET_KINDS];
+};
+
+struct budget_info {
+    uint64_t used[BUDGET_KINDS];
+    uint64_t limit[BUDGET_KINDS];
+    uint64_t soft[BUDGET_KINDS];
+};
+
+/* A budget below `parent`, or the first of a tree if that is NULL, with no limits of its own. The
+ * caller gets the reference. ERR_NO_MEMORY, ERR_DEAD, or ERR_LIMIT: the parent's, or the depth.
+ */
+enum status budget_create(struct budget *parent, struct budget **budget_out);
+/* The same with hard limits, by kind: what the system call does. They promise nothing: what is
+ * above counts as well. */
+enum status budget_split(struct budget *parent, const uint64_t limit[BUDGET_KINDS],
+                         struct budget **budget_out);
+static inline void budget_get(struct budget *budget)
+{
+    object_get(&budget->object);
+}
+static inline void budget_put(struct budget *budget)
+{
+    object_put(&budget->object);
+}
+
+/* ERR_LIMIT, or ERR_DEAD if it or one above it is being destroyed. */
+enum status budget_charge(struct budget *budget, enum budget_kind kind, uint64_t amount);
+void budget_uncharge(struct budget *budget, enum budget_kind kind, uint64_t amount);
+
+/* May be set below what is in use: then charges fail until enough is given back. */
+void budget_limit(struct budget *budget, enum budget_kind kind, uint64_t limit);
+/* What is above already is not reported: inspect after setting. */
+void budget_limit_soft(struct budget *budget, enum budget_kind kind, uint64_t soft);
+/* Replaces the watch; afterwards the old one is not running and not going to. NULL: none. */
+void budget_watch(struct budget *budget, struct budget_watch *watch_borrowed);
+void budget_inspect(const struct budget *budget, struct budget_info *info_out);
+
+/* Destroy everything that it and those below it paid for. In slices: ERR_WOULD_BLOCK says that
+ * there is more to do, or that other CPUs still hold references that they are about to put. New
+ * charges fail from the first call on. When OK, every account of it is at zero. No lock held.
+ */
+enum status budget_destroy(struct budget *budget, struct work *work);
+
+static inline struct budget *object_as_budget(struct object *object)
+{
+    return CONTAINER_OF(object, struct budget, object);
+}

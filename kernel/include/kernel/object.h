@@ -1,0 +1,109 @@
+/* What a capability names: the head of every kernel object.
+ *
+ * An object lives as long as anybody counts a reference to it; each capability counts one. The
+ * capabilities form a forest under the object's lock: each knows what it was derived from.
+ *
+ * An object ends in up to three steps, each of which its type may answer:
+ *   detach   one capability goes: what exists through it (mappings, IPC in flight) goes with it
+ *   retire   the last capability goes, or the budget that paid is destroyed
+ *   destroy  the last reference is gone: the storage is freed
+ * The first two work in slices and may be called again after they were done.
+ *
+ * Locking:  [L] the object's lock   [P] the lock of the budget that paid   [A] atomic
+ *           [C] constant after object_init
+ */
+#pragma once
+
+#include <base/list.h>
+#include <base/status.h>
+#include <kernel/spinlock.h>
+
+struct budget;
+struct capability;
+struct object;
+
+#define OBJECT(name, value, text) OBJECT_##name = (value),
+enum object_type {
+    OBJECT_NONE = 0,
+#include <objects.def>
+};
+#undef OBJECT
+
+#define RIGHT(object, name, bit, text) RIGHT_##object##_##name = 1 << (bit),
+enum right {
+#include <rights.def>
+};
+#undef RIGHT
+
+/* How much may still be done before others must have their turn. Who finds nothing left says
+ * ERR_WOULD_BLOCK, has left everything consistent, and goes on when it is called again. A step is
+ * paid for after it was made, so that one unit is always enough to get on.
+ */
+struct work {
+    uint32_t left;
+};
+enum { WORK_SLICE = 64 }; /* removals in a system call before it restarts */
+
+static inline void work_spend(struct work *work)
+{
+    if (work->left > 0)
+        work->left--;
+}
+
+enum object_end {
+    OBJECT_ORPHANED,  /* no capability names it any more; the kernel may still refer to it */
+    OBJECT_DESTROYED, /* its budget is being destroyed: it must let go of everything */
+};
+
+/* NULL: there is nothing to do in that step. */
+struct object_ops {
+    /* With the object's lock held; `capability` is dead to lookups already. When OK, its list of
+     * uses is empty. */
+    enum status (*detach)(struct object *object, struct capability *capability, struct work *work);
+    /* With no lock held, perhaps on several CPUs at once. */
+    enum status (*retire)(struct object *object, enum object_end why, struct work *work);
+    /* With no lock held. Never NULL. */
+    void (*destroy)(struct object *object);
+    uint32_t badge_rights; /* with these a badge may be minted; 0: the type knows no badges */
+};
+
+struct object {
+    const struct object_ops *ops; /* [C] */
+    enum object_type type;        /* [C] */
+    uint64_t id;                  /* [C] never reused */
+    uint64_t references;          /* [A] */
+    struct spinlock lock;
+    struct list roots;         /* [L] capabilities that were derived from none */
+    uint64_t capability_count; /* [L] */
+    bool ended;                /* [L] its budget is being destroyed: no new capabilities */
+    struct budget *payer;      /* [C] counted; NULL: nobody, the first budget only */
+    uint64_t size_bytes;       /* [C] what the payer was charged for the object itself */
+    struct list paid_node;     /* [P] in payer->paid */
+    bool retired;              /* [P] its budget has done with it but for the references */
+};
+
+/* Charge `size_bytes` to `payer` and begin with one reference, the caller's. If it fails, nothing
+ * has happened and the storage is still the caller's. ERR_LIMIT, ERR_DEAD (the payer).
+ * From here on another CPU that destroys the budget may retire the object: call it when the rest of
+ * the object is ready for that.
+ */
+enum status object_init(struct object *object, enum object_type type, const struct object_ops *ops,
+                        struct budget *payer, uint64_t size_bytes);
+void object_get(struct object *object);
+/* False if the last reference is gone already: for who finds it in a list. */
+bool object_try_get(struct object *object);
+/* The last one destroys it. No lock held. */
+void object_put(struct object *object);
+
+/* Remove every capability that names it and let it retire: what budget_destroy does to each. The
+ * caller holds a reference and no lock.
+ */
+enum status object_end(struct object *object, struct work *work);
+
+/* Every right that means something for the type. */
+uint32_t object_rights(enum object_type type);
+const char *object_type_name(enum object_type type);
+/* "grant", "send" ...; NULL if the type has no such right. */
+const char *object_right_name(enum object_type type, unsigned bit);
+/* Panic if the forest of capabilities contradicts itself. Slow. */
+void object_check(struct object *object);

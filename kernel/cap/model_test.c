@@ -261,10 +261,10 @@ static void check_all(void)
         check_entry(i);
     }
     for (unsigned table = 0; table < WORLD_TABLES; table++) {
-        struct capability_info info[ENTRY_MAX];
+        struct capability_info info[8];
         uint32_t cursor = 0;
         do
-            listed += (unsigned)cspace_inspect(&world.table[table], &cursor, info, ENTRY_MAX);
+            listed += (unsigned)cspace_inspect(&world.table[table], &cursor, info, ARRAY_LEN(info));
         while (cursor != 0);
     }
     EXPECT_EQ(listed, count);

@@ -193,6 +193,31 @@ TEST(destroying_takes_all_that_was_paid_for_and_what_lies_below)
     world_destroy(&world);
 }
 
+TEST(what_is_being_destroyed_is_given_to_nobody)
+{
+    struct work one = { .left = 1 };
+    struct world world;
+    struct budget *part;
+    uint64_t top;
+    uint64_t copy;
+
+    REQUIRE(world_create(&world));
+    REQUIRE(budget_create(world.root, &part) == OK);
+    struct thing *thing = thing_create(OBJECT_ENDPOINT, part);
+    REQUIRE(thing != NULL);
+    EXPECT_EQ(cspace_create(&world.table[0], &thing->object, object_rights(OBJECT_ENDPOINT), &top),
+              OK);
+    EXPECT_EQ(copy_plain(&world.table[0], top, &world.table[1], &copy), OK);
+    EXPECT_EQ(budget_destroy(part, &one), ERR_WOULD_BLOCK);
+    EXPECT(handle_works(&world.table[0], top)); /* so far */
+    EXPECT_EQ(copy_plain(&world.table[0], top, &world.table[0], &copy), ERR_DEAD);
+    EXPECT_EQ(cspace_create(&world.table[0], &thing->object, 0, &copy), ERR_DEAD);
+    object_put(&thing->object);
+    EXPECT(destroy_in_slices(part) > 0);
+    budget_put(part);
+    world_destroy(&world);
+}
+
 TEST(destroying_waits_for_references_that_others_hold)
 {
     struct work work = { .left = 1000 };

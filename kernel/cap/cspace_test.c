@@ -275,6 +275,29 @@ TEST(closing_works_in_slices_and_is_dead_at_once)
     world_destroy(&world);
 }
 
+TEST(closing_a_chain_passes_children_up_beyond_all_that_is_dying)
+{
+    struct work one = { .left = 1 };
+    struct capability *capability;
+
+    REQUIRE(world_create(&world));
+    uint64_t top = world_endpoint(&world, 0);
+    uint64_t middle;
+    uint64_t low;
+    uint64_t leaf;
+    EXPECT_EQ(copy_plain(&world.table[0], top, &world.table[1], &middle), OK);
+    EXPECT_EQ(copy_plain(&world.table[1], middle, &world.table[1], &low), OK);
+    EXPECT_EQ(copy_plain(&world.table[1], low, &world.table[2], &leaf), OK);
+    world_thing(&world, 0, top)->detach_work = 1;
+    EXPECT_EQ(cspace_close(&world.table[1], middle, &one), ERR_WOULD_BLOCK);
+    EXPECT_EQ(close_all(&world.table[1], low), OK);
+    REQUIRE(capability_acquire(&world.table[2], leaf, OBJECT_ENDPOINT, 0, &capability) == OK);
+    EXPECT_EQ(capability->parent->handle, top);
+    capability_release(capability);
+    EXPECT_EQ(close_all(&world.table[1], middle), OK);
+    world_destroy(&world);
+}
+
 TEST(the_last_capability_retires_the_object_in_slices)
 {
     struct work one = { .left = 1 };

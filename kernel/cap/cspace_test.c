@@ -51,6 +51,12 @@ TEST(a_lookup_checks_handle_type_and_rights)
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
         EXPECT_EQ(lookup(0, wrong[i], OBJECT_ENDPOINT, 0), ERR_NOT_FOUND);
     EXPECT_EQ(lookup(1, handle, OBJECT_ENDPOINT, 0), ERR_NOT_FOUND);
+    struct capability *capability;
+    EXPECT_EQ(capability_acquire(&world.table[0], handle, OBJECT_THREAD, 0, &capability),
+              ERR_NOT_FOUND);
+    EXPECT_EQ(capability_acquire(&world.table[0], weak, OBJECT_ENDPOINT, RIGHT_ENDPOINT_RECEIVE,
+                                 &capability),
+              ERR_ACCESS);
     world_destroy(&world);
 }
 
@@ -292,6 +298,7 @@ TEST(closing_a_chain_passes_children_up_beyond_all_that_is_dying)
     EXPECT_EQ(cspace_close(&world.table[1], middle, &one), ERR_WOULD_BLOCK);
     EXPECT_EQ(close_all(&world.table[1], low), OK);
     REQUIRE(capability_acquire(&world.table[2], leaf, OBJECT_ENDPOINT, 0, &capability) == OK);
+    EXPECT(capability->parent->cspace == &world.table[0]);
     EXPECT_EQ(capability->parent->handle, top);
     capability_release(capability);
     EXPECT_EQ(close_all(&world.table[1], middle), OK);

@@ -172,8 +172,8 @@ TEST(destroying_takes_all_that_was_paid_for_and_what_lies_below)
         struct thing *thing = thing_create(OBJECT_ENDPOINT, i % 2 == 0 ? part : lower);
         REQUIRE(thing != NULL);
         thing->retire_work = i;
-        EXPECT_EQ(cspace_create(&world.table[0], &thing->object, object_rights(OBJECT_ENDPOINT),
-                                &handle[i]),
+        EXPECT_EQ(cspace_create(&world.table[0], &thing->object,
+                                object_type_rights(OBJECT_ENDPOINT), &handle[i]),
                   OK);
         uint64_t copy;
         EXPECT_EQ(copy_plain(&world.table[0], handle[i], &world.table[1], &copy), OK);
@@ -205,8 +205,9 @@ TEST(what_is_being_destroyed_is_given_to_nobody)
     REQUIRE(budget_create(world.root, &part) == OK);
     struct thing *thing = thing_create(OBJECT_ENDPOINT, part);
     REQUIRE(thing != NULL);
-    EXPECT_EQ(cspace_create(&world.table[0], &thing->object, object_rights(OBJECT_ENDPOINT), &top),
-              OK);
+    EXPECT_EQ(
+        cspace_create(&world.table[0], &thing->object, object_type_rights(OBJECT_ENDPOINT), &top),
+        OK);
     EXPECT_EQ(copy_plain(&world.table[0], top, &world.table[1], &copy), OK);
     EXPECT_EQ(budget_destroy(part, &one), ERR_WOULD_BLOCK);
     EXPECT(handle_works(&world.table[0], top)); /* so far */

@@ -112,7 +112,7 @@ uint64_t world_endpoint(struct world *world, unsigned table)
 
     if (thing == NULL)
         return HANDLE_NONE;
-    if (cspace_create(&world->table[table], &thing->object, object_rights(OBJECT_ENDPOINT),
+    if (cspace_create(&world->table[table], &thing->object, object_type_rights(OBJECT_ENDPOINT),
                       &handle) != OK)
         handle = HANDLE_NONE;
     object_put(&thing->object);
@@ -154,7 +154,7 @@ enum status revoke_all(struct cspace *cspace, uint64_t handle)
 enum status copy_plain(struct cspace *from, uint64_t handle, struct cspace *to,
                        uint64_t *handle_out)
 {
-    struct capability_mint mint = { .rights = object_rights(OBJECT_ENDPOINT) };
+    struct capability_mint mint = { .rights = object_type_rights(OBJECT_ENDPOINT) };
 
     return cspace_copy(from, handle, &mint, to, handle_out);
 }

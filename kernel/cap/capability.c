@@ -70,7 +70,7 @@ enum status capability_acquire(struct cspace *cspace, uint64_t handle, enum obje
     if (status != OK)
         return status;
     if (capability->state == CAPABILITY_DYING ||
-        (type != OBJECT_NONE && capability->object->type != type))
+        (type != OBJECT_ANY && capability->object->type != type))
         status = ERR_NOT_FOUND;
     else if ((rights & ~capability->rights) != 0)
         status = ERR_ACCESS;
@@ -227,7 +227,7 @@ enum status cspace_create(struct cspace *cspace, struct object *object, uint32_t
 {
     struct capability *capability;
 
-    if ((rights & ~object_rights(object->type)) != 0)
+    if ((rights & ~object_type_rights(object->type)) != 0)
         return ERR_INVALID;
     spinlock_acquire(&object->lock);
     enum status status = object->ended ? ERR_DEAD : capability_alloc(object, cspace, &capability);
@@ -288,7 +288,7 @@ enum status cspace_copy(struct cspace *from, uint64_t handle, const struct capab
 {
     struct capability *source;
     enum status status =
-        capability_acquire(from, handle, OBJECT_NONE, rights_to_leave(from, to), &source);
+        capability_acquire(from, handle, OBJECT_ANY, rights_to_leave(from, to), &source);
 
     if (status != OK)
         return status;
@@ -317,7 +317,7 @@ enum status cspace_move(struct cspace *from, uint64_t handle, struct cspace *to,
     struct capability *capability;
     uint64_t new_handle;
     enum status status =
-        capability_acquire(from, handle, OBJECT_NONE, rights_to_leave(from, to), &capability);
+        capability_acquire(from, handle, OBJECT_ANY, rights_to_leave(from, to), &capability);
 
     if (status != OK)
         return status;
@@ -372,7 +372,7 @@ enum status cspace_revoke(struct cspace *cspace, uint64_t handle, struct work *w
 {
     struct capability *capability;
     enum status status =
-        capability_acquire(cspace, handle, OBJECT_NONE, RIGHT_ANY_REVOKE, &capability);
+        capability_acquire(cspace, handle, OBJECT_ANY, RIGHT_ANY_REVOKE, &capability);
 
     if (status != OK)
         return status;

@@ -3,7 +3,7 @@
 #include <kernel/frame.h>
 #include <kernel/slab.h>
 
-#define ALL_RIGHTS object_rights(OBJECT_ENDPOINT)
+#define ALL_RIGHTS object_type_rights(OBJECT_ENDPOINT)
 
 static struct world world;
 

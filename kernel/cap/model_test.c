@@ -76,7 +76,7 @@ static void create(void)
 
     if (i == NOBODY)
         return;
-    uint32_t rights = object_rights(OBJECT_ENDPOINT);
+    uint32_t rights = object_type_rights(OBJECT_ENDPOINT);
     struct thing *thing = thing_create(OBJECT_ENDPOINT, world.budget);
     if (thing == NULL ||
         cspace_create(&world.table[table], &thing->object, rights, &handle) != OK) {

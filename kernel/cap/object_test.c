@@ -1,24 +1,5 @@
 /* Objects: names, references, and who pays. */
 #include "cap_test.h"
-#include <base/string.h>
-
-TEST(rights_and_types_have_names_and_bits_of_their_own)
-{
-    for (unsigned type = OBJECT_MEMORY; type <= OBJECT_SYSTEM; type++) {
-        uint32_t rights = object_rights((enum object_type)type);
-        EXPECT_EQ(rights & 0xff, RIGHT_ANY_GRANT | RIGHT_ANY_REVOKE | RIGHT_ANY_INSPECT);
-        EXPECT(strcmp(object_type_name((enum object_type)type), "unknown") != 0);
-        for (unsigned bit = 0; bit < 32; bit++)
-            EXPECT_EQ(object_right_name((enum object_type)type, bit) != NULL, rights >> bit & 1);
-    }
-    EXPECT_STR(object_type_name(OBJECT_ENDPOINT), "endpoint");
-    EXPECT_STR(object_type_name(OBJECT_NONE), "unknown");
-    EXPECT_STR(object_type_name((enum object_type)4711), "unknown");
-    EXPECT_STR(object_right_name(OBJECT_ENDPOINT, 8), "SEND");
-    EXPECT(object_right_name(OBJECT_REPLY, 8) == NULL);
-    EXPECT_EQ(object_rights(OBJECT_ENDPOINT) >> 8,
-              (RIGHT_ENDPOINT_SEND | RIGHT_ENDPOINT_RECEIVE) >> 8);
-}
 
 TEST(the_last_reference_destroys_and_gives_the_charge_back)
 {

@@ -168,7 +168,8 @@ static void setup(void)
     struct thing *thing = thing_create(OBJECT_ENDPOINT, part);
     REQUIRE(thing != NULL);
     object = &thing->object;
-    EXPECT_EQ(cspace_create(&world.table[0], object, object_rights(OBJECT_ENDPOINT), &top), OK);
+    EXPECT_EQ(cspace_create(&world.table[0], object, object_type_rights(OBJECT_ENDPOINT), &top),
+              OK);
     EXPECT_EQ(copy_plain(&world.table[0], top, &world.table[1], &middle), OK);
     EXPECT_EQ(copy_plain(&world.table[1], middle, &world.table[2], &low), OK);
     EXPECT_EQ(copy_plain(&world.table[1], middle, &world.table[0], &beside), OK);

@@ -15,25 +15,13 @@
 #pragma once
 
 #include <base/list.h>
+#include <base/object_type.h>
 #include <base/status.h>
 #include <kernel/spinlock.h>
 
 struct budget;
 struct capability;
 struct object;
-
-#define OBJECT(name, value, text) OBJECT_##name = (value),
-enum object_type {
-    OBJECT_NONE = 0,
-#include <objects.def>
-};
-#undef OBJECT
-
-#define RIGHT(object, name, bit, text) RIGHT_##object##_##name = 1 << (bit),
-enum right {
-#include <rights.def>
-};
-#undef RIGHT
 
 /* How much may still be done before others must have their turn. Who finds nothing left says
  * ERR_WOULD_BLOCK, has left everything consistent, and goes on when it is called again. A step is
@@ -100,10 +88,5 @@ void object_put(struct object *object);
  */
 enum status object_end(struct object *object, struct work *work);
 
-/* Every right that means something for the type. */
-uint32_t object_rights(enum object_type type);
-const char *object_type_name(enum object_type type);
-/* "grant", "send" ...; NULL if the type has no such right. */
-const char *object_right_name(enum object_type type, unsigned bit);
 /* Panic if the forest of capabilities contradicts itself. Slow. */
 void object_check(struct object *object);

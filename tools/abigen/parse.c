@@ -3,6 +3,7 @@
  */
 #include "lex.h"
 #include <string.h>
+#include <strings.h>
 
 const struct abi_kind_info abi_kinds[ABI_KIND_COUNT] = {
     [ABI_WORD] = { "word", "uint64_t", "uint64_t", false, false, true, "any 64 bits" },
@@ -99,20 +100,10 @@ static bool name_ok(struct lexer *lexer, unsigned line, const char *name, bool u
     return true;
 }
 
-static bool same_but_case(const char *a, const char *b)
-{
-    for (; *a != '\0' && *b != '\0'; a++, b++) {
-        char upper = *a >= 'a' && *a <= 'z' ? (char)(*a - 'a' + 'A') : *a;
-        if (upper != *b)
-            return false;
-    }
-    return *a == *b;
-}
-
 static const struct abi_item *find(const struct abi_item *items, unsigned count, const char *name)
 {
     for (unsigned i = 0; i < count; i++) {
-        if (same_but_case(name, items[i].name))
+        if (strcasecmp(name, items[i].name) == 0)
             return &items[i];
     }
     return NULL;
@@ -286,7 +277,7 @@ static const struct abi_right *find_right(const struct abi *abi, const struct ab
     for (unsigned i = 0; i < abi->right_count; i++) {
         const struct abi_right *right = &abi->right[i];
         if ((right->object == NULL || right->object == object) &&
-            same_but_case(name, right->item.name))
+            strcasecmp(name, right->item.name) == 0)
             return right;
     }
     return NULL;

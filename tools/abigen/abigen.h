@@ -23,7 +23,6 @@ enum {
     ABI_RIGHT_MAX = 96,
     ABI_SET_MAX = 24,
     ABI_MEMBER_MAX = 32,
-    ABI_CALL_ERRORS_MAX = 16,
     ABI_NOTES_MAX = 8,
     ABI_NAME_MAX = 40,
     ABI_POOL_BYTES = 128 * 1024,
@@ -105,7 +104,7 @@ struct abi_call {
     struct abi_word in[ABI_WORDS_MAX];
     struct abi_word out[ABI_WORDS_MAX];
     unsigned in_count, out_count;
-    struct abi_call_error error[ABI_CALL_ERRORS_MAX];
+    struct abi_call_error error[ABI_ERROR_MAX];
     unsigned error_count;
     const char *note[ABI_NOTES_MAX];
     unsigned note_count;

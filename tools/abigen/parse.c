@@ -373,23 +373,23 @@ static bool parse_word(struct lexer *lexer, struct abi_call *call, bool out)
     return lexer->token != TOKEN_TEXT || lex_text(lexer, "a text in quotes", &word->text);
 }
 
+/* No bound is needed: each error is listed once. */
 static bool parse_call_error(struct lexer *lexer, struct abi_call *call)
 {
     unsigned line = lexer->token_line;
-    struct abi_call_error *error = &call->error[call->error_count];
     const char *name;
-    if (!room(lexer, call->error_count, ABI_CALL_ERRORS_MAX, "errors of one call") ||
-        !lex_name(lexer, "the name of an error", &name) ||
-        !lex_text(lexer, "a text in quotes", &error->when))
+    const char *when;
+    if (!lex_name(lexer, "the name of an error", &name) ||
+        !lex_text(lexer, "a text in quotes", &when))
         return false;
-    error->error = find(lexer->abi->error, lexer->abi->error_count, name);
-    if (error->error == NULL)
+    const struct abi_item *error = find(lexer->abi->error, lexer->abi->error_count, name);
+    if (error == NULL)
         return lex_fail(lexer, line, "no error '%s'", name);
     for (unsigned i = 0; i < call->error_count; i++) {
-        if (call->error[i].error == error->error)
+        if (call->error[i].error == error)
             return lex_fail(lexer, line, "the error %s is listed twice", name);
     }
-    call->error_count++;
+    call->error[call->error_count++] = (struct abi_call_error){ error, when };
     return true;
 }
 

@@ -67,9 +67,14 @@ $(KERNEL_OBJECTS): | $(ASM_OFFSETS) $(FLAT_PROGRAMS) $(call abi_files,$(GEN))
 INCBIN_USERS := $(if $(KERNEL_SOURCES),$(shell grep -l incbin $(filter-out $(GEN)/%,$(KERNEL_SOURCES)) $(KERNEL_ASSEMBLY)))
 $(patsubst %,$(OUT)/kernel/%.o,$(INCBIN_USERS)): $(FLAT_PROGRAMS)
 
-# --- The image, with its symbol table (build/ksyms.mk).
+# --- The image, with its symbol table (build/ksyms.mk). The list of objects is a file that changes with
+# it: a source that is gone is gone from the kernel too.
+OBJECTS_STAMP := $(OUT)/objects
+$(shell printf '%s\n' '$(KERNEL_OBJECTS)' | cmp -s - $(OBJECTS_STAMP) || \
+	printf '%s\n' '$(KERNEL_OBJECTS)' >$(OBJECTS_STAMP))
+
 include build/ksyms.mk
-$(KERNEL).debug: $(KERNEL_OBJECTS) $(KERNEL_SCRIPT) $(KSYMS) build/ksyms.mk
+$(KERNEL).debug: $(KERNEL_OBJECTS) $(OBJECTS_STAMP) $(KERNEL_SCRIPT) $(KSYMS) build/ksyms.mk
 	$(call say,LD,$@)
 	$(link_with_symbols)
 

@@ -91,19 +91,6 @@ void spinlock_acquire(struct spinlock *lock) NO_LOCK_ANALYSIS
     spinlock_acquire_second(lock, (enum lock_rank)lock->rank);
 }
 
-bool spinlock_try_acquire(struct spinlock *lock) NO_LOCK_ANALYSIS
-{
-    struct cpu *cpu = cpu_self();
-    uint32_t serving = __atomic_load_n(&lock->serving, __ATOMIC_ACQUIRE);
-    uint32_t expected = serving;
-    if (!__atomic_compare_exchange_n(&lock->next, &expected, serving + 1, false, __ATOMIC_ACQUIRE,
-                                     __ATOMIC_RELAXED))
-        return false;
-    note_acquire(cpu, lock, lock->rank);
-    WRITE_ONCE(lock->holder, cpu->index + 1);
-    return true;
-}
-
 void spinlock_release(struct spinlock *lock) NO_LOCK_ANALYSIS
 {
     if (UNLIKELY(READ_ONCE(locks_are_off)))

@@ -49,7 +49,6 @@ void spinlock_init(struct spinlock *lock, enum lock_rank rank);
 void spinlock_acquire(struct spinlock *lock) ACQUIRES(*lock);
 /* The second of two locks that have the same rank; it counts as `rank` for the checker. */
 void spinlock_acquire_second(struct spinlock *lock, enum lock_rank rank) ACQUIRES(*lock);
-bool spinlock_try_acquire(struct spinlock *lock) TRY_ACQUIRES(true, *lock);
 void spinlock_release(struct spinlock *lock) RELEASES(*lock);
 bool spinlock_held(const struct spinlock *lock); /* by this CPU */
 

@@ -9,21 +9,19 @@
 #include <stdint.h>
 
 #if defined(__clang__) && !defined(__cppcheck__)
-#define MUST_USE          __attribute__((warn_unused_result))
-#define CAPABILITY(name)  __attribute__((capability(name)))
-#define REQUIRES(...)     __attribute__((requires_capability(__VA_ARGS__)))
-#define ACQUIRES(...)     __attribute__((acquire_capability(__VA_ARGS__)))
-#define RELEASES(...)     __attribute__((release_capability(__VA_ARGS__)))
-#define TRY_ACQUIRES(...) __attribute__((try_acquire_capability(__VA_ARGS__)))
-#define EXCLUDES(...)     __attribute__((locks_excluded(__VA_ARGS__)))
-#define NO_LOCK_ANALYSIS  __attribute__((no_thread_safety_analysis))
+#define MUST_USE         __attribute__((warn_unused_result))
+#define CAPABILITY(name) __attribute__((capability(name)))
+#define REQUIRES(...)    __attribute__((requires_capability(__VA_ARGS__)))
+#define ACQUIRES(...)    __attribute__((acquire_capability(__VA_ARGS__)))
+#define RELEASES(...)    __attribute__((release_capability(__VA_ARGS__)))
+#define EXCLUDES(...)    __attribute__((locks_excluded(__VA_ARGS__)))
+#define NO_LOCK_ANALYSIS __attribute__((no_thread_safety_analysis))
 #else
 #define MUST_USE
 #define CAPABILITY(name)
 #define REQUIRES(...)
 #define ACQUIRES(...)
 #define RELEASES(...)
-#define TRY_ACQUIRES(...)
 #define EXCLUDES(...)
 #define NO_LOCK_ANALYSIS
 #endif

@@ -29,8 +29,6 @@
 #include <kernel/shell.h>
 #endif
 
-enum { CPU_START_TIMEOUT_NS = 2 * 1000 * 1000 * 1000 };
-
 static void must(enum status status, const char *what)
 {
     if (status != OK)

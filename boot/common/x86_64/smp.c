@@ -56,8 +56,10 @@ extern const char handoff_enter[];
 
 #define ONE_MIB UINT64_C(0x100000)
 
-/* Longer than any CPU needs to start, at any clock rate: about half a second or two. */
-#define START_TIMEOUT_TICKS (UINT64_C(1) << 31)
+/* Longer than any CPU needs to start, at any clock rate: about five seconds or twenty. A virtual one
+ * comes when its host lets it run.
+ */
+#define START_TIMEOUT_TICKS (UINT64_C(1) << 34)
 #define START_AGAIN_TICKS   (UINT64_C(1) << 22)
 
 enum { IO_APIC_MAX = 16 };

@@ -205,9 +205,11 @@ void x86_clock_init(void)
  *
  * The boot CPU and a secondary take turns, each writing what its counter says; `turn` tells whose
  * it is. The boot CPU's reading before and after bracket the secondary's. Before they meet, `turn`
- * says who is expected: one that comes too late must not pass for the next.
+ * says who is expected: one that comes too late must not pass for the next. In the end the
+ * secondary takes its correction and says that it is gone; until then the next one is not expected,
+ * or the one that lingers would answer in its place.
  */
-enum { TURN_BOOT_CPU, TURN_SECONDARY, TURN_ABANDONED, TURN_OVER, TURN_EXPECTED };
+enum { TURN_BOOT_CPU, TURN_SECONDARY, TURN_ABANDONED, TURN_OVER, TURN_GONE, TURN_EXPECTED };
 
 static struct {
     uint32_t turn;          /* [A] TURN_EXPECTED + the CPU's index: it has not come yet */
@@ -232,20 +234,26 @@ static uint32_t turn_of(void)
     return __atomic_load_n(&meeting.turn, __ATOMIC_ACQUIRE);
 }
 
-/* One exchange: false if the other CPU does not answer. */
-static bool boot_cpu_round(struct clock_bracket *bracket)
+/* Pass the turn to the secondary and wait until it answers with `answer`. */
+static void await_answer(const struct cpu *secondary, uint32_t turn, uint32_t answer)
 {
-    uint64_t limit_ns = arch_clock_ns() + NS_PER_S;
-    bracket->before = rdtsc_ordered();
-    __atomic_store_n(&meeting.turn, TURN_SECONDARY, __ATOMIC_RELEASE);
-    while (turn_of() != TURN_BOOT_CPU) {
+    uint64_t limit_ns = arch_clock_ns() + CPU_START_TIMEOUT_NS;
+    __atomic_store_n(&meeting.turn, turn, __ATOMIC_RELEASE);
+    while (turn_of() != answer) {
         if (arch_clock_ns() > limit_ns)
-            return false;
+            panic("CPU %u fell silent while its counter was compared", secondary->index);
         arch_relax();
     }
-    bracket->after = rdtsc_ordered();
-    bracket->other = meeting.secondary_tsc;
-    return true;
+}
+
+static struct clock_bracket boot_cpu_round(const struct cpu *secondary)
+{
+    struct clock_bracket bracket;
+    bracket.before = rdtsc_ordered();
+    await_answer(secondary, TURN_SECONDARY, TURN_BOOT_CPU);
+    bracket.after = rdtsc_ordered();
+    bracket.other = meeting.secondary_tsc;
+    return bracket;
 }
 
 /* Wait for the secondary to come at all. */
@@ -265,13 +273,11 @@ static bool wait_for_arrival(const struct cpu *secondary, uint64_t patience_ns)
 
 bool x86_clock_meet_secondary(const struct cpu *secondary)
 {
-    if (!wait_for_arrival(secondary, NS_PER_S))
+    if (!wait_for_arrival(secondary, CPU_START_TIMEOUT_NS))
         return false;
     struct clock_bracket best = { 0, 0, UINT64_MAX };
     for (unsigned i = 0; i < MEET_ROUNDS; i++) {
-        struct clock_bracket bracket;
-        if (!boot_cpu_round(&bracket))
-            panic("CPU %u fell silent while its counter was compared", secondary->index);
+        struct clock_bracket bracket = boot_cpu_round(secondary);
         if (bracket.after - bracket.before < best.after - best.before)
             best = bracket;
     }
@@ -279,7 +285,7 @@ bool x86_clock_meet_secondary(const struct cpu *secondary)
     if (meeting.correction != 0)
         log_warn("clock: CPU %u is %lld counts off: corrected", secondary->index,
                  (long long)-(int64_t)meeting.correction);
-    __atomic_store_n(&meeting.turn, TURN_OVER, __ATOMIC_RELEASE);
+    await_answer(secondary, TURN_OVER, TURN_GONE);
     return true;
 }
 
@@ -302,5 +308,6 @@ bool x86_clock_meet_boot_cpu(struct cpu *self)
         arch_relax();
     }
     self->arch.tsc_offset = meeting.correction;
+    __atomic_store_n(&meeting.turn, TURN_GONE, __ATOMIC_RELEASE);
     return true;
 }

@@ -43,6 +43,11 @@ bool arch_cpu_release(const struct boot_cpu *loader_cpu, struct cpu *cpu);
 /* kernel/init: where a released CPU arrives. */
 NORETURN void cpu_secondary_main(struct cpu *cpu);
 
+/* How long to wait for another CPU while it starts. Generous: a virtual CPU comes when its host
+ * lets it run, and only a broken one makes us wait.
+ */
+#define CPU_START_TIMEOUT_NS (UINT64_C(20) * 1000 * 1000 * 1000)
+
 /* A one-line list of the CPU features in use, for the boot log. */
 const char *arch_cpu_features(void);
 extern const char arch_name[]; /* "x86_64", "aarch64", "host" */

@@ -24,7 +24,7 @@ static void print_where(const struct cpu *self)
 {
     console_printf("on CPU %u of %u, ", self->index, cpu_count);
     if (self->current != NULL)
-        console_printf("current thread %llu\n", (unsigned long long)self->current->id);
+        console_printf("current thread %llu\n", (unsigned long long)self->current->object.id);
     else
         console_printf("idle\n");
 }

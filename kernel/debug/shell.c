@@ -66,7 +66,7 @@ static void print_thread(const struct thread *thread, void *context)
 {
     static const char *const state_name[] = { "new", "ready", "running", "blocked", "dead" };
     (void)context;
-    console_printf("%llu: %s, priority %u, CPU %u, ran %llu us%s%s\n", (ull)thread->id,
+    console_printf("%llu: %s, priority %u, CPU %u, ran %llu us%s%s\n", (ull)thread->object.id,
                    state_name[thread->state], thread->priority,
                    thread->cpu != NULL ? thread->cpu->index : 0, (ull)(thread->run_ns / 1000),
                    thread->fault_name != NULL ? ", fault: " : "",

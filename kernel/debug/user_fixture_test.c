@@ -70,7 +70,7 @@ bool user_prepare(struct user_fixture *fixture, unsigned index, enum test_guest_
     }
     fixture->command[index] = (struct test_guest_command){ .function = function };
     uint64_t argument = TEST_GUEST_SHARED_AT + sizeof(struct test_guest_command) * index;
-    enum status status = thread_create(fixture->vspace, uaddr(user_test_image.entry),
+    enum status status = thread_create(fixture->vspace, NULL, uaddr(user_test_image.entry),
                                        uaddr(stack_top(index)), argument, &fixture->thread[index]);
     if (status != OK)
         test_fail(__FILE__, __LINE__, "thread_create");

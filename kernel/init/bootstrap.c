@@ -51,7 +51,7 @@ static enum status build(struct vspace *vspace, const struct boot_module *module
 static enum status run(struct vspace *vspace, uint64_t module_bytes)
 {
     struct thread *thread;
-    enum status status = thread_create(vspace, uaddr(bootstrap_image.entry), uaddr(STACK_TOP),
+    enum status status = thread_create(vspace, NULL, uaddr(bootstrap_image.entry), uaddr(STACK_TOP),
                                        module_bytes, &thread);
     if (status != OK)
         return status;

@@ -88,7 +88,7 @@ static void create(struct item *it)
 {
     struct vspace *vspace = space[random_below(ARRAY_LEN(space))];
 
-    if (thread_create(vspace, uaddr(USER_START), uaddr(USER_START), 0, &it->thread) != OK) {
+    if (thread_create(vspace, NULL, uaddr(USER_START), uaddr(USER_START), 0, &it->thread) != OK) {
         test_fail(__FILE__, __LINE__, "thread_create");
         it->thread = NULL;
         return;
@@ -357,7 +357,8 @@ HOST_TEST(a_slice_takes_one_timer_interrupt)
     simulation_clock_set(clock_now_ns() + (uint64_t)2 * SCHED_SLICE_NS);
     simulation_cpu_run(cpu, NULL, NULL);
     for (size_t i = 0; i < ARRAY_LEN(thread); i++) {
-        REQUIRE(thread_create(vspace, uaddr(USER_START), uaddr(USER_START), 0, &thread[i]) == OK);
+        REQUIRE(thread_create(vspace, NULL, uaddr(USER_START), uaddr(USER_START), 0, &thread[i]) ==
+                OK);
         EXPECT_EQ(sched_set_affinity(thread[i], &only), OK);
         EXPECT_EQ(thread_start(thread[i]), OK);
     }
@@ -402,7 +403,7 @@ HOST_TEST(a_sleep_that_was_cut_short_wakes_nobody_later)
     struct vspace *vspace;
 
     REQUIRE(vspace_create(&vspace) == OK);
-    REQUIRE(thread_create(vspace, uaddr(USER_START), uaddr(USER_START), 0, &thread) == OK);
+    REQUIRE(thread_create(vspace, NULL, uaddr(USER_START), uaddr(USER_START), 0, &thread) == OK);
     EXPECT_EQ(sched_set_affinity(thread, &only), OK);
     EXPECT_EQ(thread_start(thread), OK);
     simulation_cpu_run(cpu, NULL, NULL);

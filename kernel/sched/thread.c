@@ -10,7 +10,6 @@ static struct slab_cache thread_cache;
 static struct spinlock all_lock = SPINLOCK_INIT(RANK_THREADS);
 static struct list all_threads = { &all_threads, &all_threads };
 static uint64_t all_count;
-static uint64_t next_id = 1;
 
 void thread_init(void)
 {
@@ -22,51 +21,9 @@ static void wake_from_sleep(struct timer *timer)
     (void)sched_wake(CONTAINER_OF(timer, struct thread, sleep));
 }
 
-static void register_thread(struct thread *thread)
+static void destroy_storage(struct object *object)
 {
-    spinlock_acquire(&all_lock);
-    thread->id = next_id++;
-    list_push_back(&all_threads, &thread->all_node);
-    all_count++;
-    spinlock_release(&all_lock);
-}
-
-enum status thread_create(struct vspace *vspace, uaddr_t ip, uaddr_t sp, uint64_t argument,
-                          struct thread **thread_out)
-{
-    struct thread *thread = slab_alloc(&thread_cache);
-    if (thread == NULL)
-        return ERR_NO_MEMORY;
-
-    enum status status = arch_thread_init(thread);
-    if (status != OK) {
-        slab_free(&thread_cache, thread);
-        return status;
-    }
-    arch_frame_init(&thread->frame, ip, sp, argument);
-    thread->vspace = vspace_get(vspace);
-    thread->references = 1;
-    thread->cpu = cpu_self();
-    list_init(&thread->run_node);
-    thread->state = THREAD_NEW;
-    thread->priority = PRIORITY_DEFAULT;
-    thread->affinity = cpu_mask_all();
-    thread->slice_left_ns = SCHED_SLICE_NS;
-    timer_init(&thread->sleep, wake_from_sleep);
-    register_thread(thread);
-    *thread_out = thread;
-    return OK;
-}
-
-struct thread *thread_get(struct thread *thread)
-{
-    uint32_t before = __atomic_fetch_add(&thread->references, 1, __ATOMIC_RELAXED);
-    ASSERT(before != 0 && before != UINT32_MAX);
-    return thread;
-}
-
-static void thread_free(struct thread *thread)
-{
+    struct thread *thread = object_as_thread(object);
     ASSERT(thread->state == THREAD_DEAD || thread->state == THREAD_NEW);
     /* After this the timer's callback neither runs nor will. */
     (void)timer_cancel(&thread->sleep);
@@ -76,15 +33,71 @@ static void thread_free(struct thread *thread)
     spinlock_release(&all_lock);
     arch_thread_fini(thread);
     vspace_put(thread->vspace);
+    if (object->payer != NULL)
+        budget_uncharge(object->payer, BUDGET_THREADS, 1);
     slab_free(&thread_cache, thread);
 }
 
-void thread_put(struct thread *thread_taken)
+/* Without a capability a thread goes on: who started it need not keep one. */
+static enum status retire(struct object *object, enum object_end why, struct work *work)
 {
-    uint32_t before = __atomic_fetch_sub(&thread_taken->references, 1, __ATOMIC_ACQ_REL);
-    ASSERT(before != 0);
-    if (before == 1)
-        thread_free(thread_taken);
+    struct thread *thread = object_as_thread(object);
+    (void)work;
+    if (why == OBJECT_ORPHANED)
+        return OK;
+    thread_kill(thread);
+    return thread_is_dead(thread) ? OK : ERR_WOULD_BLOCK;
+}
+
+static const struct object_ops thread_ops = { .retire = retire, .destroy = destroy_storage };
+
+/* The vector state comes with the first vector instruction, but is paid for from the beginning. */
+static enum status make_object(struct thread *thread, struct budget *payer)
+{
+    enum status status = payer != NULL ? budget_charge(payer, BUDGET_THREADS, 1) : OK;
+    if (status != OK)
+        return status;
+    status = object_init(&thread->object, OBJECT_THREAD, &thread_ops, payer,
+                         sizeof(struct thread) + arch_thread_extra_bytes());
+    if (status != OK && payer != NULL)
+        budget_uncharge(payer, BUDGET_THREADS, 1);
+    return status;
+}
+
+static void register_thread(struct thread *thread)
+{
+    spinlock_acquire(&all_lock);
+    list_push_back(&all_threads, &thread->all_node);
+    all_count++;
+    spinlock_release(&all_lock);
+}
+
+enum status thread_create(struct vspace *vspace, struct budget *payer, uaddr_t ip, uaddr_t sp,
+                          uint64_t argument, struct thread **thread_out)
+{
+    struct thread *thread = slab_alloc(&thread_cache);
+    if (thread == NULL)
+        return ERR_NO_MEMORY;
+
+    arch_thread_init(thread);
+    arch_frame_init(&thread->frame, ip, sp, argument);
+    thread->vspace = vspace;
+    thread->cpu = cpu_self();
+    list_init(&thread->run_node);
+    thread->state = THREAD_NEW;
+    thread->priority = PRIORITY_DEFAULT;
+    thread->affinity = cpu_mask_all();
+    thread->slice_left_ns = SCHED_SLICE_NS;
+    timer_init(&thread->sleep, wake_from_sleep);
+    enum status status = make_object(thread, payer);
+    if (status != OK) {
+        slab_free(&thread_cache, thread);
+        return status;
+    }
+    (void)vspace_get(vspace);
+    register_thread(thread);
+    *thread_out = thread;
+    return OK;
 }
 
 uint64_t thread_count(void)

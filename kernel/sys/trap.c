@@ -11,8 +11,8 @@ static void kill_for_fault(struct thread *current, const char *name, uint64_t ad
 {
     current->fault_name = name;
     current->fault_address = address;
-    log_info("thread %llu killed: %s at %#llx, ip %#llx", (unsigned long long)current->id, name,
-             (unsigned long long)address, (unsigned long long)arch_frame_ip(&current->frame));
+    log_info("thread %llu killed: %s at %#llx, ip %#llx", (unsigned long long)current->object.id,
+             name, (unsigned long long)address, (unsigned long long)arch_frame_ip(&current->frame));
     thread_end_current(THREAD_END_FAULT);
 }
 

@@ -35,10 +35,14 @@ static void vector_set(struct cpu *cpu, bool on)
     cpu->arch.vector_on = on;
 }
 
-enum status arch_thread_init(struct thread *thread)
+void arch_thread_init(struct thread *thread)
 {
     thread->arch = (struct arch_thread){ .vector = NULL, .vector_cpu = NULL, .tpidr = 0 };
-    return OK;
+}
+
+size_t arch_thread_extra_bytes(void)
+{
+    return sizeof(struct vector_state);
 }
 
 /* A CPU's vector_owner may go on naming the dead thread: vector_cpu of whoever gets its memory does

@@ -188,7 +188,7 @@ void trap_user_serror(struct thread *current)
 void trap_bad_user_state(const struct thread *thread)
 {
     panic("return to user mode with processor state %#llx (thread %llu)",
-          (unsigned long long)thread->frame.pstate, (unsigned long long)thread->id);
+          (unsigned long long)thread->frame.pstate, (unsigned long long)thread->object.id);
 }
 
 /* ---- Interrupts ---- */

@@ -145,10 +145,14 @@ size_t arch_copy_to_user(uaddr_t to, const void *from, size_t size_bytes)
     return size_bytes;
 }
 
-enum status arch_thread_init(struct thread *thread)
+void arch_thread_init(struct thread *thread)
 {
     thread->arch.thread_pointer = 0;
-    return OK;
+}
+
+size_t arch_thread_extra_bytes(void)
+{
+    return 0;
 }
 
 void arch_thread_fini(struct thread *thread)

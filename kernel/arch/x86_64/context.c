@@ -7,10 +7,14 @@
 
 extern const char x86_stack_start[];
 
-enum status arch_thread_init(struct thread *thread)
+void arch_thread_init(struct thread *thread)
 {
     thread->arch = (struct arch_thread){ 0 };
-    return OK;
+}
+
+size_t arch_thread_extra_bytes(void)
+{
+    return x86_vector_bytes();
 }
 
 void arch_thread_fini(struct thread *thread)

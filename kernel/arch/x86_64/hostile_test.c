@@ -165,7 +165,7 @@ static const char *run(struct vspace *vspace, uint64_t ip)
 {
     struct thread *thread;
     struct cpu_mask here = { .word = { 1 } }; /* where the tests run, and is_dead looks */
-    if (thread_create(vspace, uaddr(ip), uaddr(STACK_AT + PAGE_SIZE), DATA_AT, &thread) != OK)
+    if (thread_create(vspace, NULL, uaddr(ip), uaddr(STACK_AT + PAGE_SIZE), DATA_AT, &thread) != OK)
         return "no memory";
     EXPECT_EQ(sched_set_affinity(thread, &here), OK);
     EXPECT_EQ(thread_start(thread), OK);
@@ -242,7 +242,7 @@ GUEST_TEST(a_system_call_at_the_end_of_user_space_returns_to_a_fault)
 static void try_frame(struct vspace *vspace, uint64_t ip, uint64_t vector)
 {
     struct thread *thread;
-    REQUIRE(thread_create(vspace, uaddr(CODE_AT), uaddr(0), 0, &thread) == OK);
+    REQUIRE(thread_create(vspace, NULL, uaddr(CODE_AT), uaddr(0), 0, &thread) == OK);
     thread->frame.rip = ip;
     thread->frame.vector = vector;
     EXPECT_EQ(thread_start(thread), OK);

@@ -135,3 +135,8 @@ void x86_vector_free(void *area_taken)
     if (area_taken != NULL)
         slab_free(&vector_cache, area_taken);
 }
+
+size_t x86_vector_bytes(void)
+{
+    return vector_cache.object_size_bytes;
+}

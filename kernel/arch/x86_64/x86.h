@@ -93,6 +93,7 @@ void x86_vector_save(struct thread *thread);
 void x86_vector_load(struct thread *thread);
 void x86_vector_close(void); /* empties it */
 void x86_vector_free(void *area_taken);
+size_t x86_vector_bytes(void); /* of a thread's area */
 
 /* mmu.c */
 extern uint64_t x86_kernel_root; /* physical; assembly reads it */

@@ -14,7 +14,9 @@
 struct thread;
 struct arch_thread;
 
-enum status arch_thread_init(struct thread *thread);
+void arch_thread_init(struct thread *thread);
+/* What it may come to own beside struct thread, at most. */
+size_t arch_thread_extra_bytes(void);
 void arch_thread_fini(struct thread *thread);
 
 /* The CPU goes from `previous` to `next` (either may be NULL): vector state, thread pointer, the

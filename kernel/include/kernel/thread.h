@@ -13,8 +13,9 @@
  *
  * Locking:  [Q] the run queue lock of the CPU that `cpu` names (sched.c finds it)
  *           [O] the CPU that runs it, else the holder of [Q]   [A] atomic   [C] constant
- * Lifetime: reference counted. The scheduler holds one reference from thread_start until the thread
- *           is dead and off the CPU.
+ * Lifetime: an object. The scheduler holds one reference from thread_start until the thread is dead
+ *           and off the CPU; so closing the last capability for one that runs does not end it, and
+ *           one that was never started goes with it. It dies with the budget that paid for it.
  */
 #pragma once
 
@@ -22,6 +23,7 @@
 #include <arch/trap.h>
 #include <base/list.h>
 #include <base/status.h>
+#include <kernel/budget.h>
 #include <kernel/cpu.h>
 #include <kernel/timer.h>
 #include <kernel/vspace.h>
@@ -44,9 +46,8 @@ struct thread {
     struct trap_frame frame; /* [O] first and 16-aligned: hardware and assembly write here */
     struct arch_thread arch; /* [O] vector state, thread pointer */
 
+    struct object object;  /* object.payer: the budget, NULL for some tests' */
     struct vspace *vspace; /* [C] */
-    uint64_t id;           /* [C] never reused */
-    uint32_t references;   /* [A] */
     uint32_t presence;     /* [A] of enum thread_presence */
 
     struct cpu *cpu;          /* [Q] whose queue; changed with both queues locked */
@@ -69,11 +70,24 @@ struct thread {
 
 /* Once, before the first thread. */
 void thread_init(void);
-/* A thread that will start at `ip` with `sp` and `argument` in the first argument register. */
-enum status thread_create(struct vspace *vspace, uaddr_t ip, uaddr_t sp, uint64_t argument,
-                          struct thread **thread_out);
-struct thread *thread_get(struct thread *thread);
-void thread_put(struct thread *thread_taken);
+/* A thread that will start at `ip` with `sp` and `argument` in the first argument register. The
+ * caller gets the reference. ERR_NO_MEMORY; ERR_LIMIT, ERR_DEAD: the payer's.
+ */
+enum status thread_create(struct vspace *vspace, struct budget *payer, uaddr_t ip, uaddr_t sp,
+                          uint64_t argument, struct thread **thread_out);
+static inline struct thread *object_as_thread(struct object *object)
+{
+    return CONTAINER_OF(object, struct thread, object);
+}
+static inline struct thread *thread_get(struct thread *thread)
+{
+    object_get(&thread->object);
+    return thread;
+}
+static inline void thread_put(struct thread *thread_taken)
+{
+    object_put(&thread_taken->object);
+}
 
 /* ERR_STATE unless NEW. */
 enum status thread_start(struct thread *thread);

@@ -206,6 +206,7 @@ static const struct direction directions[] = {
     { "lib/base/host/", { "c", "base/", "sys/" } },
     { "lib/base/", { "c", "base/", "." } },
     { "lib/fs/", { "c", "base/", "fs/", "." } },
+    { "lib/manifest/", { "c", "base/", "manifest/", "." } },
     { "lib/rt/", { "c", "base/", "rt/", "." } },
     { "kernel/include/arch/", { "c", "base/", "kernel/", "arch/", "arch_impl/" } },
     { "kernel/include/", { "c", "base/", "kernel/", "arch/" } },
@@ -213,9 +214,9 @@ static const struct direction directions[] = {
     { "kernel/arch/", { "c", "base/", "kernel/", "arch/", "arch_impl/", "." } },
     { "kernel/", { "c", "base/", "kernel/", "arch/", "." } },
     { "boot/", { "c", "base/", "boot/", "." } },
-    { "services/", { "c", "base/", "fs/", "rt/", "." } },
+    { "services/", { "c", "base/", "fs/", "manifest/", "rt/", "." } },
     { "tests/guest/", { "c", "base/", "rt/", "." } },
-    { "tools/", { "c", "base/", ".", "sys/" } },
+    { "tools/", { "c", "base/", "manifest/", ".", "sys/" } },
 };
 
 static bool direction_allows(const struct direction *direction, const char *name, char open)

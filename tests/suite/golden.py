@@ -3,6 +3,7 @@
 GOLDEN=update in the environment writes the expectations anew: read the difference before it is kept.
 """
 
+import glob
 import os
 import re
 import shutil
@@ -115,3 +116,72 @@ def abi(report):
     bad_tables(report)
     endless_tables(report)
     bad_command(report)
+
+
+# --- The manifest
+
+MANIFESTS = "tests/golden/manifest"
+SERVICE = ("service {0}\n program bin/x\n memory 1M\n capabilities 64\n threads 1\n priority 1\n"
+           " restart always\n")
+
+
+def authority(mode, path):
+    return subprocess.run(["out/host/authority", mode, path], capture_output=True, text=True)
+
+
+def refused(report, name, addition, message, line=None):
+    """good.conf with the addition is refused, with this message at this line of the addition."""
+    good = read(f"{MANIFESTS}/good.conf")
+    path = f"{OUT}/{name}.conf"
+    os.makedirs(OUT, exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(good + addition)
+    done = authority("check", path)
+    at = "" if line is None else f"{path}:{good.count(chr(10)) + line}"
+    report.ok(f"refused: {message}", done.returncode == 1 and done.stderr.startswith(at) and
+              done.stderr.endswith(f": {message}\n") and done.stderr.count("\n") == 1,
+              f"{addition}expected {at}: {message}\ngot      {done.stderr}{done.stdout}")
+
+
+def bad_manifests(report):
+    case = None
+    cases = []
+    for text in read(f"{MANIFESTS}/bad.txt").split("=====\n")[1].splitlines(keepends=True):
+        head = re.fullmatch(r"(\d+) \| (.*)\n", text)
+        if head:
+            case = [int(head[1]), head[2], ""]
+            cases.append(case)
+        else:
+            case[2] += text
+    for line, message, addition in cases:
+        refused(report, "bad", addition, message, line)
+
+
+def endless_manifests(report):
+    """Every list has an end."""
+    many = "".join(SERVICE.format(f"s{n}") for n in range(40))
+    refused(report, "endless", many, "more than 32 services")
+    refused(report, "endless", "".join(f"serve s{n}\n" for n in range(70)), "more than 64 endpoints")
+    refused(report, "endless", "".join(f"serve s{n}\n" for n in range(60)),
+            "keeper starts with more than 48 capabilities", -8)
+    refused(report, "endless", "take door from server\n" * 300, "more than 256 capabilities taken")
+    refused(report, "endless", "#\n" * 40000, "more than 65536 bytes")
+
+
+def manifest(report):
+    machine.make("out/host/authority")
+    for mode in ("text", "lines", "dot"):
+        done = authority(mode, f"{MANIFESTS}/good.conf")
+        path = f"{MANIFESTS}/good.{mode}.expected"
+        if os.environ.get("GOLDEN") == "update":
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(done.stdout)
+        report.ok(f"authority {mode}", done.returncode == 0 and done.stdout == read(path),
+                  done.stdout + done.stderr)
+    bad_manifests(report)
+    endless_manifests(report)
+    for path in sorted(glob.glob("system/*.conf") + glob.glob("tests/*/*.conf")):
+        if read(path).startswith("# The manifest"):
+            report.ok(path, authority("check", path).returncode == 0, authority("check", path).stderr)
+    report.ok("refused: no such mode", authority("draw", f"{MANIFESTS}/good.conf").returncode == 2)
+    report.ok("refused: no such file", authority("check", "no-such-file").returncode == 2)

@@ -64,7 +64,8 @@ static void command_cpus(size_t count, char **word)
 
 static void print_thread(const struct thread *thread, void *context)
 {
-    static const char *const state_name[] = { "new", "ready", "running", "blocked", "dead" };
+    static const char *const state_name[] = { "new",     "ready",     "running",
+                                              "blocked", "suspended", "dead" };
     (void)context;
     console_printf("%llu: %s, priority %u, CPU %u, ran %llu us%s%s\n", (ull)thread->object.id,
                    state_name[thread->state], thread->priority,

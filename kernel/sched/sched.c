@@ -75,6 +75,11 @@ static void unlock_two(struct cpu *a, struct cpu *b) NO_LOCK_ANALYSIS
 
 /* ---- Where to run ---- */
 
+static bool is_on_cpu(const struct thread *thread)
+{
+    return (__atomic_load_n(&thread->presence, __ATOMIC_ACQUIRE) & THREAD_ON_CPU) != 0;
+}
+
 static bool allowed(const struct thread *thread, const struct cpu *cpu)
 {
     return (thread->affinity.word[cpu->index / 64] & BIT64(cpu->index % 64)) != 0;
@@ -249,8 +254,8 @@ static void change_cpu(struct thread *thread, struct cpu *to)
     __atomic_store_n(&thread->cpu, to, __ATOMIC_RELEASE);
 }
 
-/* Make a thread in `state` READY on the CPU where it should be. False if it is not in that state.
- */
+/* Make a thread in `state` READY on the CPU where it should be, or SUSPENDED. False if it is not in
+ * that state. */
 static bool make_ready(struct thread *thread, enum thread_state state)
 {
     for (;;) {
@@ -263,7 +268,9 @@ static bool make_ready(struct thread *thread, enum thread_state state)
             unlock_two(home, target);
             continue;
         }
-        if (right) {
+        if (right && UNLIKELY((thread->attention & THREAD_SUSPEND) != 0)) {
+            thread->state = THREAD_SUSPENDED;
+        } else if (right) {
             change_cpu(thread, target);
             enqueue_ready(target, thread);
         }
@@ -286,42 +293,33 @@ static bool set_dead(struct thread *thread, enum thread_end end)
     return started && (before & THREAD_ON_CPU) == 0;
 }
 
-/* The current thread stops running with the given state. */
-static void stop_current(enum thread_state state, enum thread_end end)
+bool sched_block_current(void)
 {
     struct cpu *cpu = cpu_self();
     struct thread *thread = cpu->current;
     spinlock_acquire(&cpu->queue.lock);
     DEBUG_ASSERT(cpu->queue.running == thread && thread->state == THREAD_RUNNING);
-    /* A kill that came first wins: a blocked thread would not look at kill_pending. */
-    bool killed = thread->kill_pending && state != THREAD_DEAD;
-    if (killed || state == THREAD_DEAD)
-        (void)set_dead(thread, killed ? THREAD_END_KILLED : end); /* we are on it */
-    else
-        thread->state = state;
-    WRITE_ONCE(cpu->queue.running, NULL);
+    /* A kill that came first wins: it has not seen a wait that it would have to end. */
+    bool killed = (thread->attention & THREAD_KILL) != 0;
+    if (LIKELY(!killed)) {
+        thread->state = THREAD_BLOCKED;
+        WRITE_ONCE(cpu->queue.running, NULL);
+    }
     spinlock_release(&cpu->queue.lock);
     cpu->need_resched = 1;
-}
-
-void sched_block_current(void)
-{
-    /* The timer of a sleep that was cut short must not end this wait. */
-    (void)timer_cancel(&cpu_self()->current->sleep);
-    stop_current(THREAD_BLOCKED, THREAD_END_NONE);
+    return !killed;
 }
 
 void thread_end_current(enum thread_end end)
 {
-    stop_current(THREAD_DEAD, end);
-}
-
-void sched_sleep_current(uint64_t deadline_ns)
-{
-    struct thread *thread = cpu_self()->current;
-    sched_block_current();
-    /* The timer is this CPU's own and interrupts are masked: it cannot fire before sched_next. */
-    timer_start(&thread->sleep, deadline_ns);
+    struct cpu *cpu = cpu_self();
+    struct thread *thread = cpu->current;
+    spinlock_acquire(&cpu->queue.lock);
+    DEBUG_ASSERT(cpu->queue.running == thread && thread->state == THREAD_RUNNING);
+    (void)set_dead(thread, end); /* we are on it */
+    WRITE_ONCE(cpu->queue.running, NULL);
+    spinlock_release(&cpu->queue.lock);
+    cpu->need_resched = 1;
 }
 
 bool sched_wake(struct thread *thread)
@@ -346,33 +344,87 @@ enum status thread_start(struct thread *thread)
     return ERR_STATE;
 }
 
+/* Queue locked. True as for set_dead; else it dies by itself, or when its wait has been ended. */
+static bool kill_locked(struct cpu *cpu, struct thread *thread, wait_cancel **cancel_out)
+{
+    thread->attention |= THREAD_KILL;
+    switch (thread->state) {
+    case THREAD_BLOCKED:
+        *cancel_out = __atomic_load_n(&thread->wait.cancel, __ATOMIC_ACQUIRE);
+        return *cancel_out == NULL && set_dead(thread, THREAD_END_KILLED);
+    case THREAD_NEW:
+    case THREAD_SUSPENDED:
+        return set_dead(thread, THREAD_END_KILLED);
+    case THREAD_READY:
+        if (!list_linked(&thread->run_node))
+            return false; /* on its way to another CPU: see move_away */
+        queue_remove(&cpu->queue, thread);
+        return set_dead(thread, THREAD_END_KILLED);
+    case THREAD_RUNNING:
+        ipi_reschedule(cpu);
+        return false;
+    case THREAD_DEAD:
+        break;
+    }
+    return false;
+}
+
+/* A thread that is to die begins no wait, so there is one to end at most. */
 void thread_kill(struct thread *thread)
 {
-    bool release = false;
+    wait_cancel *cancel;
+    do {
+        cancel = NULL;
+        struct cpu *cpu = lock_thread(thread);
+        bool release = kill_locked(cpu, thread, &cancel);
+        unlock(cpu);
+        if (release)
+            thread_put(thread);
+        if (cancel != NULL)
+            cancel(thread, ERR_CANCELLED);
+    } while (cancel != NULL);
+}
+
+enum status thread_suspend(struct thread *thread)
+{
+    enum status status = OK;
     struct cpu *cpu = lock_thread(thread);
     switch (thread->state) {
     case THREAD_NEW:
-    case THREAD_BLOCKED:
-        release = set_dead(thread, THREAD_END_KILLED);
+        status = ERR_STATE;
+        break;
+    case THREAD_DEAD:
+        status = ERR_DEAD;
         break;
     case THREAD_READY:
         if (list_linked(&thread->run_node)) {
             queue_remove(&cpu->queue, thread);
-            release = set_dead(thread, THREAD_END_KILLED);
-        } else {
-            thread->kill_pending = true; /* on its way to another CPU: see move_away */
+            thread->state = THREAD_SUSPENDED;
         }
+        thread->attention |= THREAD_SUSPEND;
         break;
-    case THREAD_RUNNING:
-        thread->kill_pending = true;
-        ipi_reschedule(cpu);
-        break;
-    case THREAD_DEAD:
+    default:
+        thread->attention |= THREAD_SUSPEND;
+        if (thread->state == THREAD_RUNNING)
+            ipi_reschedule(cpu);
         break;
     }
+    if (status == OK && (thread->state == THREAD_RUNNING || is_on_cpu(thread)))
+        status = ERR_WOULD_BLOCK;
     unlock(cpu);
-    if (release)
-        thread_put(thread);
+    return status;
+}
+
+enum status thread_resume(struct thread *thread)
+{
+    struct cpu *cpu = lock_thread(thread);
+    bool suspended = thread->state != THREAD_DEAD && (thread->attention & THREAD_SUSPEND) != 0;
+    thread->attention &= (uint8_t)~THREAD_SUSPEND;
+    unlock(cpu);
+    if (!suspended)
+        return ERR_STATE;
+    (void)make_ready(thread, THREAD_SUSPENDED);
+    return OK;
 }
 
 bool thread_is_dead(const struct thread *thread)
@@ -442,11 +494,6 @@ void sched_tick(struct cpu *cpu, uint64_t now_ns)
 }
 
 /* ---- Choosing ---- */
-
-static bool is_on_cpu(const struct thread *thread)
-{
-    return (__atomic_load_n(&thread->presence, __ATOMIC_ACQUIRE) & THREAD_ON_CPU) != 0;
-}
 
 /* Another CPU may still be storing the thread's registers: short, since it does so with masked
  * interrupts and no lock.
@@ -518,8 +565,11 @@ static bool charge(struct cpu *cpu, struct thread *thread, uint64_t now_ns)
 static struct thread *retire_running(struct cpu *cpu, struct thread *thread, bool slice_over)
 {
     struct run_queue *queue = &cpu->queue;
-    if (UNLIKELY(thread->kill_pending)) {
-        (void)set_dead(thread, THREAD_END_KILLED); /* we are on it */
+    if (UNLIKELY(thread->attention != 0)) {
+        if ((thread->attention & THREAD_KILL) != 0)
+            (void)set_dead(thread, THREAD_END_KILLED); /* we are on it */
+        else
+            thread->state = THREAD_SUSPENDED;
         WRITE_ONCE(queue->running, NULL);
         return NULL;
     }
@@ -558,7 +608,7 @@ static void move_away(struct cpu *from, struct thread *thread_taken)
 {
     bool release = false;
     spinlock_acquire(&from->queue.lock);
-    if (thread_taken->kill_pending)
+    if ((thread_taken->attention & THREAD_KILL) != 0)
         release = set_dead(thread_taken, THREAD_END_KILLED);
     else
         thread_taken->state = THREAD_BLOCKED; /* so that make_ready moves it, and nobody else */

@@ -20,6 +20,7 @@ enum model_state { MODEL_NEW, MODEL_RUNNABLE, MODEL_BLOCKED, MODEL_SLEEPING, MOD
 struct item {
     struct thread *thread; /* NULL: none */
     enum model_state state;
+    bool suspended;
     uint64_t deadline_ns;
 };
 
@@ -62,7 +63,7 @@ static void user_event(void *unused)
     bool alive = it->state != MODEL_DYING;
     switch (random_below(8)) {
     case 0:
-        sched_block_current();
+        (void)sched_block_current();
         it->state = alive ? MODEL_BLOCKED : it->state;
         break;
     case 1:
@@ -94,6 +95,7 @@ static void create(struct item *it)
         return;
     }
     it->state = MODEL_NEW;
+    it->suspended = false;
 }
 
 static void kill(struct item *it)
@@ -126,6 +128,21 @@ static void start_or_wake(struct item *it)
     EXPECT_EQ(sched_wake(it->thread), it->state == MODEL_BLOCKED);
     if (it->state == MODEL_BLOCKED)
         it->state = MODEL_RUNNABLE;
+}
+
+static void suspend_or_resume(struct item *it)
+{
+    if (it->state == MODEL_NEW || it->thread->state == THREAD_DEAD) {
+        EXPECT_EQ(thread_suspend(it->thread), it->state == MODEL_NEW ? ERR_STATE : ERR_DEAD);
+        EXPECT_EQ(thread_resume(it->thread), ERR_STATE);
+    } else if (random_below(2) == 0) {
+        enum status status = thread_suspend(it->thread);
+        EXPECT(status == (it->thread->state == THREAD_RUNNING ? ERR_WOULD_BLOCK : OK));
+        it->suspended = true;
+    } else {
+        EXPECT_EQ(thread_resume(it->thread), it->suspended ? OK : ERR_STATE);
+        it->suspended = false;
+    }
 }
 
 static void bury(struct item *it)
@@ -161,6 +178,10 @@ static void outside_event(void)
     case 3:
         bury(it);
         break;
+    case 4:
+    case 5:
+        suspend_or_resume(it);
+        break;
     default:
         start_or_wake(it);
         break;
@@ -194,6 +215,10 @@ static void check_thread(struct item *it)
     enum thread_state state = it->thread->state;
     bool ready = state == THREAD_READY || state == THREAD_RUNNING;
 
+    if (it->suspended) {
+        EXPECT(state != THREAD_READY);
+        ready = state == THREAD_SUSPENDED || state == THREAD_RUNNING;
+    }
     if (it->state == MODEL_SLEEPING && ready) {
         EXPECT(now_ns >= it->deadline_ns);
         it->state = MODEL_RUNNABLE;
@@ -210,10 +235,11 @@ static void check_thread(struct item *it)
         EXPECT_EQ(state, THREAD_BLOCKED);
         break;
     case MODEL_DYING:
-        EXPECT(state == THREAD_DEAD || (state == THREAD_RUNNING && it->thread->kill_pending));
+        EXPECT(state == THREAD_DEAD ||
+               (state == THREAD_RUNNING && (it->thread->attention & THREAD_KILL) != 0));
         break;
     }
-    EXPECT_EQ(places(it->thread), ready ? 1 : 0);
+    EXPECT_EQ(places(it->thread), state == THREAD_READY || state == THREAD_RUNNING ? 1 : 0);
 }
 
 static void check_queue(const struct run_queue *queue)
@@ -278,6 +304,8 @@ static void check_settled(void)
         const struct item *it = &item[t];
         if (it->thread != NULL && it->state == MODEL_DYING)
             EXPECT(thread_is_dead(it->thread));
+        if (it->thread != NULL && it->suspended && it->state != MODEL_DYING)
+            EXPECT(it->thread->state != THREAD_RUNNING);
         if (it->thread != NULL && it->state == MODEL_SLEEPING)
             EXPECT(it->deadline_ns > now_ns);
     }
@@ -390,7 +418,7 @@ static void sleep_a_slice(void *unused)
 static void block(void *unused)
 {
     (void)unused;
-    sched_block_current();
+    (void)sched_block_current();
 }
 
 /* Woken early from a sleep, a thread that waits for something else is not woken by the old
@@ -409,7 +437,7 @@ HOST_TEST(a_sleep_that_was_cut_short_wakes_nobody_later)
     simulation_cpu_run(cpu, NULL, NULL);
     simulation_cpu_run(cpu, sleep_a_slice, NULL);
     EXPECT_EQ(thread->state, THREAD_BLOCKED);
-    EXPECT(sched_wake(thread));
+    thread->wait.cancel(thread, ERR_CANCELLED);
     simulation_cpu_run(cpu, NULL, NULL);
     EXPECT_EQ(thread->state, THREAD_RUNNING);
     simulation_cpu_run(cpu, block, NULL);

@@ -13,12 +13,8 @@ static uint64_t all_count;
 
 void thread_init(void)
 {
+    wait_init();
     slab_cache_init(&thread_cache, "thread", sizeof(struct thread), _Alignof(struct thread));
-}
-
-static void wake_from_sleep(struct timer *timer)
-{
-    (void)sched_wake(CONTAINER_OF(timer, struct thread, sleep));
 }
 
 static void destroy_storage(struct object *object)
@@ -26,7 +22,7 @@ static void destroy_storage(struct object *object)
     struct thread *thread = object_as_thread(object);
     ASSERT(thread->state == THREAD_DEAD || thread->state == THREAD_NEW);
     /* After this the timer's callback neither runs nor will. */
-    (void)timer_cancel(&thread->sleep);
+    (void)timer_cancel(&thread->deadline);
     spinlock_acquire(&all_lock);
     list_remove(&thread->all_node);
     all_count--;
@@ -88,7 +84,8 @@ enum status thread_create(struct vspace *vspace, struct budget *payer, uaddr_t i
     thread->priority = PRIORITY_DEFAULT;
     thread->affinity = cpu_mask_all();
     thread->slice_left_ns = SCHED_SLICE_NS;
-    timer_init(&thread->sleep, wake_from_sleep);
+    list_init(&thread->wait.node);
+    timer_init(&thread->deadline, wait_deadline_passed);
     enum status status = make_object(thread, payer);
     if (status != OK) {
         slab_free(&thread_cache, thread);

@@ -20,6 +20,7 @@ enum lock_rank {
     RANK_VSPACE = 10,      /* struct vspace */
     RANK_BUDGET = 15,      /* what one budget pays for, and its watch; never two */
     RANK_TIMER = 20,       /* one per-CPU timer queue */
+    RANK_WAIT = 25,        /* what threads wait for, and the list of them; never two */
     RANK_RUN_QUEUE = 30,   /* per-CPU run queues; two at once in order of CPU index */
     RANK_RUN_QUEUE_2 = 31, /* the second of two */
     RANK_THREADS = 35,     /* the list of all threads */

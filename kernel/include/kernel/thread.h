@@ -7,9 +7,11 @@
  *                           ^                      |
  *                           |             sched_block_current
  *                           |                      v
- *                           +----- sched_wake -- BLOCKED
+ *                           +----- wait_end ---- BLOCKED
  *
- * thread_end_current serves an exit and a fault. thread_kill ends a thread in any state.
+ * thread_end_current serves an exit and a fault. thread_kill ends a thread in any state. A thread
+ * that is suspended becomes SUSPENDED where it would become READY or go on RUNNING, until
+ * thread_resume makes it READY; what it waits for it may get meanwhile.
  *
  * Locking:  [Q] the run queue lock of the CPU that `cpu` names (sched.c finds it)
  *           [O] the CPU that runs it, else the holder of [Q]   [A] atomic   [C] constant
@@ -27,8 +29,16 @@
 #include <kernel/cpu.h>
 #include <kernel/timer.h>
 #include <kernel/vspace.h>
+#include <kernel/wait.h>
 
-enum thread_state { THREAD_NEW, THREAD_READY, THREAD_RUNNING, THREAD_BLOCKED, THREAD_DEAD };
+enum thread_state {
+    THREAD_NEW,
+    THREAD_READY,
+    THREAD_RUNNING,
+    THREAD_BLOCKED,
+    THREAD_SUSPENDED,
+    THREAD_DEAD,
+};
 
 /* Why it is dead; the fault codes keep the details in thread.fault_*. */
 enum thread_end { THREAD_END_NONE, THREAD_END_EXIT, THREAD_END_KILLED, THREAD_END_FAULT };
@@ -40,6 +50,12 @@ enum thread_end { THREAD_END_NONE, THREAD_END_EXIT, THREAD_END_KILLED, THREAD_EN
 enum thread_presence {
     THREAD_ON_CPU = 1 << 0, /* its state is not complete in memory: wait before running it */
     THREAD_OVER = 1 << 1,   /* it is dead */
+};
+
+/* What others want of it, looked at wherever it would go on. */
+enum thread_attention {
+    THREAD_KILL = 1 << 0,
+    THREAD_SUSPEND = 1 << 1,
 };
 
 struct thread {
@@ -54,13 +70,14 @@ struct thread {
     struct list run_node;     /* [Q] in queue.fifo[priority] while READY */
     enum thread_state state;  /* [Q] */
     uint8_t priority;         /* [Q] 0 lowest, PRIORITY_COUNT - 1 highest */
-    bool kill_pending;        /* [Q] die at the next kernel exit */
+    uint8_t attention;        /* [Q] of enum thread_attention */
     struct cpu_mask affinity; /* [Q] CPUs that it may run on */
     uint64_t slice_left_ns;   /* [O] */
     uint64_t run_ns;          /* [O] CPU time used */
     uint64_t run_since_ns;    /* [O] */
 
-    struct timer sleep; /* wakes it at a deadline */
+    struct wait wait;      /* what it is BLOCKED for */
+    struct timer deadline; /* [O] of the wait */
 
     enum thread_end end;    /* [Q] */
     const char *fault_name; /* [O] of a fatal fault */
@@ -96,6 +113,12 @@ enum status thread_start(struct thread *thread);
  */
 void thread_kill(struct thread *thread);
 bool thread_is_dead(const struct thread *thread);
+/* It executes no user instruction until thread_resume. As thread_kill it takes effect soon; OK only
+ * when it has, ERR_WOULD_BLOCK before. ERR_STATE: NEW. ERR_DEAD.
+ */
+enum status thread_suspend(struct thread *thread);
+/* ERR_STATE: it is not suspended. */
+enum status thread_resume(struct thread *thread);
 
 /* The current thread ends; the caller goes on to the kernel exit and never comes back to it. */
 void thread_end_current(enum thread_end end);

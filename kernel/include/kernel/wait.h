@@ -1,0 +1,60 @@
+/* How a thread waits, and how it is taken out of that again.
+ *
+ * Whatever threads wait for (a word of memory, a message, a signal, a moment) has a lock of
+ * RANK_WAIT and finds its threads under it. A wait begins and ends with that lock held:
+ *
+ *     the thread itself               who has what it waits for     who wants it to stop waiting
+ *     lock                            lock                          thread->wait.cancel(thread,
+ * why): wait_begin(cancel, deadline)    take it out of the list         lock false: do not put it
+ * in       write the result                not in the list, or not put it into the list
+ * wait_end(thread)                wait_may_end: nothing unlock                          unlock else
+ * out of the list, `why` as wait_arm()                                                      the
+ * result, wait_end unlock
+ *
+ * Results are written to the registers of the thread (arch_frame_syscall_return): whoever ends a
+ * wait does that, so a handler that waits is one that works on the register frame itself.
+ *
+ * A thread is taken out of its wait by its deadline (ERR_TIMED_OUT), by being killed, and by a
+ * write to its registers (ERR_CANCELLED). A thread that is suspended goes on waiting; it only does
+ * not run when the wait is over.
+ *
+ * Locking: [W] the lock of what it waits for
+ */
+#pragma once
+
+#include <base/list.h>
+#include <base/status.h>
+#include <kernel/spinlock.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct thread;
+struct timer;
+
+/* End the wait of `thread` with `why`, if it still waits. Any CPU and any context, perhaps with a
+ * lock of RANK_TIMER held: it may take the lock of what is waited for, and those inside it.
+ */
+typedef void wait_cancel(struct thread *thread, enum status why);
+
+struct wait {
+    wait_cancel *cancel;  /* [W], read without: NULL if it does not wait */
+    uint64_t deadline_ns; /* [W] */
+    /* For what is waited for. */
+    struct list node; /* [W] */
+    void *on;         /* [W] */
+    uint64_t key;     /* [W] */
+};
+
+/* The current thread stops at the kernel exit, until wait_end. Lock held. False: it is to die, and
+ * does not wait. */
+bool wait_begin(wait_cancel *cancel, uint64_t deadline_ns);
+/* After wait_begin, with no lock of RANK_TIMER or above held: the deadline counts from here on. */
+void wait_arm(void);
+/* Lock held; the thread is out of the list. It may run, and end, as soon as the lock is free. */
+void wait_end(struct thread *thread);
+/* For `cancel`, lock held: false if the reason has passed with an earlier wait. */
+bool wait_may_end(const struct thread *thread, enum status why);
+
+/* For threads: once, and what each one's timer does. */
+void wait_init(void);
+void wait_deadline_passed(struct timer *timer);

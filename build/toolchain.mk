@@ -44,7 +44,7 @@ KERNEL_CFLAGS := $(TARGET_CFLAGS) $(WARNINGS) -Wframe-larger-than=2048 \
 KERNEL_INCLUDES := -Iabi -Ilib/base/include -Ikernel/include -Ikernel/arch/$(ARCH)/include -I$(GEN)
 
 USER_CFLAGS   := $(TARGET_CFLAGS) $(WARNINGS)
-USER_INCLUDES := -Iabi -Ilib/base/include -Ilib/fs/include -Ilib/manifest/include -Ilib/rt/include -Ilib/rt/arch/$(ARCH)/include -I$(GEN)
+USER_INCLUDES := -Iabi -Ilib/base/include -Ilib/fs/include -Ilib/elf/include -Ilib/manifest/include -Ilib/rt/include -Ilib/rt/arch/$(ARCH)/include -I$(GEN)
 
 HOST_CFLAGS := -std=gnu17 -O1 -g $(WARNINGS)
 

@@ -198,7 +198,7 @@ static void check_layout(const char *line, size_t length)
  */
 struct direction {
     const char *from;
-    const char *may[8];
+    const char *may[10];
 };
 
 static const struct direction directions[] = {
@@ -206,6 +206,7 @@ static const struct direction directions[] = {
     { "lib/base/host/", { "c", "base/", "sys/" } },
     { "lib/base/", { "c", "base/", "." } },
     { "lib/fs/", { "c", "base/", "fs/", "." } },
+    { "lib/elf/", { "c", "base/", "elf/", "." } },
     { "lib/manifest/", { "c", "base/", "manifest/", "." } },
     { "lib/rt/", { "c", "base/", "rt/", "." } },
     { "kernel/include/arch/", { "c", "base/", "kernel/", "arch/", "arch_impl/" } },
@@ -213,8 +214,8 @@ static const struct direction directions[] = {
     { "kernel/arch/host/", { "c", "base/", "kernel/", "arch/", "arch_impl/", ".", "sys/" } },
     { "kernel/arch/", { "c", "base/", "kernel/", "arch/", "arch_impl/", "." } },
     { "kernel/", { "c", "base/", "kernel/", "arch/", "." } },
-    { "boot/", { "c", "base/", "boot/", "." } },
-    { "services/", { "c", "base/", "fs/", "manifest/", "rt/", "." } },
+    { "boot/", { "c", "base/", "boot/", "elf/", "." } },
+    { "services/", { "c", "base/", "elf/", "fs/", "manifest/", "rt/", "." } },
     { "tests/guest/", { "c", "base/", "rt/", "." } },
     { "tools/", { "c", "base/", "manifest/", ".", "sys/" } },
 };

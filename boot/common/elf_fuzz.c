@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
     struct request_set set;
     const char *problem = NULL;
 
-    if (elf_parse(data, size_bytes, ELF_MACHINE_X86_64, &image, &problem) != OK) {
+    if (kernel_parse(data, size_bytes, ELF_MACHINE_X86_64, &image, &problem) != OK) {
         if (problem == NULL)
             abort();
         return 0;
@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
     void *memory = aligned_alloc(4096, image.size_bytes);
     if (memory == NULL)
         abort();
-    elf_load(&image, data, memory);
+    kernel_load(&image, data, memory);
     (void)request_scan(memory, image.file_backed_bytes, &set, &problem);
     free(memory);
     return 0;

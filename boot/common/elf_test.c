@@ -9,7 +9,7 @@ static const char *problem;
 
 static enum status parse(void)
 {
-    return elf_parse(&elf, sizeof(elf), ELF_MACHINE_X86_64, &image, &problem);
+    return kernel_parse(&elf, sizeof(elf), ELF_MACHINE_X86_64, &image, &problem);
 }
 
 TEST(a_good_file_is_understood)
@@ -31,7 +31,7 @@ TEST(loading_writes_every_byte)
     test_elf_build(&elf);
     EXPECT_EQ(parse(), OK);
     memset(memory, 0x55, sizeof(memory));
-    elf_load(&image, &elf, memory);
+    kernel_load(&image, &elf, memory);
     EXPECT_EQ(memory[0x7ff], 0x90);
     EXPECT_EQ(memory[0x2000], 0xda);
     EXPECT_EQ(memory[0x2fff], 0xda);
@@ -108,7 +108,7 @@ TEST(a_file_cut_anywhere_is_refused)
 {
     test_elf_build(&elf);
     for (size_t cut = 0; cut < sizeof(elf); cut += 7)
-        EXPECT_EQ(elf_parse(&elf, cut, ELF_MACHINE_X86_64, &image, &problem), ERR_FORMAT);
+        EXPECT_EQ(kernel_parse(&elf, cut, ELF_MACHINE_X86_64, &image, &problem), ERR_FORMAT);
 }
 
 TEST(other_kinds_of_segments_are_passed_over)

@@ -105,13 +105,13 @@ void boot_load_kernel(struct boot *boot)
 
     boot->kernel_path = load_uri(boot, "the kernel", boot->config.kernel_path,
                                  LIMINE_MEMMAP_BOOTLOADER_RECLAIMABLE, &boot->kernel);
-    if (elf_parse(boot->kernel.data, boot->kernel.size_bytes, arch_elf_machine, image, &problem) !=
-        OK)
+    if (kernel_parse(boot->kernel.data, boot->kernel.size_bytes, arch_elf_machine, image,
+                     &problem) != OK)
         boot_fail("the kernel %s cannot be used: %s", boot->kernel_path, problem);
     if (boot_alloc(boot->platform, image->size_bytes, LIMINE_MEMMAP_KERNEL_AND_MODULES,
                    &boot->image_memory) != OK)
         boot_fail("not enough memory for the kernel %s", boot->kernel_path);
-    elf_load(image, boot->kernel.data, boot->image_memory);
+    kernel_load(image, boot->kernel.data, boot->image_memory);
     arch_sync_code(boot->image_memory, image->size_bytes);
 
     if (request_scan(boot->image_memory, image->file_backed_bytes, &boot->request, &problem) != OK)

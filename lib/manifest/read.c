@@ -71,7 +71,9 @@ static bool path_ok(const struct word *word)
 {
     size_t part = 0;
     for (size_t i = 0; i <= word->length; i++) {
-        char c = i < word->length ? word->text[i] : '/';
+        char c = '/';
+        if (i < word->length)
+            c = word->text[i];
         if (c == '/') {
             if (i == part || word->text[part] == '.')
                 return false;

@@ -8,5 +8,8 @@
 /* The system image, mapped read-only. */
 #define SYSTEM_IMAGE_AT ((uint64_t)0x100000000000)
 
-/* The log capability. */
-enum { HANDLE_LOG = 1 };
+/* Its table, in this order: everything that there is to give, with all rights. */
+#define FIRST_HANDLE(n) ((uint64_t)1 << 32 | (n))
+#define HANDLE_SYSTEM   FIRST_HANDLE(0)
+#define HANDLE_PROCESS  FIRST_HANDLE(1) /* itself */
+#define HANDLE_BUDGET   FIRST_HANDLE(2) /* the root of all budgets */

@@ -2,6 +2,9 @@
 #include "cap_impl.h"
 #include <kernel/panic.h>
 #include <kernel/slab.h>
+#include <object_info.h>
+
+static_assert((int)OBJECT_INFO_ACCOUNTS == (int)BUDGET_KINDS, "told as it is kept");
 
 static struct slab_cache budget_cache = SLAB_CACHE_INIT("budget", struct budget);
 
@@ -17,7 +20,19 @@ static void destroy_storage(struct object *object)
     slab_free(&budget_cache, object_as_budget(object));
 }
 
-static const struct object_ops budget_ops = { .destroy = destroy_storage };
+static void info(struct object *object, struct object_info *info)
+{
+    struct budget_info told;
+
+    budget_inspect(object_as_budget(object), &told);
+    for (size_t kind = 0; kind < BUDGET_KINDS; kind++) {
+        info->detail.budget.used[kind] = told.used[kind];
+        info->detail.budget.limit[kind] = told.limit[kind];
+        info->detail.budget.soft[kind] = told.soft[kind];
+    }
+}
+
+static const struct object_ops budget_ops = { .destroy = destroy_storage, .info = info };
 
 enum status budget_create(struct budget *parent, struct budget **budget_out)
 {

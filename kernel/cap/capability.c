@@ -86,14 +86,10 @@ void capability_release(struct capability *capability)
     object_release(capability->object);
 }
 
-/* Lookups read the state under the table's lock alone. */
+/* Lookups read the state with no lock. */
 static void set_state(struct capability *capability, enum capability_state state)
 {
-    struct cspace *cspace = capability->cspace;
-
-    spinlock_acquire(&cspace->lock);
-    capability->state = state;
-    spinlock_release(&cspace->lock);
+    __atomic_store_n(&capability->state, state, __ATOMIC_RELEASE);
 }
 
 /* ---- The forest ---- */
@@ -138,6 +134,11 @@ static enum status detach(struct capability *capability, struct work *work)
     return status;
 }
 
+static void free_storage(struct grace_node *node)
+{
+    slab_free(&capability_cache, CONTAINER_OF(node, struct capability, grace));
+}
+
 void capability_remove(struct capability *capability)
 {
     struct object *object = capability->object;
@@ -146,7 +147,7 @@ void capability_remove(struct capability *capability)
     list_remove(&capability->sibling);
     object->capability_count--;
     cspace_unreserve(capability->cspace, capability->handle);
-    slab_free(&capability_cache, capability);
+    grace_call(&capability->grace, free_storage);
     object_put(object);
 }
 
@@ -306,7 +307,7 @@ static void relocate(struct capability *capability, struct cspace *to, uint64_t 
     cspace_withdraw(from, old_handle);
     capability->origin = from->owner_id;
     capability->cspace = to;
-    capability->handle = handle;
+    __atomic_store_n(&capability->handle, handle, __ATOMIC_RELAXED);
     cspace_install(to, handle, capability);
     cspace_unreserve(from, old_handle);
 }

@@ -73,7 +73,8 @@ static enum status grow(struct cspace *cspace) REQUIRES(cspace->lock)
     if (status != OK)
         return status;
     uint32_t first = cspace->page_count * SLOTS_PER_PAGE;
-    cspace->page[cspace->page_count++] = page;
+    cspace->page[cspace->page_count] = page;
+    __atomic_store_n(&cspace->page_count, cspace->page_count + 1, __ATOMIC_RELEASE);
     for (uint32_t i = 0; i < SLOTS_PER_PAGE; i++) {
         bool last = i + 1 == SLOTS_PER_PAGE;
         *slot_at(cspace, first + i) =
@@ -149,7 +150,7 @@ void cspace_unreserve(struct cspace *cspace, uint64_t handle)
     spinlock_acquire(&cspace->lock);
     struct slot *slot = slot_at(cspace, index);
     DEBUG_ASSERT(handle == handle_of(index, slot->generation));
-    slot->capability = NULL;
+    __atomic_store_n(&slot->capability, NULL, __ATOMIC_RELEASE);
     if (slot->generation++ != UINT32_MAX) {
         slot->next_free = cspace->free_head;
         cspace->free_head = index;
@@ -162,7 +163,7 @@ void cspace_unreserve(struct cspace *cspace, uint64_t handle)
 void cspace_install(struct cspace *cspace, uint64_t handle, struct capability *capability)
 {
     spinlock_acquire(&cspace->lock);
-    slot_at(cspace, (uint32_t)handle)->capability = capability;
+    __atomic_store_n(&slot_at(cspace, (uint32_t)handle)->capability, capability, __ATOMIC_RELEASE);
     spinlock_release(&cspace->lock);
 }
 
@@ -183,24 +184,50 @@ struct capability *cspace_find(const struct cspace *cspace, uint64_t handle)
 
 /* ---- Lookup ---- */
 
+/* What lies in the slot is freed only after a grace period, and the pages of slots only when the
+ * table is cleared, when no thread is left that could look. A capability knows its handle, so one
+ * that came into the slot meanwhile does not pass for another.
+ */
+static const struct capability *peek(const struct cspace *cspace, uint64_t handle)
+{
+    uint32_t index = (uint32_t)handle;
+    uint32_t page = index / SLOTS_PER_PAGE;
+
+    if (UNLIKELY(page >= __atomic_load_n(&cspace->page_count, __ATOMIC_ACQUIRE)))
+        return NULL;
+    const struct slot *slot = &cspace->page[page][index % SLOTS_PER_PAGE];
+    const struct capability *capability = __atomic_load_n(&slot->capability, __ATOMIC_ACQUIRE);
+    if (UNLIKELY(capability == NULL ||
+                 __atomic_load_n(&capability->handle, __ATOMIC_RELAXED) != handle))
+        return NULL;
+    return capability;
+}
+
+enum status cspace_borrow(const struct cspace *cspace, uint64_t handle, enum object_type type,
+                          uint32_t rights, struct capability_ref *ref_out)
+{
+    const struct capability *capability = peek(cspace, handle);
+
+    if (UNLIKELY(capability == NULL ||
+                 __atomic_load_n(&capability->state, __ATOMIC_ACQUIRE) == CAPABILITY_DYING ||
+                 (type != OBJECT_ANY && capability->object->type != type)))
+        return ERR_NOT_FOUND;
+    if (UNLIKELY((rights & ~capability->rights) != 0))
+        return ERR_ACCESS;
+    ref_out->object = capability->object;
+    ref_out->rights = capability->rights;
+    ref_out->badge = capability->badge;
+    return OK;
+}
+
+/* Under the lock, where the capability and with it the reference that it counts stay. */
 enum status cspace_lookup(struct cspace *cspace, uint64_t handle, enum object_type type,
                           uint32_t rights, struct capability_ref *ref_out)
 {
-    enum status status = OK;
-
     spinlock_acquire(&cspace->lock);
-    const struct capability *capability = cspace_find(cspace, handle);
-    if (UNLIKELY(capability == NULL || capability->state == CAPABILITY_DYING ||
-                 capability->object->type != type)) {
-        status = ERR_NOT_FOUND;
-    } else if (UNLIKELY((rights & ~capability->rights) != 0)) {
-        status = ERR_ACCESS;
-    } else {
-        object_get(capability->object);
-        ref_out->object = capability->object;
-        ref_out->rights = capability->rights;
-        ref_out->badge = capability->badge;
-    }
+    enum status status = cspace_borrow(cspace, handle, type, rights, ref_out);
+    if (status == OK)
+        object_get(ref_out->object);
     spinlock_release(&cspace->lock);
     return status;
 }

@@ -44,24 +44,30 @@ bool object_try_get(struct object *object)
     return false;
 }
 
-/* A loop, because the last object of a budget may be the last that kept it, and so on upwards. */
+/* The last object of a budget may be the last that kept it, and so on upwards. */
+static void finish(struct grace_node *node)
+{
+    struct object *object = CONTAINER_OF(node, struct object, grace);
+    struct budget *payer = object->payer;
+    uint64_t size_bytes = object->size_bytes;
+
+    ASSERT(object->capability_count == 0);
+    if (payer != NULL)
+        budget_disown(payer, object);
+    object->ops->destroy(object);
+    if (payer == NULL)
+        return;
+    budget_uncharge(payer, BUDGET_MEMORY, size_bytes);
+    object_put(&payer->object);
+}
+
 void object_put(struct object *object)
 {
-    while (object != NULL) {
-        uint64_t before = __atomic_fetch_sub(&object->references, 1, __ATOMIC_ACQ_REL);
-        DEBUG_ASSERT(before > 0);
-        if (before != 1)
-            return;
-        struct budget *payer = object->payer;
-        uint64_t size_bytes = object->size_bytes;
-        ASSERT(object->capability_count == 0);
-        if (payer != NULL)
-            budget_disown(payer, object);
-        object->ops->destroy(object);
-        if (payer != NULL)
-            budget_uncharge(payer, BUDGET_MEMORY, size_bytes);
-        object = payer != NULL ? &payer->object : NULL;
-    }
+    uint64_t before = __atomic_fetch_sub(&object->references, 1, __ATOMIC_ACQ_REL);
+
+    DEBUG_ASSERT(before > 0);
+    if (before == 1)
+        grace_call(&object->grace, finish);
 }
 
 enum status object_end(struct object *object, struct work *work)

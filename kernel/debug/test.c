@@ -13,6 +13,7 @@
 #include <kernel/console.h>
 #include <kernel/coroutine.h>
 #include <kernel/frame.h>
+#include <kernel/grace.h>
 #include <kernel/log.h>
 #include <kernel/slab.h>
 #include <kernel/test.h>
@@ -73,6 +74,7 @@ static uint64_t stock_slab_used(const struct stock *stock, const char *name)
 static bool stock_settled(void *unused)
 {
     (void)unused;
+    (void)grace_request();
     stock_take(&stock_after);
     if (stock_after.frames != stock_before.frames || stock_after.threads != stock_before.threads)
         return false;

@@ -2,6 +2,7 @@
 #include <kernel/coroutine.h>
 #include <kernel/flat.h>
 #include <kernel/frame.h>
+#include <kernel/grace.h>
 #include <kernel/sched.h>
 #include <kernel/test.h>
 #include <kernel/user_fixture.h>
@@ -30,10 +31,29 @@ static enum status map_all(struct user_fixture *fixture)
     return status;
 }
 
+static enum status create_process(struct user_fixture *fixture)
+{
+    enum status status = budget_create(NULL, &fixture->budget);
+    if (status == OK)
+        status = process_create(fixture->budget, &fixture->process);
+    if (status == OK)
+        fixture->vspace = fixture->process->vspace;
+    return status;
+}
+
+/* While there are user threads, what is freed waits for them. */
+static void fixture_count(int change)
+{
+    static int count;
+    count += change;
+    grace_enable(count > 0);
+}
+
 bool user_fixture_init(struct user_fixture *fixture)
 {
-    *fixture = (struct user_fixture){ .vspace = NULL };
-    enum status status = vspace_create(&fixture->vspace);
+    fixture_count(1);
+    *fixture = (struct user_fixture){ .budget = NULL };
+    enum status status = create_process(fixture);
     if (status == OK)
         status = frame_alloc(0, FRAME_ZERO, &fixture->shared);
     if (status == OK) {
@@ -47,6 +67,32 @@ bool user_fixture_init(struct user_fixture *fixture)
     return false;
 }
 
+static bool budget_is_gone(void *argument)
+{
+    struct work work = { WORK_SLICE };
+    (void)grace_request();
+    return budget_destroy(argument, &work) == OK;
+}
+
+static bool process_is_over(void *argument)
+{
+    struct work work = { WORK_SLICE };
+    return process_end(argument, &work) == OK;
+}
+
+/* Everything that the process made goes with the budget: accounts at zero are part of each test. */
+static void end_budget(struct user_fixture *fixture)
+{
+    if (fixture->process != NULL) {
+        if (coroutine_wait(process_is_over, fixture->process, clock_now_ns() + WAIT_MAX_NS) != OK)
+            test_fail(__FILE__, __LINE__, "the process can be ended");
+        object_put(&fixture->process->object);
+    }
+    if (coroutine_wait(budget_is_gone, fixture->budget, clock_now_ns() + WAIT_MAX_NS) != OK)
+        test_fail(__FILE__, __LINE__, "the budget can be destroyed");
+    budget_put(fixture->budget);
+}
+
 void user_fixture_destroy(struct user_fixture *fixture)
 {
     for (unsigned i = 0; i < TEST_GUEST_THREADS; i++) {
@@ -56,10 +102,11 @@ void user_fixture_destroy(struct user_fixture *fixture)
         (void)user_wait_dead(fixture, i);
         thread_put(fixture->thread[i]);
     }
-    if (fixture->vspace != NULL)
-        vspace_put(fixture->vspace);
+    if (fixture->budget != NULL)
+        end_budget(fixture);
     if (fixture->shared != NULL)
         frame_put(fixture->shared);
+    fixture_count(-1);
 }
 
 bool user_prepare(struct user_fixture *fixture, unsigned index, enum test_guest_function function)
@@ -72,6 +119,8 @@ bool user_prepare(struct user_fixture *fixture, unsigned index, enum test_guest_
     uint64_t argument = TEST_GUEST_SHARED_AT + sizeof(struct test_guest_command) * index;
     enum status status = thread_create(fixture->vspace, NULL, uaddr(user_test_image.entry),
                                        uaddr(stack_top(index)), argument, &fixture->thread[index]);
+    if (status == OK)
+        status = process_add_thread(fixture->process, fixture->thread[index]);
     if (status != OK)
         test_fail(__FILE__, __LINE__, "thread_create");
     return status == OK;

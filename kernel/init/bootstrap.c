@@ -3,14 +3,19 @@
  *   FLAT_BASE         the program
  *   STACK_TOP - 64K   its stack, demand-zero, with nothing mapped below
  *   SYSTEM_IMAGE_AT   the system image, read-only
+ *
+ * Its table (abi/first_program.h) holds a capability for everything that there is to give. Nothing
+ * else in the kernel makes a capability out of nothing.
  */
 #include <base/string.h>
 #include <first_program.h>
 #include <kernel/boot_info.h>
 #include <kernel/bootstrap.h>
 #include <kernel/flat.h>
-#include <kernel/log.h>
+#include <kernel/panic.h>
+#include <kernel/process.h>
 #include <kernel/sched.h>
+#include <kernel/system.h>
 #include <kernel/thread.h>
 
 enum { STACK_BYTES = 64 * 1024 };
@@ -48,30 +53,60 @@ static enum status build(struct vspace *vspace, const struct boot_module *module
     return status;
 }
 
-static enum status run(struct vspace *vspace, uint64_t module_bytes)
+static enum status run(struct process *process, uint64_t module_bytes)
 {
     struct thread *thread;
-    enum status status = thread_create(vspace, NULL, uaddr(bootstrap_image.entry), uaddr(STACK_TOP),
-                                       module_bytes, &thread);
+    enum status status =
+        thread_create(process->vspace, process->object.payer, uaddr(bootstrap_image.entry),
+                      uaddr(STACK_TOP), module_bytes, &thread);
     if (status != OK)
         return status;
-    status = thread_start(thread);
+    status = process_add_thread(process, thread);
+    if (status == OK)
+        status = thread_start(thread);
     thread_put(thread);
     return status;
 }
 
+/* One capability, which gets the handle that the program expects. */
+static enum status give(struct process *process, struct object *object, uint64_t expected)
+{
+    uint64_t handle;
+    enum status status =
+        cspace_create(&process->cspace, object, object_type_rights(object->type), &handle);
+
+    ASSERT(status != OK || handle == expected);
+    return status;
+}
+
+static enum status give_all(struct process *process)
+{
+    enum status status = give(process, system_object(), HANDLE_SYSTEM);
+    if (status == OK)
+        status = give(process, &process->object, HANDLE_PROCESS);
+    if (status == OK)
+        status = give(process, &process->object.payer->object, HANDLE_BUDGET);
+    return status;
+}
+
+/* Whatever fails here ends the boot, so nothing is given back. */
 enum status bootstrap_start(const struct boot_info *info)
 {
-    struct vspace *vspace;
-    enum status status = vspace_create(&vspace);
+    const struct boot_module *module = find_system_image(info);
+    struct budget *budget;
+    struct process *process;
+    enum status status = budget_create(NULL, &budget);
+    if (status == OK)
+        status = process_create(budget, &process);
+    if (status == OK)
+        status = give_all(process);
+    if (status == OK)
+        status = build(process->vspace, module);
+    if (status == OK)
+        status = run(process, module == NULL ? 0 : module->size_bytes);
     if (status != OK)
         return status;
-    vspace->log_allowed = true;
-
-    const struct boot_module *module = find_system_image(info);
-    status = build(vspace, module);
-    if (status == OK)
-        status = run(vspace, module == NULL ? 0 : module->size_bytes);
-    vspace_put(vspace);
-    return status;
+    object_put(&process->object);
+    budget_put(budget);
+    return OK;
 }

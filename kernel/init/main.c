@@ -14,11 +14,13 @@
 #include <kernel/console.h>
 #include <kernel/cpu.h>
 #include <kernel/frame.h>
+#include <kernel/grace.h>
 #include <kernel/kmap.h>
 #include <kernel/log.h>
 #include <kernel/main.h>
 #include <kernel/panic.h>
 #include <kernel/platform.h>
+#include <kernel/system.h>
 #include <kernel/thread.h>
 #include <kernel/version.h>
 #ifdef CONFIG_TESTS
@@ -115,6 +117,12 @@ static bool start_tests(void)
 }
 #endif
 
+static void start_first_program(void)
+{
+    grace_enable(true);
+    must(bootstrap_start(&boot_info), "first program");
+}
+
 static void start_system(void)
 {
     cmdline_report_unknown();
@@ -122,7 +130,7 @@ static void start_system(void)
     shell_start();
 #endif
     if (!start_tests())
-        must(bootstrap_start(&boot_info), "first program");
+        start_first_program();
 }
 
 static struct cpu *init_boot_cpu(void)
@@ -154,6 +162,7 @@ void kernel_main(void)
     __atomic_store_n(&cpu->online, 1, __ATOMIC_RELEASE);
     log_machine();
 
+    system_init();
     if (start_cpus())
         log_info("memory: %llu KiB of the loader's given back",
                  (unsigned long long)(frame_reclaim_bootloader(&boot_info) * PAGE_SIZE >> 10));

@@ -2,6 +2,7 @@
 #include <arch/context.h>
 #include <arch/trap.h>
 #include <kernel/panic.h>
+#include <kernel/process.h>
 #include <kernel/sched.h>
 #include <kernel/slab.h>
 #include <kernel/thread.h>
@@ -27,6 +28,7 @@ static void destroy_storage(struct object *object)
     list_remove(&thread->all_node);
     all_count--;
     spinlock_release(&all_lock);
+    process_remove_thread(thread);
     arch_thread_fini(thread);
     vspace_put(thread->vspace);
     if (object->payer != NULL)

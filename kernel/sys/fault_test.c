@@ -1,9 +1,9 @@
 /* What a user program may not do ends that thread, with the right name, and nothing else. */
 #include <base/string.h>
-#include <first_program.h>
 #include <kernel/frame.h>
 #include <kernel/sched.h>
 #include <kernel/syscall.h>
+#include <kernel/system.h>
 #include <kernel/test.h>
 #include <kernel/trap.h>
 #include <kernel/user_fixture.h>
@@ -119,14 +119,24 @@ GUEST_TEST(unknown_system_calls_are_refused)
     user_fixture_destroy(&f);
 }
 
+static uint64_t give_system(struct user_fixture *f, uint32_t rights)
+{
+    uint64_t handle = 0;
+    EXPECT_EQ(cspace_create(&f->process->cspace, system_object(), rights, &handle), OK);
+    return handle;
+}
+
 GUEST_TEST(log_write_needs_the_capability)
 {
     struct user_fixture f;
     REQUIRE(user_fixture_init(&f));
-    EXPECT_EQ(call(&f, SYSCALL_log_write, HANDLE_LOG, TEST_GUEST_SHARED_AT, 8), ERR_ACCESS);
-    f.vspace->log_allowed = true;
-    EXPECT_EQ(call(&f, SYSCALL_log_write, 0, TEST_GUEST_SHARED_AT, 8), ERR_ACCESS);
-    EXPECT_EQ(call(&f, SYSCALL_log_write, HANDLE_LOG, 0x400000, 8), OK);
+    uint64_t other = give_system(&f, RIGHT_SYSTEM_POWER | RIGHT_SYSTEM_AUDIT);
+    uint64_t log = give_system(&f, RIGHT_SYSTEM_LOG);
+    EXPECT_EQ(call(&f, SYSCALL_log_write, 0, 0x400000, 8), ERR_NOT_FOUND);
+    EXPECT_EQ(call(&f, SYSCALL_log_write, log + 1, 0x400000, 8), ERR_NOT_FOUND);
+    EXPECT_EQ(call(&f, SYSCALL_log_write, log + (1ull << 32), 0x400000, 8), ERR_NOT_FOUND);
+    EXPECT_EQ(call(&f, SYSCALL_log_write, other, 0x400000, 8), ERR_ACCESS);
+    EXPECT_EQ(call(&f, SYSCALL_log_write, log, 0x400000, 8), OK);
     user_fixture_destroy(&f);
 }
 
@@ -134,7 +144,7 @@ GUEST_TEST(log_write_checks_every_address)
 {
     struct user_fixture f;
     REQUIRE(user_fixture_init(&f));
-    f.vspace->log_allowed = true;
+    uint64_t log = give_system(&f, RIGHT_SYSTEM_LOG);
     static const struct {
         uint64_t at, size_bytes;
         enum status expected;
@@ -152,9 +162,9 @@ GUEST_TEST(log_write_checks_every_address)
         { 0x0000800000000000, 8, ERR_FAULT },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-        EXPECT_EQ(call(&f, SYSCALL_log_write, HANDLE_LOG, cases[i].at, cases[i].size_bytes),
+        EXPECT_EQ(call(&f, SYSCALL_log_write, log, cases[i].at, cases[i].size_bytes),
                   cases[i].expected);
-    EXPECT_EQ(call(&f, SYSCALL_log_write, HANDLE_LOG, direct_map_offset + 0x200000, 8), ERR_FAULT);
+    EXPECT_EQ(call(&f, SYSCALL_log_write, log, direct_map_offset + 0x200000, 8), ERR_FAULT);
     user_fixture_destroy(&f);
 }
 

@@ -1,4 +1,5 @@
-/* System call dispatch: the part that is not made from the table. */
+/* System calls: dispatch and lookup, the part that is not made from the table. */
+#include <kernel/process.h>
 #include <kernel/syscall.h>
 #include <kernel/trap.h>
 
@@ -11,4 +12,54 @@ void trap_syscall(struct thread *current)
         return;
     }
     syscall_entries[number](current);
+}
+
+/* ---- Handles ---- */
+
+enum status syscall_capability(uint64_t handle, enum object_type type, uint32_t rights,
+                               struct capability_ref *ref_out)
+{
+    const struct process *process = process_current();
+
+    if (UNLIKELY(process == NULL))
+        return ERR_NOT_FOUND;
+    return cspace_borrow(&process->cspace, handle, type, rights, ref_out);
+}
+
+enum status syscall_lookup(uint64_t handle, enum object_type type, uint32_t rights,
+                           struct object **object_out)
+{
+    struct capability_ref ref;
+    enum status status = syscall_capability(handle, type, rights, &ref);
+
+    if (LIKELY(status == OK))
+        *object_out = ref.object;
+    return status;
+}
+
+/* ---- Once more ---- */
+
+bool syscall_grace_over(struct thread *current)
+{
+    if (current->grace_ticket == 0)
+        current->grace_ticket = grace_request();
+    return grace_done(current->grace_ticket);
+}
+
+/* Memory that waits for the end of a grace period is charged for until then: a limit that is
+ * reached meanwhile may not be the caller's doing.
+ */
+static bool short_of_something(enum status status)
+{
+    return status == ERR_LIMIT || status == ERR_NO_MEMORY;
+}
+
+bool syscall_again(struct thread *current, enum status status)
+{
+    if (status == SYSCALL_RESTART || (short_of_something(status) && !syscall_grace_over(current))) {
+        arch_frame_syscall_restart(&current->frame);
+        return true;
+    }
+    current->grace_ticket = 0;
+    return false;
 }

@@ -1,5 +1,6 @@
 /* What entry code asks of the portable kernel. */
 #include <kernel/console.h>
+#include <kernel/grace.h>
 #include <kernel/ipi.h>
 #include <kernel/irq.h>
 #include <kernel/log.h>
@@ -46,6 +47,7 @@ void trap_timer(void)
 {
     struct cpu *cpu = cpu_self();
     cpu->interrupts++;
+    grace_interrupt();
     cpu->timer_programmed_ns = DEADLINE_NEVER;
     uint64_t now_ns = clock_now_ns();
     timer_queue_run(cpu, now_ns);
@@ -56,12 +58,14 @@ void trap_timer(void)
 void trap_ipi(void)
 {
     cpu_self()->interrupts++;
+    grace_interrupt();
     ipi_poll();
 }
 
 void trap_irq(unsigned line)
 {
     cpu_self()->interrupts++;
+    grace_interrupt();
     irq_dispatch(line);
 }
 

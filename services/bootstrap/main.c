@@ -1,5 +1,5 @@
 /* The first program. It finds the system image mapped read-only at a fixed address, says what the
- * image is, and ends. It holds the log capability and nothing else.
+ * image is, and ends.
  */
 #include <base/fmt.h>
 #include <base/string.h>
@@ -15,7 +15,7 @@ static void say(const char *text)
 {
     char line[LINE_MAX];
     (void)format_text(line, sizeof(line), "bootstrap: %s", text);
-    (void)log_write(HANDLE_LOG, line, strlen(line));
+    (void)log_write(HANDLE_SYSTEM, line, strlen(line));
 }
 
 /* A small text file of the image, its lines joined by spaces. */

@@ -138,6 +138,9 @@ void emit_handlers_h(FILE *to, const struct abi *abi)
         "/* Reads the current thread's registers, checks, calls the handler, writes the result.\n"
         " * NULL where there is no call of that number.\n */\n"
         "extern syscall_entry *const syscall_entries[SYSCALL_COUNT];\n");
+    put(to,
+        "\n/* After a call that failed: true if it is to be made once more, arguments and all. */\n"
+        "bool syscall_again(struct thread *current, enum status status);\n");
     if (has_handles(abi))
         put(to,
             "\n/* The object that the current thread's handle names, if it has that type "
@@ -242,8 +245,13 @@ static void put_unpack(FILE *to, const struct abi_call *call)
         "    return status_;\n}\n\nstatic void enter_%s(struct thread *current)\n{\n"
         "    uint64_t value_ = 0;\n"
         "    enum status status_ = unpack_%s(&current->frame, &value_);\n"
+        "%s"
         "    arch_frame_syscall_return(&current->frame, (uint64_t)status_, value_);\n}\n",
-        name, name);
+        name, name,
+        abi_call_cannot_fail(call)
+            ? ""
+            : "    if (LIKELY(status_ == OK))\n        current->grace_ticket = 0;\n"
+              "    else if (syscall_again(current, status_))\n        return;\n");
 }
 
 void emit_dispatch_c(FILE *to, const struct abi *abi)

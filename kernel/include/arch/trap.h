@@ -19,6 +19,11 @@ static inline uint64_t arch_frame_syscall_number(const struct trap_frame *frame)
 static inline uint64_t arch_frame_syscall_argument(const struct trap_frame *frame, unsigned index);
 static inline void arch_frame_syscall_return(struct trap_frame *frame, uint64_t status,
                                              uint64_t value);
+/* Go back to the system call instruction, with the arguments that are in the frame: before anything
+ * was returned. */
+static inline void arch_frame_syscall_restart(struct trap_frame *frame);
+static inline void arch_frame_syscall_set_argument(struct trap_frame *frame, unsigned index,
+                                                   uint64_t value);
 /* Registers as text through console_printf (user fault report). */
 void arch_frame_print(const struct trap_frame *frame);
 

@@ -55,6 +55,7 @@ struct cpu {
     uint32_t index;         /* [C] 0 is the boot CPU */
     uint64_t hardware_id;   /* [C] LAPIC id or MPIDR */
     uint32_t online;        /* [A] */
+    uint32_t grace_asked;   /* [A] a grace period waits for its next interrupt */
     uint32_t need_resched;  /* [A] look at the run queue before going back to user mode */
 
     struct run_queue queue;

@@ -30,14 +30,17 @@ enum capability_state {
 struct capability {
     struct object *object;     /* [C] counted */
     struct capability *parent; /* [O] NULL: a root */
-    struct list sibling;       /* [O] in parent->children or object->roots */
-    struct list children;      /* [O] */
-    struct list uses;          /* [O] what exists through it; the object's type fills and empties */
-    struct cspace *cspace;     /* [O] */
-    uint64_t handle;           /* [O] in that table */
-    uint64_t origin;           /* [O] whose table it came from (cspace.owner_id) */
-    uint64_t badge;            /* [C] 0: none */
-    uint32_t rights;           /* [C] */
+    union {
+        struct list sibling;     /* [O] in parent->children or object->roots */
+        struct grace_node grace; /* once it is removed */
+    };
+    struct list children;  /* [O] */
+    struct list uses;      /* [O] what exists through it; the object's type fills and empties */
+    struct cspace *cspace; /* [O] */
+    uint64_t handle;       /* [O] in that table */
+    uint64_t origin;       /* [O] whose table it came from (cspace.owner_id) */
+    uint64_t badge;        /* [C] 0: none */
+    uint32_t rights;       /* [C] */
     enum capability_state state; /* [O] */
 };
 
@@ -60,9 +63,9 @@ struct cspace {
     bool dying;            /* [S] */
 };
 
-/* What a lookup found; put `object` when done. */
+/* What a lookup found. */
 struct capability_ref {
-    struct object *object; /* counted */
+    struct object *object;
     uint32_t rights;
     uint64_t badge;
 };
@@ -90,7 +93,12 @@ enum status cspace_clear(struct cspace *cspace, struct work *work);
 /* The first capability, derived from none. ERR_INVALID: rights that the type does not have. */
 enum status cspace_create(struct cspace *cspace, struct object *object, uint32_t rights,
                           uint64_t *handle_out);
-/* The object that `handle` names, if it has that type and the capability all of `rights`. */
+/* The object that `handle` names, if it has that type (OBJECT_ANY: whichever) and the capability
+ * all of `rights`. No lock, and no reference counted: it may be used until this CPU leaves the
+ * kernel, though it may be ended meanwhile. */
+enum status cspace_borrow(const struct cspace *cspace, uint64_t handle, enum object_type type,
+                          uint32_t rights, struct capability_ref *ref_out);
+/* The same with a reference counted; put it when done. */
 enum status cspace_lookup(struct cspace *cspace, uint64_t handle, enum object_type type,
                           uint32_t rights, struct capability_ref *ref_out);
 /* Derive a capability. ERR_ACCESS also for rights that the source lacks, and for a badge on one

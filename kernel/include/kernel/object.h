@@ -6,7 +6,8 @@
  * An object ends in up to three steps, each of which its type may answer:
  *   detach   one capability goes: what exists through it (mappings, IPC in flight) goes with it
  *   retire   the last capability goes, or the budget that paid is destroyed
- *   destroy  the last reference is gone: the storage is freed
+ *   destroy  the last reference is gone, and so are those that were never counted (syscall_lookup):
+ *            the storage is freed, and the payer gets back what it was charged for it
  * The first two work in slices and may be called again after they were done.
  *
  * Locking:  [L] the object's lock   [P] the lock of the budget that paid   [A] atomic
@@ -17,11 +18,13 @@
 #include <base/list.h>
 #include <base/object_type.h>
 #include <base/status.h>
+#include <kernel/grace.h>
 #include <kernel/spinlock.h>
 
 struct budget;
 struct capability;
 struct object;
+struct object_info;
 
 /* How much may still be done before others must have their turn. Who finds nothing left says
  * ERR_WOULD_BLOCK, has left everything consistent, and goes on when it is called again. A step is
@@ -50,8 +53,10 @@ struct object_ops {
     enum status (*detach)(struct object *object, struct capability *capability, struct work *work);
     /* With no lock held, perhaps on several CPUs at once. */
     enum status (*retire)(struct object *object, enum object_end why, struct work *work);
-    /* With no lock held. Never NULL. */
+    /* With no lock held, after a grace period. Never NULL. */
     void (*destroy)(struct object *object);
+    /* What object_info tells of it besides the head; info->detail is zeroed. No lock held. */
+    void (*info)(struct object *object, struct object_info *info);
     uint32_t badge_rights; /* with these a badge may be minted; 0: the type knows no badges */
 };
 
@@ -68,6 +73,7 @@ struct object {
     uint64_t size_bytes;       /* [C] what the payer was charged for the object itself */
     struct list paid_node;     /* [P] in payer->paid */
     bool retired;              /* [P] its budget has done with it but for the references */
+    struct grace_node grace;   /* once there are no references */
 };
 
 /* Charge `size_bytes` to `payer` and begin with one reference, the caller's. If it fails, nothing

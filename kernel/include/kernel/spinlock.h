@@ -17,6 +17,7 @@
 enum lock_rank {
     RANK_OBJECT = 2,       /* the capabilities of one object */
     RANK_CSPACE = 4,       /* one table of capabilities; never two */
+    RANK_PROCESS = 8,      /* the threads of one process */
     RANK_VSPACE = 10,      /* struct vspace */
     RANK_BUDGET = 15,      /* what one budget pays for, and its watch; never two */
     RANK_TIMER = 20,       /* one per-CPU timer queue */
@@ -28,6 +29,7 @@ enum lock_rank {
     RANK_KMAP = 50,        /* the kernel's own address space */
     RANK_SLAB = 60,        /* one slab cache */
     RANK_FRAME = 70,       /* the buddy allocator */
+    RANK_GRACE = 72,       /* what waits to be freed */
     RANK_IRQ_LINES = 75,   /* the table of interrupt handlers */
     RANK_IRQ = 80,         /* interrupt controller registers */
     RANK_LOG = 90,         /* the log ring */

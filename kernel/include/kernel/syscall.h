@@ -4,7 +4,35 @@
  * A handler gets a private copy of its arguments, every word already checked for what its type in
  * the table says. It returns a status, or nothing where the table lists no error; a result goes
  * into *ret, and out only with OK.
+ *
+ * An object that was looked up is borrowed: it stays until this CPU leaves the kernel (grace.h),
+ * though its end may begin at any time. Whoever makes something that lasts looks under the object's
+ * lock, and counts a reference.
  */
 #pragma once
 
+#include <kernel/cspace.h>
 #include <syscall_handlers.h>
+
+/* What a handler returns instead of a status when it has used up its slice: the thread makes the
+ * call once more, after interrupts and other threads had their turn. The arguments are read again
+ * from its frame; a handler that has got somewhere may change them there.
+ */
+#define SYSCALL_RESTART ((enum status)255)
+
+static inline enum status syscall_sliced(enum status status)
+{
+    return status == ERR_WOULD_BLOCK ? SYSCALL_RESTART : status;
+}
+
+/* As syscall_lookup, with what the capability says. */
+enum status syscall_capability(uint64_t handle, enum object_type type, uint32_t rights,
+                               struct capability_ref *ref_out);
+
+/* True once a grace period has passed since the current thread's call asked first. While it says
+ * false, restart.
+ */
+bool syscall_grace_over(struct thread *current);
+
+/* A capability for a new object, with all rights, in the current process. Takes the reference. */
+enum status syscall_install(struct object *object_taken, uint64_t *handle_out);

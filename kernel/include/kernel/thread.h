@@ -31,6 +31,8 @@
 #include <kernel/vspace.h>
 #include <kernel/wait.h>
 
+struct process;
+
 enum thread_state {
     THREAD_NEW,
     THREAD_READY,
@@ -62,8 +64,11 @@ struct thread {
     struct trap_frame frame; /* [O] first and 16-aligned: hardware and assembly write here */
     struct arch_thread arch; /* [O] vector state, thread pointer */
 
-    struct object object;  /* object.payer: the budget, NULL for some tests' */
-    struct vspace *vspace; /* [C] */
+    struct object object;     /* object.payer: the budget, NULL for some tests' */
+    struct vspace *vspace;    /* [C] */
+    struct process *process;  /* [C] counted; NULL: a test's, which holds no capabilities */
+    struct list process_node; /* in process->threads, under its lock */
+    uint64_t grace_ticket; /* [O] what the system call that is made again waits for; 0: nothing */
     uint32_t presence;     /* [A] of enum thread_presence */
 
     struct cpu *cpu;          /* [Q] whose queue; changed with both queues locked */

@@ -4,12 +4,15 @@
 #pragma once
 
 #include <base/status.h>
+#include <kernel/process.h>
 #include <kernel/thread.h>
 #include <kernel/vspace.h>
 #include <test_guest.h>
 
 struct user_fixture {
-    struct vspace *vspace;
+    struct budget *budget;                     /* of its own, without limits */
+    struct process *process;                   /* what the threads run in */
+    struct vspace *vspace;                     /* the process's */
     struct frame *shared;                      /* the command blocks */
     struct test_guest_command *command;        /* TEST_GUEST_THREADS of them */
     struct thread *thread[TEST_GUEST_THREADS]; /* NULL: none */

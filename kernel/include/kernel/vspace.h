@@ -24,7 +24,6 @@ struct vspace {
     struct cpu_mask active;  /* [A] CPUs that may hold translations of it right now */
     uint64_t table_count;    /* [L] page tables, root included */
     uint64_t page_count;     /* [L] mapped 4 KiB pages (a 2 MiB page counts 512) */
-    bool log_allowed;        /* [C] may use the log capability */
     struct arch_vspace arch; /* the architecture's: ASID or PCID generations */
 };
 

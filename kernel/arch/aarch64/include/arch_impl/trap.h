@@ -58,3 +58,14 @@ static inline void arch_frame_syscall_return(struct trap_frame *frame, uint64_t 
     frame->x[0] = status;
     frame->x[1] = value;
 }
+
+static inline void arch_frame_syscall_restart(struct trap_frame *frame)
+{
+    frame->pc -= 4;
+}
+
+static inline void arch_frame_syscall_set_argument(struct trap_frame *frame, unsigned index,
+                                                   uint64_t value)
+{
+    frame->x[index] = value;
+}

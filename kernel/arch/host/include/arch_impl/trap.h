@@ -47,3 +47,14 @@ static inline void arch_frame_syscall_return(struct trap_frame *frame, uint64_t 
     frame->status = status;
     frame->value = value;
 }
+
+static inline void arch_frame_syscall_restart(struct trap_frame *frame)
+{
+    frame->ip -= 1;
+}
+
+static inline void arch_frame_syscall_set_argument(struct trap_frame *frame, unsigned index,
+                                                   uint64_t value)
+{
+    frame->argument[index] = value;
+}

@@ -87,3 +87,33 @@ static inline void arch_frame_syscall_return(struct trap_frame *frame, uint64_t 
     frame->rax = status;
     frame->rdx = value;
 }
+
+static inline void arch_frame_syscall_restart(struct trap_frame *frame)
+{
+    frame->rip -= 2; /* 0f 05 */
+}
+
+static inline void arch_frame_syscall_set_argument(struct trap_frame *frame, unsigned index,
+                                                   uint64_t value)
+{
+    switch (index) {
+    case 0:
+        frame->rdi = value;
+        break;
+    case 1:
+        frame->rsi = value;
+        break;
+    case 2:
+        frame->rdx = value;
+        break;
+    case 3:
+        frame->r10 = value;
+        break;
+    case 4:
+        frame->r8 = value;
+        break;
+    default:
+        frame->r9 = value;
+        break;
+    }
+}

@@ -1,0 +1,44 @@
+/* What object_info tells of an object. The head is the same for each type; `detail` is by type, and
+ * zero for those that are not listed.
+ */
+#pragma once
+
+#include <stdint.h>
+
+enum { OBJECT_INFO_ACCOUNTS = 3, OBJECT_INFO_DETAIL_WORDS = 24 };
+
+struct object_info_budget {
+    uint64_t used[OBJECT_INFO_ACCOUNTS]; /* memory in bytes, capabilities, threads */
+    uint64_t limit[OBJECT_INFO_ACCOUNTS];
+    uint64_t soft[OBJECT_INFO_ACCOUNTS];
+};
+
+struct object_info_process {
+    uint64_t thread_count; /* those that have ended and are still named somewhere included */
+    uint64_t capability_count;
+    uint64_t ending;
+};
+
+struct object_info {
+    uint64_t id;     /* never used again */
+    uint32_t type;   /* enum object_type */
+    uint32_t rights; /* of the capability that was asked through */
+    uint64_t badge;
+    uint64_t capability_count; /* that name it, everywhere */
+    uint64_t size_bytes;       /* what its budget paid for the object itself */
+    union {
+        uint64_t word[OBJECT_INFO_DETAIL_WORDS];
+        struct object_info_budget budget;
+        struct object_info_process process;
+    } detail;
+};
+
+/* One line of a table of capabilities (process_inspect). */
+struct handle_info {
+    uint64_t handle;
+    uint64_t object_id;
+    uint64_t badge;
+    uint64_t origin; /* id of the process whose table it came from */
+    uint32_t type;   /* enum object_type */
+    uint32_t rights;
+};

@@ -1,0 +1,46 @@
+/* A process: an address space and a table of capabilities. What its threads can do is what the
+ * table lists; the process has no identity that would mean anything to anybody.
+ *
+ * It ends when nobody holds a capability for it any more, when somebody destroys it, or when the
+ * budget that paid for it is destroyed; not with its last thread, so that its table can be looked
+ * at afterwards.
+ *
+ * Locking: [L] lock   [C] constant
+ */
+#pragma once
+
+#include <base/list.h>
+#include <kernel/cspace.h>
+#include <kernel/vspace.h>
+
+struct thread;
+
+struct process {
+    struct object object;  /* first; object.payer pays for table and page tables */
+    struct vspace *vspace; /* [C] counted */
+    struct cspace cspace;
+    struct spinlock lock;
+    struct list threads;   /* [L] of thread.process_node: those that are not freed */
+    uint32_t thread_count; /* [L] */
+    bool ending;           /* [L] takes no more threads */
+    bool cleared;          /* [L] table and address space are empty */
+};
+
+/* The caller gets the reference. ERR_NO_MEMORY, ERR_LIMIT, ERR_DEAD. */
+enum status process_create(struct budget *payer, struct process **process_out);
+/* End it: its threads, then its table, then its address space, in slices. ERR_WOULD_BLOCK also
+ * while a thread has not left its CPU. The caller holds a reference and no lock.
+ */
+enum status process_end(struct process *process, struct work *work);
+
+/* The thread runs in this process from its start on; it counts a reference. ERR_DEAD. */
+enum status process_add_thread(struct process *process, struct thread *thread);
+void process_remove_thread(struct thread *thread);
+
+static inline struct process *object_as_process(struct object *object)
+{
+    return CONTAINER_OF(object, struct process, object);
+}
+
+/* The process of the thread that runs on this CPU. */
+struct process *process_current(void);

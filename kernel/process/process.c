@@ -1,0 +1,153 @@
+/* Processes: how they begin and how they end. */
+#include <kernel/panic.h>
+#include <kernel/process.h>
+#include <kernel/slab.h>
+#include <kernel/thread.h>
+#include <object_info.h>
+
+static struct slab_cache process_cache = SLAB_CACHE_INIT("process", struct process);
+
+struct process *process_current(void)
+{
+    return cpu_self()->current->process;
+}
+
+/* ---- Threads ---- */
+
+enum status process_add_thread(struct process *process, struct thread *thread)
+{
+    spinlock_acquire(&process->lock);
+    enum status status = process->ending ? ERR_DEAD : OK;
+    if (status == OK) {
+        object_get(&process->object);
+        thread->process = process;
+        list_push_back(&process->threads, &thread->process_node);
+        process->thread_count++;
+    }
+    spinlock_release(&process->lock);
+    return status;
+}
+
+void process_remove_thread(struct thread *thread)
+{
+    struct process *process = thread->process;
+
+    if (process == NULL)
+        return;
+    spinlock_acquire(&process->lock);
+    list_remove(&thread->process_node);
+    process->thread_count--;
+    spinlock_release(&process->lock);
+    object_put(&process->object);
+}
+
+/* Dead ones are left to who still holds them. New ones go to the end of the list, so it goes round
+ * until one pass has found all of them dead.
+ */
+static enum status kill_threads(struct process *process, struct work *work)
+{
+    enum status status = OK;
+
+    spinlock_acquire(&process->lock);
+    process->ending = true;
+    LIST_FOR_EACH(node, &process->threads)
+    {
+        struct thread *thread = CONTAINER_OF(node, struct thread, process_node);
+        if (thread_is_dead(thread))
+            continue;
+        status = ERR_WOULD_BLOCK;
+        if (work->left == 0)
+            break;
+        thread_kill(thread);
+        work_spend(work);
+    }
+    spinlock_release(&process->lock);
+    return status;
+}
+
+/* ---- The end ---- */
+
+enum status process_end(struct process *process, struct work *work)
+{
+    enum status status = kill_threads(process, work);
+
+    if (status == OK && !READ_ONCE(process->cleared))
+        status = cspace_clear(&process->cspace, work);
+    if (status != OK)
+        return status;
+    status = vspace_unmap(process->vspace, uaddr(USER_START), USER_END - USER_START);
+    if (status == OK)
+        WRITE_ONCE(process->cleared, true);
+    return status;
+}
+
+static enum status retire(struct object *object, enum object_end why, struct work *work)
+{
+    (void)why;
+    return process_end(object_as_process(object), work);
+}
+
+static void destroy(struct object *object)
+{
+    struct process *process = object_as_process(object);
+
+    ASSERT(process->thread_count == 0 && process->cleared);
+    vspace_put(process->vspace);
+    slab_free(&process_cache, process);
+}
+
+static void info(struct object *object, struct object_info *info)
+{
+    struct process *process = object_as_process(object);
+
+    spinlock_acquire(&process->lock);
+    info->detail.process.thread_count = process->thread_count;
+    info->detail.process.ending = process->ending;
+    spinlock_release(&process->lock);
+    spinlock_acquire(&process->cspace.lock);
+    info->detail.process.capability_count = process->cspace.used_count;
+    spinlock_release(&process->cspace.lock);
+}
+
+static const struct object_ops process_ops = { .retire = retire, .destroy = destroy, .info = info };
+
+/* ---- The beginning ---- */
+
+/* object_init comes last, since from then on the budget's death may reach the process. */
+static enum status build(struct process *process, struct budget *payer)
+{
+    spinlock_init(&process->lock, RANK_PROCESS);
+    list_init(&process->threads);
+    enum status status = vspace_create(&process->vspace);
+    if (status != OK)
+        return status;
+    status = cspace_init(&process->cspace, payer, 0);
+    if (status != OK) {
+        vspace_put(process->vspace);
+        return status;
+    }
+    status =
+        object_init(&process->object, OBJECT_PROCESS, &process_ops, payer, sizeof(struct process));
+    if (status == OK) {
+        process->cspace.owner_id = process->object.id;
+        return OK;
+    }
+    while (cspace_clear(&process->cspace, &(struct work){ WORK_SLICE }) != OK)
+        ;
+    vspace_put(process->vspace);
+    return status;
+}
+
+enum status process_create(struct budget *payer, struct process **process_out)
+{
+    struct process *process = slab_alloc(&process_cache);
+
+    if (process == NULL)
+        return ERR_NO_MEMORY;
+    enum status status = build(process, payer);
+    if (status == OK)
+        *process_out = process;
+    else
+        slab_free(&process_cache, process);
+    return status;
+}

@@ -1,0 +1,123 @@
+/* Capabilities: close, copy, revoke, look at. */
+#include <base/string.h>
+#include <kernel/process.h>
+#include <kernel/syscall.h>
+#include <kernel/thread.h>
+#include <kernel/uaccess.h>
+#include <object_info.h>
+
+enum { INSPECT_MAX = 16 };
+
+static enum status own_table(struct cspace **cspace_out)
+{
+    struct process *process = process_current();
+
+    if (process == NULL)
+        return ERR_NOT_FOUND;
+    *cspace_out = &process->cspace;
+    return OK;
+}
+
+enum status sys_handle_close(const struct sys_handle_close_args *args)
+{
+    struct cspace *cspace;
+    struct work work = { WORK_SLICE };
+    enum status status = own_table(&cspace);
+
+    if (status == OK)
+        status = cspace_close(cspace, args->handle, &work);
+    return syscall_sliced(status);
+}
+
+/* The table to copy into. */
+static enum status table_of(uint64_t into, struct cspace **cspace_out)
+{
+    struct object *object;
+
+    if (into == HANDLE_NONE)
+        return own_table(cspace_out);
+    enum status status = syscall_lookup(into, OBJECT_PROCESS, RIGHT_PROCESS_GRANT_INTO, &object);
+    if (status == OK)
+        *cspace_out = &object_as_process(object)->cspace;
+    return status;
+}
+
+enum status sys_handle_copy(const struct sys_handle_copy_args *args,
+                            struct sys_handle_copy_ret *ret)
+{
+    struct cspace *from;
+    struct cspace *to;
+    enum status status = own_table(&from);
+
+    if (status == OK)
+        status = table_of(args->into, &to);
+    if (status != OK)
+        return status;
+    return cspace_copy(from, args->handle, &(struct capability_mint){ args->rights, args->badge },
+                       to, &ret->copy);
+}
+
+enum status sys_handle_revoke(const struct sys_handle_revoke_args *args)
+{
+    struct cspace *cspace;
+    struct work work = { WORK_SLICE };
+    enum status status = own_table(&cspace);
+
+    if (status == OK)
+        status = cspace_revoke(cspace, args->handle, &work);
+    if (status == ERR_WOULD_BLOCK)
+        return SYSCALL_RESTART;
+    /* A call on another CPU may have looked up what is gone now; it ends before this one does. */
+    if (status == OK && !syscall_grace_over(cpu_self()->current))
+        return SYSCALL_RESTART;
+    return status;
+}
+
+static void entry_fill(const struct capability_info *info, struct handle_info *entry)
+{
+    entry->handle = info->handle;
+    entry->object_id = info->object_id;
+    entry->badge = info->badge;
+    entry->origin = info->origin;
+    entry->type = info->type;
+    entry->rights = info->rights;
+}
+
+enum status sys_process_inspect(const struct sys_process_inspect_args *args,
+                                struct sys_process_inspect_ret *ret)
+{
+    struct capability_info info[INSPECT_MAX];
+    struct handle_info entry[INSPECT_MAX] = { 0 };
+    uint32_t cursor = args->cursor;
+
+    if (args->count == 0 || args->count > INSPECT_MAX)
+        return ERR_RANGE;
+    size_t found =
+        cspace_inspect(&object_as_process(args->process)->cspace, &cursor, info, args->count);
+    for (size_t i = 0; i < found; i++)
+        entry_fill(&info[i], &entry[i]);
+    ret->next = cursor;
+    return copy_to_user(args->entries, entry, args->count * sizeof(entry[0]));
+}
+
+enum status sys_object_info(const struct sys_object_info_args *args)
+{
+    struct capability_ref ref;
+    struct object_info info;
+
+    if (args->size_bytes > sizeof(info))
+        return ERR_RANGE;
+    enum status status = syscall_capability(args->handle, OBJECT_ANY, RIGHT_ANY_INSPECT, &ref);
+    if (status != OK)
+        return status;
+    memset(&info, 0, sizeof(info));
+    info.id = ref.object->id;
+    info.type = ref.object->type;
+    info.rights = ref.rights;
+    info.badge = ref.badge;
+    info.capability_count = READ_ONCE(ref.object->capability_count);
+    info.size_bytes = ref.object->size_bytes;
+    if (ref.object->ops->info != NULL)
+        ref.object->ops->info(ref.object, &info);
+    return copy_to_user(args->info, &info, args->size_bytes);
+}

@@ -1,0 +1,119 @@
+/* Objects that need nothing but a budget, and the end of those that can be ended. */
+#include <kernel/process.h>
+#include <kernel/syscall.h>
+#include <kernel/thread.h>
+
+/* ---- Creation ---- */
+
+static enum status create_process(struct budget *budget, struct object **object_out)
+{
+    struct process *process;
+    enum status status = process_create(budget, &process);
+
+    if (status == OK)
+        *object_out = &process->object;
+    return status;
+}
+
+static enum status create_budget(struct budget *budget, struct object **object_out)
+{
+    struct budget *child;
+    enum status status = budget_create(budget, &child);
+
+    if (status == OK)
+        *object_out = &child->object;
+    return status;
+}
+
+static const struct creator {
+    enum status (*create)(struct budget *budget, struct object **object_out);
+    uint32_t right; /* to the budget */
+} creators[OBJECT_TYPE_COUNT] = {
+    [OBJECT_PROCESS] = { create_process, RIGHT_BUDGET_CHARGE },
+    [OBJECT_BUDGET] = { create_budget, RIGHT_BUDGET_SPLIT },
+};
+
+enum status syscall_install(struct object *object_taken, uint64_t *handle_out)
+{
+    uint32_t rights = object_type_rights(object_taken->type);
+    enum status status =
+        cspace_create(&process_current()->cspace, object_taken, rights, handle_out);
+
+    if (status != OK && object_taken->ops->retire != NULL) {
+        /* Nobody has seen it: there is little to let go of. */
+        struct work work = { UINT32_MAX };
+        (void)object_taken->ops->retire(object_taken, OBJECT_ORPHANED, &work);
+    }
+    object_put(object_taken);
+    return status;
+}
+
+enum status sys_object_create(const struct sys_object_create_args *args,
+                              struct sys_object_create_ret *ret)
+{
+    const struct creator *creator = &creators[args->type];
+    struct object *budget;
+    struct object *object;
+
+    if (creator->create == NULL)
+        return ERR_INVALID;
+    enum status status = syscall_lookup(args->budget, OBJECT_BUDGET, creator->right, &budget);
+    if (status == OK)
+        status = creator->create(object_as_budget(budget), &object);
+    return status == OK ? syscall_install(object, &ret->object) : status;
+}
+
+/* ---- Destruction ---- */
+
+/* Its own end nobody can wait for. */
+static bool pays_for(const struct budget *budget, const struct budget *payer)
+{
+    while (payer != NULL && payer != budget)
+        payer = payer->object.payer;
+    return payer == budget;
+}
+
+static enum status destroy_process(struct object *object, struct work *work)
+{
+    if (object_as_process(object) == process_current())
+        return ERR_STATE;
+    return process_end(object_as_process(object), work);
+}
+
+static enum status destroy_budget(struct object *object, struct work *work)
+{
+    if (pays_for(object_as_budget(object), process_current()->object.payer))
+        return ERR_STATE;
+    enum status status = budget_destroy(object_as_budget(object), work);
+    /* Storage is paid for until its grace period is over. */
+    if (status == ERR_WOULD_BLOCK && syscall_grace_over(cpu_self()->current))
+        cpu_self()->current->grace_ticket = 0;
+    return status;
+}
+
+static enum status destroy(struct object *object)
+{
+    struct work work = { WORK_SLICE };
+    enum status status = object->type == OBJECT_PROCESS ? destroy_process(object, &work)
+                                                        : destroy_budget(object, &work);
+
+    return syscall_sliced(status);
+}
+
+enum status sys_object_destroy(const struct sys_object_destroy_args *args)
+{
+    static const uint32_t right[OBJECT_TYPE_COUNT] = {
+        [OBJECT_PROCESS] = RIGHT_PROCESS_DESTROY,
+        [OBJECT_BUDGET] = RIGHT_BUDGET_DESTROY,
+    };
+    struct capability_ref ref;
+    enum status status = syscall_capability(args->object, OBJECT_ANY, 0, &ref);
+
+    if (status != OK)
+        return status;
+    if (right[ref.object->type] == 0)
+        return ERR_INVALID;
+    if ((right[ref.object->type] & ~ref.rights) != 0)
+        return ERR_ACCESS;
+    return destroy(ref.object);
+}

@@ -1,4 +1,5 @@
 /* The fixture behind every test that needs user threads (see kernel/user_fixture.h). */
+#include <base/string.h>
 #include <kernel/coroutine.h>
 #include <kernel/flat.h>
 #include <kernel/frame.h>
@@ -208,4 +209,47 @@ bool user_wait_count(struct user_fixture *fixture, unsigned index, uint64_t at_l
 void user_let_run_ns(uint64_t duration_ns)
 {
     (void)coroutine_wait(never, NULL, clock_now_ns() + duration_ns);
+}
+
+/* ---- System calls ---- */
+
+enum status user_call_words(struct user_fixture *fixture, uint64_t number, uint64_t *value_out,
+                            const uint64_t words[6])
+{
+    unsigned last = TEST_GUEST_THREADS - 1;
+    struct test_guest_command *command = &fixture->command[last];
+
+    if (!user_prepare(fixture, last, GUEST_SYSCALL))
+        return ERR_NO_MEMORY;
+    command->in[0] = number;
+    memcpy(&command->in[1], words, 6 * sizeof(words[0]));
+    command->out[0] = UINT32_MAX;
+    user_start(fixture, last);
+    if (!user_wait_dead(fixture, last))
+        return ERR_TIMED_OUT;
+    EXPECT_EQ(command->finished, 1);
+    if (value_out != NULL)
+        *value_out = command->out[1];
+    return (enum status)command->out[0];
+}
+
+void *user_map_arena(struct user_fixture *fixture)
+{
+    struct frame *frame;
+
+    if (frame_alloc(0, FRAME_ZERO, &frame) != OK)
+        return NULL;
+    void *page = frame_kernel(frame);
+    enum status status =
+        vspace_map(fixture->vspace, uaddr(TEST_GUEST_ARENA_AT), frame, 1, PERM_READ | PERM_WRITE);
+    frame_put(frame);
+    return status == OK ? page : NULL;
+}
+
+uint64_t user_give(struct user_fixture *fixture, struct object *object, uint32_t rights)
+{
+    uint64_t handle = 0;
+
+    EXPECT_EQ(cspace_create(&fixture->process->cspace, object, rights, &handle), OK);
+    return handle;
 }

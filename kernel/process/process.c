@@ -69,22 +69,22 @@ static enum status kill_threads(struct process *process, struct work *work)
 
 enum status process_end(struct process *process, struct work *work)
 {
+    if (!__atomic_load_n(&process->built, __ATOMIC_ACQUIRE))
+        return ERR_WOULD_BLOCK;
     enum status status = kill_threads(process, work);
-
-    if (status == OK && !READ_ONCE(process->cleared))
-        status = cspace_clear(&process->cspace, work);
-    if (status != OK)
+    if (status != OK || READ_ONCE(process->cleared))
         return status;
-    status = vspace_unmap(process->vspace, uaddr(USER_START), USER_END - USER_START);
+    status = cspace_clear(&process->cspace, work);
     if (status == OK)
-        WRITE_ONCE(process->cleared, true);
+        status = vspace_unmap(process->vspace, uaddr(USER_START), USER_END - USER_START);
+    if (status == OK && !__atomic_exchange_n(&process->cleared, true, __ATOMIC_ACQ_REL))
+        object_put(&process->object); /* its own */
     return status;
 }
 
 static enum status retire(struct object *object, enum object_end why, struct work *work)
 {
-    (void)why;
-    return process_end(object_as_process(object), work);
+    return why == OBJECT_DESTROYED ? process_end(object_as_process(object), work) : OK;
 }
 
 static void destroy(struct object *object)
@@ -130,6 +130,8 @@ static enum status build(struct process *process, struct budget *payer)
         object_init(&process->object, OBJECT_PROCESS, &process_ops, payer, sizeof(struct process));
     if (status == OK) {
         process->cspace.owner_id = process->object.id;
+        object_get(&process->object); /* its own, until it has ended */
+        __atomic_store_n(&process->built, true, __ATOMIC_RELEASE);
         return OK;
     }
     while (cspace_clear(&process->cspace, &(struct work){ WORK_SLICE }) != OK)

@@ -42,7 +42,7 @@ enum status syscall_install(struct object *object_taken, uint64_t *handle_out)
     if (status != OK && object_taken->ops->retire != NULL) {
         /* Nobody has seen it: there is little to let go of. */
         struct work work = { UINT32_MAX };
-        (void)object_taken->ops->retire(object_taken, OBJECT_ORPHANED, &work);
+        (void)object_taken->ops->retire(object_taken, OBJECT_DESTROYED, &work);
     }
     object_put(object_taken);
     return status;

@@ -1,11 +1,12 @@
 /* A process: an address space and a table of capabilities. What its threads can do is what the
  * table lists; the process has no identity that would mean anything to anybody.
  *
- * It ends when nobody holds a capability for it any more, when somebody destroys it, or when the
- * budget that paid for it is destroyed; not with its last thread, so that its table can be looked
- * at afterwards.
+ * It ends when somebody destroys it, or when the budget that paid for it is destroyed: not with its
+ * last thread, so that its table can be looked at afterwards, and not with the last capability for
+ * it. (A table may hold the last capability for another process, and so on: ending those from there
+ * would have no bound.)
  *
- * Locking: [L] lock   [C] constant
+ * Locking: [L] lock   [A] atomic   [C] constant
  */
 #pragma once
 
@@ -23,7 +24,8 @@ struct process {
     struct list threads;   /* [L] of thread.process_node: those that are not freed */
     uint32_t thread_count; /* [L] */
     bool ending;           /* [L] takes no more threads */
-    bool cleared;          /* [L] table and address space are empty */
+    bool built;            /* [A] its end may begin */
+    bool cleared;          /* [A] table and address space are empty */
 };
 
 /* The caller gets the reference. ERR_NO_MEMORY, ERR_LIMIT, ERR_DEAD. */

@@ -41,6 +41,20 @@ bool user_wait_count(struct user_fixture *fixture, unsigned index, uint64_t at_l
 /* Let the machine run for a while. */
 void user_let_run_ns(uint64_t duration_ns);
 
+/* A thread makes one system call and ends; the status, and the value if that is asked for. It runs
+ * in the last place. Arguments that are not given are 0.
+ */
+#define user_call(fixture, number, value_out, ...)                                                 \
+    user_call_words(fixture, number, value_out, (const uint64_t[6]){ __VA_ARGS__ })
+enum status user_call_words(struct user_fixture *fixture, uint64_t number, uint64_t *value_out,
+                            const uint64_t words[6]);
+/* A page that user mode reads and writes at TEST_GUEST_ARENA_AT, as the kernel sees it; NULL if
+ * there is no memory. It goes with the fixture.
+ */
+void *user_map_arena(struct user_fixture *fixture);
+/* A capability for `object` in the process's table; 0 and a failed test if that cannot be. */
+uint64_t user_give(struct user_fixture *fixture, struct object *object, uint32_t rights);
+
 static inline uint64_t user_count(const struct user_fixture *fixture, unsigned index)
 {
     return READ_ONCE(fixture->command[index].count);

@@ -160,6 +160,7 @@ enum status vspace_create(struct vspace **vspace_out)
     tree_init(&vspace->ranges);
     vspace->references = 1;
     vspace->root = paddr_of_direct(root);
+    vspace->end = USER_END;
     vspace->table_count = 1;
     arch_vspace_init(vspace);
     *vspace_out = vspace;
@@ -191,21 +192,25 @@ void vspace_put(struct vspace *vspace_taken)
     vspace_leave(vspace);
     ipi_call(&vspace->active, vspace_leave, vspace);
     arch_vspace_fini(vspace);
+    struct vspace *upper = vspace->upper;
     spinlock_acquire(&vspace->lock);
+    vspace_roots_release(vspace);
     vspace_tables_clear(vspace);
     ranges_remove(vspace, 0, USER_END);
     ASSERT(vspace->page_count == 0 && vspace->table_count == 1);
     spinlock_release(&vspace->lock);
     ptable_destroy(paddr_to_kernel(vspace->root));
     slab_free(&vspace_cache, vspace);
+    if (upper != NULL)
+        vspace_put(upper);
 }
 
 /* ---- Operations ---- */
 
-static bool area_ok(uaddr_t at, uint64_t size_bytes)
+static bool area_ok(const struct vspace *vspace, uaddr_t at, uint64_t size_bytes)
 {
     return size_bytes != 0 && IS_ALIGNED(at.raw | size_bytes, (uint64_t)PAGE_SIZE) &&
-           uaddr_range_ok(at, size_bytes);
+           uaddr_range_ok(at, size_bytes) && at.raw + size_bytes <= vspace->end;
 }
 
 /* Rights as the hardware can give them: whoever may write or execute may read. ERR_RANGE for W and
@@ -244,7 +249,7 @@ static enum status map(struct vspace *vspace, size_t count, struct frame *first,
                        const struct vspace_source *source)
 {
     if (count > USER_END >> PAGE_SHIFT || !IS_ALIGNED(source->pa, (uint64_t)PAGE_SIZE) ||
-        !area_ok(uaddr(source->start), (uint64_t)count << PAGE_SHIFT))
+        !area_ok(vspace, uaddr(source->start), (uint64_t)count << PAGE_SHIFT))
         return ERR_RANGE;
     spinlock_acquire(&vspace->lock);
     enum status status =
@@ -285,7 +290,7 @@ enum status vspace_reserve(struct vspace *vspace, uaddr_t at, uint64_t size_byte
 
     if (status != OK)
         return status;
-    if (!area_ok(at, size_bytes))
+    if (!area_ok(vspace, at, size_bytes))
         return ERR_RANGE;
     struct vspace_range *range = slab_alloc(&range_cache);
     if (range == NULL)
@@ -311,7 +316,7 @@ enum status vspace_unmap(struct vspace *vspace, uaddr_t at, uint64_t size_bytes)
     struct spare spare;
     uint64_t end = at.raw + size_bytes;
 
-    if (!area_ok(at, size_bytes))
+    if (!area_ok(vspace, at, size_bytes))
         return ERR_RANGE;
     spinlock_acquire(&vspace->lock);
     enum status status = spare_prepare(vspace, &spare, at.raw, end);
@@ -366,7 +371,7 @@ enum status vspace_protect(struct vspace *vspace, uaddr_t at, uint64_t size_byte
 
     if (status != OK)
         return status;
-    if (!area_ok(at, size_bytes))
+    if (!area_ok(vspace, at, size_bytes))
         return ERR_RANGE;
     spinlock_acquire(&vspace->lock);
     status = protect_locked(vspace, at.raw, at.raw + size_bytes, perm & RIGHTS);
@@ -405,7 +410,7 @@ static enum status fault_locked(struct vspace *vspace, uint64_t at, unsigned acc
 
 enum status vspace_fault(struct vspace *vspace, uaddr_t at, unsigned access)
 {
-    if (!uaddr_range_ok(at, 1))
+    if (!uaddr_range_ok(at, 1) || at.raw >= vspace->end)
         return ERR_FAULT;
     spinlock_acquire(&vspace->lock);
     enum status status = fault_locked(vspace, ALIGN_DOWN(at.raw, (uint64_t)PAGE_SIZE), access);

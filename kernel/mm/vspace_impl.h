@@ -71,5 +71,11 @@ void vspace_tables_split(struct vspace *vspace, uint64_t at, struct pte *table_t
 /* One zeroed page where vspace_tables_find found none. All or nothing. */
 enum status vspace_tables_fill(struct vspace *vspace, uint64_t at, struct vspace_leaf gap,
                                unsigned perm) REQUIRES(vspace->lock);
+/* Top-level entries for [at, end) changed: the second root follows (vspace_guest.c). Before the
+ * flush that the change needs.
+ */
+void vspace_roots_follow(struct vspace *vspace, uint64_t at, uint64_t end) REQUIRES(vspace->lock);
+/* The address space is dead: what vspace_tables_clear must not find in its root. */
+void vspace_roots_release(struct vspace *vspace) REQUIRES(vspace->lock);
 /* The address space is dead: release everything but the root. */
 void vspace_tables_clear(struct vspace *vspace) REQUIRES(vspace->lock);

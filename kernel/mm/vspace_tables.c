@@ -93,7 +93,10 @@ static enum status prepare(struct vspace *vspace, struct pte *table, unsigned le
 enum status vspace_tables_prepare(struct vspace *vspace, uint64_t at, uint64_t end,
                                   const struct vspace_source *source)
 {
-    return prepare(vspace, root_of(vspace), PT_LEVELS - 1, at, end, source);
+    enum status status = prepare(vspace, root_of(vspace), PT_LEVELS - 1, at, end, source);
+
+    vspace_roots_follow(vspace, at, end);
+    return status;
 }
 
 /* Leaves of one permission differ by the address alone, which every architecture keeps in place. */
@@ -344,6 +347,7 @@ void vspace_tables_remove(struct vspace *vspace, uint64_t at, uint64_t end, bool
     retire(&removal, root_of(vspace), PT_LEVELS - 1, at, end);
     if (!removal.flush_needed)
         return;
+    vspace_roots_follow(vspace, at, end);
     arch_tlb_flush_user(vspace, uaddr(at), (size_t)((end - at) >> PAGE_SHIFT),
                         removal.tables_retired);
     sweep(vspace, &release, root_of(vspace), PT_LEVELS - 1, at, end);
@@ -546,6 +550,7 @@ enum status vspace_tables_fill(struct vspace *vspace, uint64_t at, struct vspace
     pte_write(&parent[pt_index(at, 0)], pte_leaf(frame_paddr(frame), perm, 0));
     ++*ptable_live(parent);
     vspace->page_count++;
+    vspace_roots_follow(vspace, at, at + PAGE_SIZE);
     arch_pte_publish();
     return OK;
 }

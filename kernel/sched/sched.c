@@ -11,6 +11,7 @@
 #include <arch/mmu.h>
 #include <arch/timer.h>
 #include <kernel/coroutine.h>
+#include <kernel/guest.h>
 #include <kernel/ipi.h>
 #include <kernel/panic.h>
 #include <kernel/sched.h>
@@ -427,6 +428,18 @@ enum status thread_resume(struct thread *thread)
     return OK;
 }
 
+bool sched_off_cpu(struct thread *thread, void (*action)(struct thread *thread))
+{
+    struct cpu *cpu = lock_thread(thread);
+    bool off = thread->state != THREAD_RUNNING && !is_on_cpu(thread);
+    if (!off)
+        ipi_reschedule(cpu);
+    else if (action != NULL)
+        action(thread);
+    unlock(cpu);
+    return off;
+}
+
 bool thread_is_dead(const struct thread *thread)
 {
     return __atomic_load_n(&thread->presence, __ATOMIC_ACQUIRE) == THREAD_OVER;
@@ -661,8 +674,9 @@ static struct thread *begin(struct cpu *cpu, struct thread *next, uint64_t now_n
     cpu->slice_end_ns = peers ? now_ns + next->slice_left_ns : DEADLINE_NEVER;
     if (UNLIKELY(queue->ready_count != 0))
         nudge_for_waiting(cpu);
-    if (cpu->vspace != next->vspace)
-        arch_vspace_activate(next->vspace);
+    if (UNLIKELY(__atomic_load_n(&next->guest.pending, __ATOMIC_ACQUIRE) != 0))
+        guest_attend(next);
+    thread_load_space(cpu, next);
     timer_program(cpu);
     return next;
 }

@@ -1,6 +1,7 @@
 /* Threads: creation, lifetime, enumeration. Their scheduling state is sched.c's. */
 #include <arch/context.h>
 #include <arch/trap.h>
+#include <kernel/guest.h>
 #include <kernel/panic.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
@@ -29,6 +30,7 @@ static void destroy_storage(struct object *object)
     all_count--;
     spinlock_release(&all_lock);
     process_remove_thread(thread);
+    guest_thread_fini(thread);
     arch_thread_fini(thread);
     vspace_put(thread->vspace);
     if (object->payer != NULL)
@@ -82,6 +84,7 @@ enum status thread_create(struct vspace *vspace, struct budget *payer, uaddr_t i
     thread->vspace = vspace;
     thread->cpu = cpu_self();
     list_init(&thread->run_node);
+    list_init(&thread->guest.node);
     thread->state = THREAD_NEW;
     thread->priority = PRIORITY_DEFAULT;
     thread->affinity = cpu_mask_all();

@@ -1,6 +1,7 @@
 /* What entry code asks of the portable kernel. */
 #include <kernel/console.h>
 #include <kernel/grace.h>
+#include <kernel/guest.h>
 #include <kernel/ipi.h>
 #include <kernel/irq.h>
 #include <kernel/log.h>
@@ -31,16 +32,23 @@ static const char *access_name(unsigned access)
 
 void trap_user_page_fault(struct thread *current, uint64_t address, unsigned access)
 {
-    enum status status = vspace_fault(current->vspace, uaddr(address), access);
-    if (UNLIKELY(status == ERR_NO_MEMORY))
+    /* What its CPU has loaded: a split guest's root has nothing beyond its end. */
+    struct vspace *vspace = thread_space(current);
+    enum status status = ERR_FAULT;
+    if (LIKELY(!cpu_self()->inside || address < vspace->end))
+        status = vspace_fault(vspace_of(vspace, address), uaddr(address), access);
+    if (LIKELY(status == OK) || guest_exception(current, address, access, status))
+        return;
+    if (status == ERR_NO_MEMORY)
         kill_for_fault(current, "out of memory", address);
-    else if (UNLIKELY(status != OK))
+    else
         kill_for_fault(current, access_name(access), address);
 }
 
 void trap_user_exception(struct thread *current, const char *name, uint64_t address)
 {
-    kill_for_fault(current, name, address);
+    if (!guest_exception(current, address, 0, ERR_FAULT))
+        kill_for_fault(current, name, address);
 }
 
 void trap_timer(void)

@@ -1,4 +1,5 @@
 /* Offsets for assembly. Compiled to text, never linked. */
+#include <guest.h>
 #include <kernel/cpu.h>
 #include <kernel/thread.h>
 #include <limine.h>
@@ -10,6 +11,15 @@ static_assert(offsetof(struct thread, frame) == 0, "a thread's address is its fr
 static_assert(sizeof(struct trap_frame) % 16 == 0, "user mode enters with SP_EL1 at the frame");
 static_assert(sizeof(struct kernel_registers) % 16 == 0, "SP stays aligned");
 static_assert(offsetof(struct cpu, arch) == 0, "assembly reaches arch_cpu through the CPU");
+
+static_assert(offsetof(struct guest_state, registers) == 0 &&
+                  offsetof(struct guest_registers, x) == offsetof(struct trap_frame, x) &&
+                  offsetof(struct guest_registers, sp) == offsetof(struct trap_frame, sp) &&
+                  offsetof(struct guest_registers, pc) == offsetof(struct trap_frame, pc) &&
+                  offsetof(struct guest_registers, pstate) == offsetof(struct trap_frame, pstate),
+              "one set of offsets for both");
+static_assert(PSTATE_USER == 0, "a zero register goes into SPSR_EL1");
+static_assert(offsetof(struct arch_guest, sp) == offsetof(struct arch_guest, pc) + 8, "a pair");
 
 void asm_offsets(void)
 {
@@ -27,5 +37,12 @@ void asm_offsets(void)
     DEFINE(FAULT_ROOM, KERNEL_FAULT_ROOM);
     DEFINE(OVERFLOW_SIZE, OVERFLOW_STACK_SIZE);
     DEFINE(VECTOR_FPCR, offsetof(struct vector_state, fpcr));
+    DEFINE(THREAD_INSIDE, offsetof(struct thread, guest.inside));
+    DEFINE(THREAD_GUEST_STATE, offsetof(struct thread, guest.state));
+    DEFINE(THREAD_SANDBOX_PC, offsetof(struct thread, guest.arch.pc));
+    DEFINE(GUEST_REASON_SYSCALL, GUEST_REASON_SYSCALL);
+    DEFINE(GUEST_REPLIES, GUEST_REPLIES);
+    DEFINE(STATE_REPLY_SET, offsetof(struct guest_state, reply_set));
+    DEFINE(STATE_REPLY, offsetof(struct guest_state, reply));
     DEFINE(SMP_INFO_ARGUMENT, offsetof(struct limine_smp_info, extra_argument));
 }

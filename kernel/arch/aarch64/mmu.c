@@ -14,6 +14,7 @@
 
 #include <arch/mmu.h>
 #include <arch/pte.h>
+#include <guest.h>
 #include <kernel/boot_info.h>
 #include <kernel/ipi.h>
 #include <kernel/vspace.h>
@@ -160,6 +161,11 @@ void arch_vspace_init(struct vspace *vspace)
     vspace->arch.asid_word = 0;
 }
 
+void arch_vspace_init_guest(struct vspace *vspace)
+{
+    vspace->arch.inside_word = 0;
+}
+
 /* With ASID 0, which no address space has: what the CPU knows of the tables of the one that it
  * leaves, upper-level entries above all, it cannot use to walk them when they are freed.
  */
@@ -168,12 +174,11 @@ static void load_empty(void)
     set_user_root(mmu_tables.empty_root);
 }
 
-static void load_root(struct cpu *cpu, struct vspace *vspace)
+static void load_root(struct cpu *cpu, paddr_t root, uint64_t *word)
 {
-    struct arch_vspace *arch = &vspace->arch;
-    if (UNLIKELY(!asid_try_activate(&asids, cpu->index, &arch->asid_word))) {
+    if (UNLIKELY(!asid_try_activate(&asids, cpu->index, word))) {
         spinlock_acquire(&asid_lock);
-        bool flush = asid_activate_locked(&asids, cpu->index, &arch->asid_word);
+        bool flush = asid_activate_locked(&asids, cpu->index, word);
         spinlock_release(&asid_lock);
         if (flush)
             flush_local();
@@ -181,7 +186,24 @@ static void load_root(struct cpu *cpu, struct vspace *vspace)
     /* Pairs with the DSB of arch_tlb_flush_user: it sees the ASID, or our walks see the new
      * entries. */
     DSB(ish);
-    set_user_root(vspace->root.raw | (uint64_t)asid_of(arch->asid_word) << 48);
+    set_user_root(root.raw | (uint64_t)asid_of(*word) << 48);
+}
+
+static void enter(struct cpu *cpu, struct vspace *vspace)
+{
+    cpu_mask_set(&vspace->active, cpu->index);
+    if (vspace->upper != NULL)
+        cpu_mask_set(&vspace->upper->active, cpu->index);
+}
+
+/* `next` is loaded now: what it shares with the old one stays active. */
+static void leave(struct cpu *cpu, struct vspace *old, const struct vspace *next)
+{
+    const struct vspace *stays = next == NULL ? NULL : next->upper;
+    if (old != stays)
+        cpu_mask_clear(&old->active, cpu->index);
+    if (old->upper != NULL && old->upper != stays && old->upper != next)
+        cpu_mask_clear(&old->upper->active, cpu->index);
 }
 
 void arch_vspace_activate(struct vspace *vspace)
@@ -190,8 +212,8 @@ void arch_vspace_activate(struct vspace *vspace)
     if (vspace == cpu->vspace)
         return;
     if (vspace != NULL) {
-        cpu_mask_set(&vspace->active, cpu->index);
-        load_root(cpu, vspace);
+        enter(cpu, vspace);
+        load_root(cpu, vspace->root, &vspace->arch.asid_word);
     } else {
         load_empty();
     }
@@ -200,8 +222,20 @@ void arch_vspace_activate(struct vspace *vspace)
      */
     struct vspace *previous = cpu->vspace;
     cpu->vspace = vspace;
+    cpu->inside = false;
     if (previous != NULL)
-        cpu_mask_clear(&previous->active, cpu->index);
+        leave(cpu, previous, vspace);
+}
+
+void arch_vspace_turn(struct vspace *vspace, bool inside)
+{
+    struct cpu *cpu = cpu_self();
+    struct arch_vspace *arch = &vspace->arch;
+    if (inside)
+        load_root(cpu, vspace->inside_root, &arch->inside_word);
+    else
+        load_root(cpu, vspace->root, &arch->asid_word);
+    cpu->inside = inside;
 }
 
 static void forget(void *argument)
@@ -218,6 +252,7 @@ void arch_vspace_fini(struct vspace *vspace)
     forget(vspace);
     ipi_call(&vspace->active, forget, vspace);
     vspace->arch.asid_word = 0;
+    vspace->arch.inside_word = 0;
 }
 
 /* ---- TLB ---- */
@@ -227,13 +262,11 @@ void arch_vspace_fini(struct vspace *vspace)
 
 #define TLBI_PAGE(address) (((address) >> PAGE_SHIFT) & (BIT64(44) - 1))
 
-void arch_tlb_flush_user(struct vspace *vspace, uaddr_t at, size_t page_count, bool tables_too)
+/* Under one ASID. Word 0: no CPU ever walked tables from that root. */
+static void flush_asid(uint64_t word, uaddr_t at, size_t page_count, bool tables_too)
 {
-    DSB(ish);
-    uint64_t word = __atomic_load_n(&vspace->arch.asid_word, __ATOMIC_RELAXED);
     if (word == 0)
-        return; /* no CPU ever walked its tables */
-
+        return;
     uint64_t asid = (uint64_t)asid_of(word) << 48;
     if (page_count > FLUSH_ALL_PAGES) {
         TLBI("aside1is", asid);
@@ -246,6 +279,31 @@ void arch_tlb_flush_user(struct vspace *vspace, uaddr_t at, size_t page_count, b
                 TLBI("vale1is", operand);
         }
     }
+}
+
+/* Under all. */
+static void flush_everywhere(uint64_t at, size_t page_count)
+{
+    if (page_count > FLUSH_ALL_PAGES) {
+        __asm__ volatile("tlbi vmalle1is" : : : "memory");
+    } else {
+        for (size_t i = 0; i < page_count; i++)
+            TLBI("vaae1is", TLBI_PAGE(at + i * PAGE_SIZE));
+    }
+}
+
+/* The sandbox's part is in the roots of all of its guests, each with an ASID of its own. */
+void arch_tlb_flush_user(struct vspace *vspace, uaddr_t at, size_t page_count, bool tables_too)
+{
+    const struct arch_vspace *arch = &vspace->arch;
+    DSB(ish);
+    if (vspace->shares_upper && at.raw + page_count * PAGE_SIZE > GUEST_END) {
+        flush_everywhere(at.raw, page_count);
+    } else {
+        flush_asid(__atomic_load_n(&arch->asid_word, __ATOMIC_RELAXED), at, page_count, tables_too);
+        flush_asid(__atomic_load_n(&arch->inside_word, __ATOMIC_RELAXED), at, page_count,
+                   tables_too);
+    }
     DSB(ish);
     isb();
 }
@@ -254,12 +312,7 @@ void arch_tlb_flush_user(struct vspace *vspace, uaddr_t at, size_t page_count, b
 void arch_tlb_flush_kernel(vaddr_t at, size_t page_count)
 {
     DSB(ishst);
-    if (page_count > FLUSH_ALL_PAGES) {
-        __asm__ volatile("tlbi vmalle1is" : : : "memory");
-    } else {
-        for (size_t i = 0; i < page_count; i++)
-            TLBI("vaae1is", TLBI_PAGE(at.raw + i * PAGE_SIZE));
-    }
+    flush_everywhere(at.raw, page_count);
     DSB(ish);
     isb();
 }

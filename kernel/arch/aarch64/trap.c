@@ -252,9 +252,9 @@ static bool resolve_user_copy(struct kernel_registers *registers)
     if (entry == NULL)
         return false;
 
-    struct thread *current = cpu_self()->current;
-    if (current == NULL || !is_page_fault(registers->syndrome) ||
-        vspace_fault(current->vspace, uaddr(registers->address),
+    struct vspace *vspace = cpu_self()->vspace;
+    if (vspace == NULL || !is_page_fault(registers->syndrome) ||
+        vspace_fault(vspace_of(vspace, registers->address), uaddr(registers->address),
                      data_access(registers->syndrome)) != OK)
         registers->pc = fixup_address(entry);
     return true;

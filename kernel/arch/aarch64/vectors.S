@@ -52,8 +52,8 @@
 
 /* ---- From user mode ---- */
 
+/* With x0 and x1 stored. */
     .macro user_save
-    stp     x0, x1, [sp, #16 * 0]
     store_x2_to_x29
     mrs     x9, sp_el0
     mrs     x10, elr_el1
@@ -72,6 +72,10 @@
 
     .type user_sync, %function
 user_sync:
+    stp     x0, x1, [sp, #16 * 0]
+    ldrb    w0, [sp, #THREAD_INSIDE]
+    cbnz    w0, guest_sync
+not_of_guest:
     user_save
     mrs     x1, esr_el1
     lsr     x2, x1, #26
@@ -86,6 +90,7 @@ user_sync:
 
     .type user_irq, %function
 user_irq:
+    stp     x0, x1, [sp, #16 * 0]
     user_save
     bl      trap_user_irq
     b       user_exit
@@ -93,10 +98,79 @@ user_irq:
 
     .type user_serror, %function
 user_serror:
+    stp     x0, x1, [sp, #16 * 0]
     user_save
     bl      trap_user_serror
     b       user_exit
     .size user_serror, . - user_serror
+
+/* From a guest: a system call has a constant reply, or puts every register straight into the state
+ * page and goes back to the sandbox with nothing in the others. Nothing on this way wants another
+ * thread; who does sends an interrupt, which comes right after.
+ */
+    .type guest_sync, %function
+guest_sync:
+    mrs     x0, esr_el1
+    lsr     x0, x0, #26
+    cmp     x0, #EC_SVC64
+    b.ne    not_of_guest
+    ldr     x0, [sp, #THREAD_GUEST_STATE]
+    cmp     x8, #GUEST_REPLIES
+    b.hs    1f
+    lsr     x1, x8, #6
+    add     x1, x0, x1, lsl #3
+    ldr     x1, [x1, #STATE_REPLY_SET]
+    lsr     x1, x1, x8
+    tbz     x1, #0, 1f
+    add     x1, x0, x8, lsl #3
+    ldr     x0, [x1, #STATE_REPLY]
+    ldr     x1, [sp, #8]
+    eret
+    dsb     nsh
+    isb
+1:  ldr     x1, [sp, #8]
+    stp     x2, x3, [x0, #16 * 1]
+    ldr     x2, [sp, #0]
+    stp     x4, x5, [x0, #16 * 2]
+    stp     x6, x7, [x0, #16 * 3]
+    stp     x8, x9, [x0, #16 * 4]
+    stp     x10, x11, [x0, #16 * 5]
+    stp     x12, x13, [x0, #16 * 6]
+    stp     x14, x15, [x0, #16 * 7]
+    stp     x16, x17, [x0, #16 * 8]
+    stp     x18, x19, [x0, #16 * 9]
+    stp     x20, x21, [x0, #16 * 10]
+    stp     x22, x23, [x0, #16 * 11]
+    stp     x24, x25, [x0, #16 * 12]
+    stp     x26, x27, [x0, #16 * 13]
+    stp     x28, x29, [x0, #16 * 14]
+    mrs     x3, sp_el0
+    stp     x2, x1, [x0, #16 * 0]
+    stp     x30, x3, [x0, #FRAME_LR]
+    mrs     x2, elr_el1
+    mrs     x3, spsr_el1
+    stp     x2, x3, [x0, #FRAME_PC]
+    mov     x0, sp                  /* struct thread */
+    mrs     x9, tpidr_el1
+    ldr     x9, [x9, #CPU_STACK_TOP]
+    mov     sp, x9
+    mov     x29, xzr
+    mov     x30, xzr
+    bl      guest_leave
+    ldp     x2, x3, [x0, #THREAD_SANDBOX_PC]
+    mov     sp, x0
+    msr     elr_el1, x2
+    msr     sp_el0, x3
+    msr     spsr_el1, xzr           /* PSTATE_USER */
+    mov     x0, xzr
+    mov     x1, #GUEST_REASON_SYSCALL
+    .irp n, 2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30
+    mov     x\n, xzr
+    .endr
+    eret
+    dsb     nsh
+    isb
+    .size guest_sync, . - guest_sync
 
 /* Choose a thread and go to user mode. The saved state is data that anybody may have spoilt: an
  * exception level, a mask or an execution state other than the one constant never reaches ERET.

@@ -31,6 +31,17 @@ void arch_vspace_init(struct vspace *vspace)
     vspace->arch.live = true;
 }
 
+void arch_vspace_init_guest(struct vspace *vspace)
+{
+    ASSERT(vspace->arch.live);
+}
+
+void arch_vspace_turn(struct vspace *vspace, bool inside)
+{
+    ASSERT(vspace == cpu_self()->vspace);
+    cpu_self()->inside = inside;
+}
+
 void arch_vspace_fini(struct vspace *vspace)
 {
     ASSERT(vspace->arch.live);
@@ -49,6 +60,7 @@ void arch_vspace_activate(struct vspace *vspace)
     if (vspace != NULL)
         cpu_mask_set(&vspace->active, cpu->index);
     cpu->vspace = vspace;
+    cpu->inside = false;
     if (previous != NULL)
         cpu_mask_clear(&previous->active, cpu->index);
 }

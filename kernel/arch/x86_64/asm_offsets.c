@@ -1,6 +1,7 @@
 /* Numbers that assembly needs. */
 #include "regs.h"
 #include "x86.h"
+#include <guest.h>
 #include <kernel/thread.h>
 #include <limine.h>
 
@@ -35,6 +36,33 @@ void asm_offsets(void)
     DEFINE(FRAME_RFLAGS, offsetof(struct trap_frame, rflags));
     DEFINE(FRAME_RSP, offsetof(struct trap_frame, rsp));
     DEFINE(FRAME_SIZE, sizeof(struct trap_frame));
+
+    DEFINE(THREAD_INSIDE, offsetof(struct thread, guest.inside));
+    DEFINE(THREAD_GUEST_STATE, offsetof(struct thread, guest.state));
+    DEFINE(THREAD_SANDBOX_IP, offsetof(struct thread, guest.arch.ip));
+    DEFINE(THREAD_SANDBOX_SP, offsetof(struct thread, guest.arch.sp));
+    DEFINE(GUEST_REASON_SYSCALL, GUEST_REASON_SYSCALL);
+    DEFINE(GUEST_REPLIES, GUEST_REPLIES);
+    DEFINE(STATE_REPLY_SET, offsetof(struct guest_state, reply_set));
+    DEFINE(STATE_REPLY, offsetof(struct guest_state, reply));
+    DEFINE(STATE_RAX, offsetof(struct guest_state, registers.rax));
+    DEFINE(STATE_RBX, offsetof(struct guest_state, registers.rbx));
+    DEFINE(STATE_RCX, offsetof(struct guest_state, registers.rcx));
+    DEFINE(STATE_RDX, offsetof(struct guest_state, registers.rdx));
+    DEFINE(STATE_RSI, offsetof(struct guest_state, registers.rsi));
+    DEFINE(STATE_RDI, offsetof(struct guest_state, registers.rdi));
+    DEFINE(STATE_RBP, offsetof(struct guest_state, registers.rbp));
+    DEFINE(STATE_RSP, offsetof(struct guest_state, registers.rsp));
+    DEFINE(STATE_R8, offsetof(struct guest_state, registers.r8));
+    DEFINE(STATE_R9, offsetof(struct guest_state, registers.r9));
+    DEFINE(STATE_R10, offsetof(struct guest_state, registers.r10));
+    DEFINE(STATE_R11, offsetof(struct guest_state, registers.r11));
+    DEFINE(STATE_R12, offsetof(struct guest_state, registers.r12));
+    DEFINE(STATE_R13, offsetof(struct guest_state, registers.r13));
+    DEFINE(STATE_R14, offsetof(struct guest_state, registers.r14));
+    DEFINE(STATE_R15, offsetof(struct guest_state, registers.r15));
+    DEFINE(STATE_RIP, offsetof(struct guest_state, registers.rip));
+    DEFINE(STATE_RFLAGS, offsetof(struct guest_state, registers.rflags));
 
     DEFINE(LIMINE_SMP_ARGUMENT, offsetof(struct limine_smp_info, extra_argument));
     DEFINE(VECTOR_SYSCALL, TRAP_VECTOR_SYSCALL);

@@ -36,7 +36,7 @@ static uint64_t read_user_gs_base(void)
     return base;
 }
 
-static void bases_save(struct arch_thread *arch)
+void x86_bases_save(struct arch_thread *arch)
 {
     if (!x86_features.fsgsbase)
         return;
@@ -44,7 +44,7 @@ static void bases_save(struct arch_thread *arch)
     arch->gs_base = read_user_gs_base();
 }
 
-static void bases_load(const struct arch_thread *arch)
+void x86_bases_load(const struct arch_thread *arch)
 {
     if (!x86_features.fsgsbase) {
         wrmsr(MSR_FS_BASE, arch->fs_base);
@@ -59,9 +59,9 @@ static void bases_load(const struct arch_thread *arch)
 }
 
 /* User code may have loaded selectors: they are not the next thread's business. Loading one changes
- * the base, GS's included, so this goes before bases_load.
+ * the base, GS's included, so this goes before x86_bases_load.
  */
-static void selectors_reset(struct cpu *cpu)
+void x86_selectors_reset(struct cpu *cpu)
 {
     uint32_t ds, es, fs, gs;
     __asm__ volatile("mov %%ds, %0; mov %%es, %1; mov %%fs, %2; mov %%gs, %3"
@@ -88,12 +88,12 @@ void arch_thread_switch(struct thread *previous, struct thread *next)
 {
     struct cpu *cpu = cpu_self();
     if (previous != NULL)
-        bases_save(&previous->arch);
+        x86_bases_save(&previous->arch);
     vector_switch(cpu, previous, next);
     if (next == NULL)
         return;
-    selectors_reset(cpu);
-    bases_load(&next->arch);
+    x86_selectors_reset(cpu);
+    x86_bases_load(&next->arch);
     cpu->arch.frame = &next->frame;
     cpu->arch.tss.rsp[0] = (uint64_t)(uintptr_t)(&next->frame + 1);
 }

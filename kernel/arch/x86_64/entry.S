@@ -15,6 +15,7 @@
 #define MSR_GS_BASE   0xc0000101
 #define EFER_NXE      0x800
 #define RFLAGS_TRAP   0x100
+#define RFLAGS_SANDBOX 0x202
 #define BOOT_STACK    16384
 #define USER_BITS     47
 
@@ -115,6 +116,8 @@ FUNCTION x86_syscall_entry
     swapgs
     mov %rsp, %gs:CPU_SCRATCH
     mov %gs:CPU_FRAME, %rsp
+    cmpb $0, THREAD_INSIDE(%rsp)
+    jne x86_guest_syscall
     mov %rax, FRAME_RAX(%rsp)
     mov %rbx, FRAME_RBX(%rsp)
     mov %rdx, FRAME_RDX(%rsp)
@@ -167,6 +170,66 @@ x86_exit_to_user:
     swapgs
     sysretq
 END x86_syscall_entry
+
+/* From a guest: a constant reply, or every register straight into the state page, and back to the
+ * sandbox with nothing in the others. Nothing on this way wants another thread; who does sends an
+ * interrupt, which comes right after.
+ */
+FUNCTION x86_guest_syscall
+    mov THREAD_GUEST_STATE(%rsp), %rsp
+    cmp $GUEST_REPLIES, %rax
+    jae .Lleave
+    bt %rax, STATE_REPLY_SET(%rsp)
+    jnc .Lleave
+    test $RFLAGS_TRAP, %r11d
+    jnz .Lleave
+    mov STATE_REPLY(%rsp, %rax, 8), %rax
+    mov %gs:CPU_SCRATCH, %rsp
+    swapgs
+    sysretq
+.Lleave:
+    mov %rax, STATE_RAX(%rsp)
+    mov %rbx, STATE_RBX(%rsp)
+    mov %rcx, STATE_RCX(%rsp)
+    mov %rdx, STATE_RDX(%rsp)
+    mov %rsi, STATE_RSI(%rsp)
+    mov %rdi, STATE_RDI(%rsp)
+    mov %rbp, STATE_RBP(%rsp)
+    mov %r8, STATE_R8(%rsp)
+    mov %r9, STATE_R9(%rsp)
+    mov %r10, STATE_R10(%rsp)
+    mov %r11, STATE_R11(%rsp)
+    mov %r12, STATE_R12(%rsp)
+    mov %r13, STATE_R13(%rsp)
+    mov %r14, STATE_R14(%rsp)
+    mov %r15, STATE_R15(%rsp)
+    mov %rcx, STATE_RIP(%rsp)
+    mov %r11, STATE_RFLAGS(%rsp)
+    mov %gs:CPU_SCRATCH, %rcx
+    mov %rcx, STATE_RSP(%rsp)
+    mov %gs:CPU_CURRENT, %rdi
+    mov %gs:CPU_STACK_TOP, %rsp
+    xor %ebp, %ebp
+    call x86_guest_leave
+    mov THREAD_SANDBOX_IP(%rax), %rcx
+    mov THREAD_SANDBOX_SP(%rax), %rsp
+    mov $RFLAGS_SANDBOX, %r11d
+    mov $GUEST_REASON_SYSCALL, %edx
+    xor %eax, %eax
+    xor %ebx, %ebx
+    xor %esi, %esi
+    xor %edi, %edi
+    xor %ebp, %ebp
+    xor %r8d, %r8d
+    xor %r9d, %r9d
+    xor %r10d, %r10d
+    xor %r12d, %r12d
+    xor %r13d, %r13d
+    xor %r14d, %r14d
+    xor %r15d, %r15d
+    swapgs
+    sysretq
+END x86_guest_syscall
 
 /* iretq reads its words where they lie in the frame. */
 FUNCTION x86_return_by_iret

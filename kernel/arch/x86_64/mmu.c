@@ -53,37 +53,61 @@ void arch_sync_instructions(const void *kernel, size_t size_bytes)
     (void)size_bytes;
 }
 
-void arch_vspace_init(struct vspace *vspace)
+static void root_init(paddr_t root, struct pcid_space *space)
 {
     const struct pte *from = paddr_to_kernel(paddr(x86_kernel_root));
-    struct pte *to = paddr_to_kernel(vspace->root);
+    struct pte *to = paddr_to_kernel(root);
     for (unsigned i = PT_ENTRIES / 2; i < PT_ENTRIES; i++)
         pte_write(&to[i], pte_read(&from[i]));
-    vspace->arch.pcid.number = __atomic_add_fetch(&last_space_number, 1, __ATOMIC_RELAXED);
-    vspace->arch.pcid.generation = 1;
+    space->number = __atomic_add_fetch(&last_space_number, 1, __ATOMIC_RELAXED);
+    space->generation = 1;
+}
+
+void arch_vspace_init(struct vspace *vspace)
+{
+    root_init(vspace->root, &vspace->arch.pcid);
+}
+
+/* All that the second root has is the first one's. */
+void arch_vspace_init_guest(struct vspace *vspace)
+{
+    vspace->arch.pcid.upper = &vspace->upper->arch.pcid;
+    if (vspace->inside_root.raw == 0)
+        return;
+    root_init(vspace->inside_root, &vspace->arch.inside);
+    vspace->arch.inside.upper = &vspace->arch.pcid;
 }
 
 /* ---- Loading ---- */
 
 /* PCID 0 is the kernel's own root, so slots count from 1. */
-static uint64_t cr3_of(const struct vspace *vspace, struct pcid_choice choice)
+static void load(struct cpu *cpu, paddr_t root, struct pcid_space *space)
 {
-    if (!x86_features.pcid)
-        return vspace->root.raw;
-    return vspace->root.raw | (choice.slot + 1) | (choice.flush ? 0 : CR3_NO_FLUSH);
+    struct pcid_choice choice = pcid_choose(&cpu->arch.pcid, cpu->index, space);
+    uint64_t cr3 = root.raw;
+    if (x86_features.pcid)
+        cr3 |= (choice.slot + 1) | (choice.flush ? 0 : CR3_NO_FLUSH);
+    write_cr3(cr3);
+    cpu->arch.loaded = space;
 }
 
-static void load(struct cpu *cpu, struct vspace *vspace)
+static void enter(struct cpu *cpu, struct vspace *vspace)
 {
     cpu_mask_set(&vspace->active, cpu->index);
-    struct pcid_choice choice = pcid_choose(&cpu->arch.pcid, cpu->index, &vspace->arch.pcid);
-    write_cr3(cr3_of(vspace, choice));
+    if (vspace->upper != NULL)
+        cpu_mask_set(&vspace->upper->active, cpu->index);
 }
 
-static void leave(struct cpu *cpu, struct vspace *vspace)
+/* `next` is loaded now: what it shares with the old one stays active. */
+static void leave(struct cpu *cpu, struct vspace *old, const struct vspace *next)
 {
-    if (vspace != NULL)
-        cpu_mask_clear(&vspace->active, cpu->index);
+    if (old == NULL)
+        return;
+    const struct vspace *stays = next == NULL ? NULL : next->upper;
+    if (old != stays)
+        cpu_mask_clear(&old->active, cpu->index);
+    if (old->upper != NULL && old->upper != stays && old->upper != next)
+        cpu_mask_clear(&old->upper->active, cpu->index);
 }
 
 static void load_kernel_root(struct cpu *cpu)
@@ -91,7 +115,9 @@ static void load_kernel_root(struct cpu *cpu)
     struct vspace *old = cpu->vspace;
     write_cr3(x86_kernel_root);
     cpu->vspace = NULL;
-    leave(cpu, old);
+    cpu->inside = false;
+    cpu->arch.loaded = NULL;
+    leave(cpu, old, NULL);
 }
 
 void arch_vspace_activate(struct vspace *vspace)
@@ -104,9 +130,23 @@ void arch_vspace_activate(struct vspace *vspace)
         load_kernel_root(cpu);
         return;
     }
-    load(cpu, vspace);
+    enter(cpu, vspace);
+    load(cpu, vspace->root, &vspace->arch.pcid);
     cpu->vspace = vspace;
-    leave(cpu, old);
+    cpu->inside = false;
+    leave(cpu, old, vspace);
+}
+
+/* Without identifiers every load flushes, and there is nothing to keep in mind. */
+void arch_vspace_turn(struct vspace *vspace, bool inside)
+{
+    struct cpu *cpu = cpu_self();
+    paddr_t root = inside ? vspace->inside_root : vspace->root;
+    cpu->inside = inside;
+    if (LIKELY(x86_features.pcid))
+        load(cpu, root, inside ? &vspace->arch.inside : &vspace->arch.pcid);
+    else
+        write_cr3(root.raw);
 }
 
 static void forget(void *argument)
@@ -144,9 +184,11 @@ static void flush_user(void *argument)
 {
     const struct flush *flush = argument;
     struct cpu *cpu = cpu_self();
-    if (cpu->vspace != flush->vspace)
+    const struct pcid_space *loaded = cpu->arch.loaded;
+    const struct pcid_space *flushed = &flush->vspace->arch.pcid;
+    if (loaded == NULL || (loaded != flushed && loaded->upper != flushed))
         return; /* the generation makes it flush when it comes back */
-    switch (pcid_flush_arrives(&cpu->arch.pcid, &flush->vspace->arch.pcid, flush->generation)) {
+    switch (pcid_flush_arrives(&cpu->arch.pcid, loaded, flushed, flush->generation)) {
     case PCID_FLUSH_NOTHING:
         break;
     case PCID_FLUSH_RANGE:

@@ -9,6 +9,7 @@ static uint64_t generation_of(const struct pcid_space *space)
 struct pcid_choice pcid_choose(struct pcid_cpu *cpu, uint32_t index, struct pcid_space *space)
 {
     uint64_t generation = generation_of(space);
+    uint64_t upper = space->upper == NULL ? 0 : generation_of(space->upper);
     unsigned slot = space->slot_hint[index] % PCID_SLOTS;
     bool ours = cpu->slot[slot].space == space->number;
     if (!ours) {
@@ -16,23 +17,26 @@ struct pcid_choice pcid_choose(struct pcid_cpu *cpu, uint32_t index, struct pcid
         space->slot_hint[index] = (uint8_t)slot;
         cpu->slot[slot].space = space->number;
     }
-    bool flush = !ours || cpu->slot[slot].generation != generation;
+    bool flush =
+        !ours || cpu->slot[slot].generation != generation || cpu->slot[slot].upper != upper;
     cpu->slot[slot].generation = generation;
+    cpu->slot[slot].upper = upper;
     cpu->current = slot;
     return (struct pcid_choice){ slot, flush };
 }
 
 enum pcid_flush pcid_flush_arrives(struct pcid_cpu *cpu, const struct pcid_space *space,
-                                   uint64_t generation)
+                                   const struct pcid_space *of, uint64_t generation)
 {
     struct pcid_slot *slot = &cpu->slot[cpu->current];
-    if (slot->space != space->number || slot->generation >= generation)
+    uint64_t *known = of == space ? &slot->generation : &slot->upper;
+    if (slot->space != space->number || *known >= generation)
         return PCID_FLUSH_NOTHING;
-    if (slot->generation + 1 == generation) {
-        slot->generation = generation;
+    if (*known + 1 == generation) {
+        *known = generation;
         return PCID_FLUSH_RANGE;
     }
     /* Read before the flush: what comes later will come here too. */
-    slot->generation = generation_of(space);
+    *known = generation_of(of);
     return PCID_FLUSH_ALL;
 }

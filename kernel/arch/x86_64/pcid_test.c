@@ -56,11 +56,38 @@ TEST(flushes_that_overtake_each_other_drop_everything)
     struct pcid_space a = { .number = 1, .generation = 1 };
     (void)pcid_choose(&cpu, 0, &a);
     a.generation = 3;
-    EXPECT_EQ(pcid_flush_arrives(&cpu, &a, 3), PCID_FLUSH_ALL); /* 2 is still on its way */
-    EXPECT_EQ(pcid_flush_arrives(&cpu, &a, 2), PCID_FLUSH_NOTHING);
+    EXPECT_EQ(pcid_flush_arrives(&cpu, &a, &a, 3), PCID_FLUSH_ALL); /* 2 is still on its way */
+    EXPECT_EQ(pcid_flush_arrives(&cpu, &a, &a, 2), PCID_FLUSH_NOTHING);
     a.generation = 4;
-    EXPECT_EQ(pcid_flush_arrives(&cpu, &a, 4), PCID_FLUSH_RANGE);
+    EXPECT_EQ(pcid_flush_arrives(&cpu, &a, &a, 4), PCID_FLUSH_RANGE);
     EXPECT(!pcid_choose(&cpu, 0, &a).flush);
+}
+
+/* A guest's root has the sandbox's translations too: either flush makes its slot stale. */
+TEST(a_flush_of_the_upper_space_reaches_the_lower_ones)
+{
+    struct pcid_cpu cpu = { .victim = 0 };
+    struct pcid_space upper = { .number = 1, .generation = 1 };
+    struct pcid_space guest = { .number = 2, .generation = 1, .upper = &upper };
+    struct pcid_space inside = { .number = 3, .generation = 1, .upper = &guest };
+    (void)pcid_choose(&cpu, 0, &guest);
+    EXPECT(!pcid_choose(&cpu, 0, &guest).flush);
+    upper.generation++;
+    EXPECT(pcid_choose(&cpu, 0, &guest).flush);
+    EXPECT(!pcid_choose(&cpu, 0, &guest).flush);
+
+    upper.generation++;
+    EXPECT_EQ(pcid_flush_arrives(&cpu, &guest, &upper, upper.generation), PCID_FLUSH_RANGE);
+    guest.generation++;
+    EXPECT_EQ(pcid_flush_arrives(&cpu, &guest, &guest, guest.generation), PCID_FLUSH_RANGE);
+    EXPECT(!pcid_choose(&cpu, 0, &guest).flush);
+
+    (void)pcid_choose(&cpu, 0, &inside);
+    upper.generation++; /* nothing of it is there */
+    EXPECT(!pcid_choose(&cpu, 0, &inside).flush);
+    guest.generation++;
+    EXPECT(pcid_choose(&cpu, 0, &inside).flush);
+    EXPECT(pcid_choose(&cpu, 0, &guest).flush);
 }
 
 /* Random switches and flushes on four CPUs, against a record of what each TLB might hold: an entry
@@ -92,8 +119,8 @@ static void model_flush(struct model *m, unsigned s)
 {
     uint64_t generation = ++m->space[s].generation;
     for (unsigned c = 0; c < MODEL_CPUS; c++) {
-        if (m->loaded[c] == s + 1 &&
-            pcid_flush_arrives(&m->cpu[c], &m->space[s], generation) != PCID_FLUSH_NOTHING)
+        if (m->loaded[c] == s + 1 && pcid_flush_arrives(&m->cpu[c], &m->space[s], &m->space[s],
+                                                        generation) != PCID_FLUSH_NOTHING)
             m->filled[c][m->cpu[c].current] = generation;
     }
 }

@@ -149,8 +149,8 @@ static bool copy_fault(struct kernel_registers *registers, uint64_t address)
     if (go_on == NULL || address >= USER_END || (registers->frame.error & FAULT_RESERVED) != 0)
         return false;
     struct vspace *vspace = cpu_self()->vspace;
-    if (vspace != NULL &&
-        vspace_fault(vspace, uaddr(address), fault_access(registers->frame.error)) == OK)
+    if (vspace != NULL && vspace_fault(vspace_of(vspace, address), uaddr(address),
+                                       fault_access(registers->frame.error)) == OK)
         return true;
     registers->frame.rip = (uint64_t)(uintptr_t)go_on;
     return true;

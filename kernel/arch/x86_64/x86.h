@@ -95,6 +95,12 @@ void x86_vector_close(void); /* empties it */
 void x86_vector_free(void *area_taken);
 size_t x86_vector_bytes(void); /* of a thread's area */
 
+/* context.c: segment bases between the CPU and the structure. */
+struct arch_thread;
+void x86_bases_save(struct arch_thread *arch);
+void x86_bases_load(const struct arch_thread *arch);
+void x86_selectors_reset(struct cpu *cpu);
+
 /* mmu.c */
 extern uint64_t x86_kernel_root; /* physical; assembly reads it */
 
@@ -108,5 +114,7 @@ void x86_trap_kernel(struct kernel_registers *registers);
 NORETURN void x86_trap_fatal(struct kernel_registers *registers);
 /* Where an instruction that may fault goes on; NULL if it may not. */
 const void *x86_fixup_find(uint64_t ip);
+/* guest.c, from entry.S: the registers are in the state page; returns its argument */
+struct thread *x86_guest_leave(struct thread *current);
 /* cpu.c, from entry.S */
 NORETURN void x86_secondary_main(struct cpu *cpu);

@@ -14,10 +14,14 @@ struct arch_vspace;
  * has a root of its own.
  */
 void arch_vspace_init(struct vspace *vspace);
+/* The same for what a guest's has beside it: the second root, if any, and the sandbox's part. */
+void arch_vspace_init_guest(struct vspace *vspace);
 /* No CPU runs it any more: drop identifiers, so that a later space under the same ones is clean. */
 void arch_vspace_fini(struct vspace *vspace);
 /* Run on this address space from now on; NULL: on none (idle keeps the last one unless it dies). */
 void arch_vspace_activate(struct vspace *vspace);
+/* From one root of the active, split guest's address space to the other (cpu->inside). */
+void arch_vspace_turn(struct vspace *vspace, bool inside);
 
 /* When it returns, no CPU uses a translation of [at, at + count pages) of `vspace` that was removed
  * or narrowed before the call; `tables_too`: nor a cached upper-level entry. Local flush plus cross

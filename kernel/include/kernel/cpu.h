@@ -65,6 +65,7 @@ struct cpu {
     bool yielded;                 /* [O] current gave up its slice */
 
     struct vspace *vspace;        /* [O] whose tables are loaded; NULL: the kernel's */
+    bool inside;                  /* [O] by the root that lacks the sandbox's part */
     struct cpu_mask cross_from;   /* [A] CPUs whose cross_call this one has to serve */
     struct cross_call cross_call; /* [O] what this CPU asks of others */
     void *stack_top;              /* [C] of the kernel stack */

@@ -26,6 +26,11 @@ bool sched_wake(struct thread *thread);
 /* The current thread goes to the end of its priority's queue. */
 void sched_yield_current(void);
 
+/* If a CPU is on `thread`, make it come to the kernel exit soon; false. Else call `action` (NULL:
+ * nothing) before any can be, with its queue locked; true.
+ */
+bool sched_off_cpu(struct thread *thread, void (*action)(struct thread *thread));
+
 /* ERR_RANGE unless below PRIORITY_COUNT. */
 enum status sched_set_priority(struct thread *thread, unsigned priority);
 /* ERR_INVALID if the mask holds no online CPU. Moves the thread if it is on a forbidden CPU. */

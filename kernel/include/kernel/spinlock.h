@@ -19,6 +19,7 @@ enum lock_rank {
     RANK_CSPACE = 4,       /* one table of capabilities; never two */
     RANK_PROCESS = 8,      /* the threads of one process */
     RANK_VSPACE = 10,      /* struct vspace */
+    RANK_GUEST = 12,       /* the threads of one guest; never two */
     RANK_BUDGET = 15,      /* what one budget pays for, and its watch; never two */
     RANK_TIMER = 20,       /* one per-CPU timer queue */
     RANK_WAIT = 25,        /* what threads wait for, and the list of them; never two */

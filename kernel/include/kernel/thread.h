@@ -27,6 +27,7 @@
 #include <base/status.h>
 #include <kernel/budget.h>
 #include <kernel/cpu.h>
+#include <kernel/guest_thread.h>
 #include <kernel/timer.h>
 #include <kernel/vspace.h>
 #include <kernel/wait.h>
@@ -63,6 +64,7 @@ enum thread_attention {
 struct thread {
     struct trap_frame frame; /* [O] first and 16-aligned: hardware and assembly write here */
     struct arch_thread arch; /* [O] vector state, thread pointer */
+    struct guest_thread guest;
 
     struct object object;     /* object.payer: the budget, NULL for some tests' */
     struct vspace *vspace;    /* [C] */

@@ -20,6 +20,10 @@ struct vspace {
     struct spinlock lock;
     uint32_t references;     /* [A] */
     paddr_t root;            /* [C] top-level table */
+    uint64_t end;            /* [C] operations and faults stay below */
+    struct vspace *upper;    /* [C] counted; of a guest: whose sandbox part `root` has too */
+    paddr_t inside_root;     /* [C] of a split guest: `root` without the sandbox part; else 0 */
+    bool shares_upper;       /* [L] guests have its sandbox part in their roots */
     struct tree ranges;      /* [L] of struct vspace_range, by start */
     struct cpu_mask active;  /* [A] CPUs that may hold translations of it right now */
     uint64_t table_count;    /* [L] page tables, root included */
@@ -66,3 +70,16 @@ enum status vspace_query(struct vspace *vspace, uaddr_t at, paddr_t *pa_out, uns
  * repeated, else ERR_FAULT (not allowed) or ERR_NO_MEMORY.
  */
 enum status vspace_fault(struct vspace *vspace, uaddr_t at, unsigned access);
+
+/* ---- Guests (vspace_guest.c) ----
+ *
+ * A guest has user space below GUEST_END to itself. The one table behind the entry above it is the
+ * sandbox's, linked into the root of each of its guests, so what the sandbox maps there is in all
+ * of them at once. A split guest has a second root that lacks this entry.
+ */
+enum status vspace_create_guest(struct vspace *upper, bool split, struct vspace **vspace_out);
+/* The address space that `at` belongs to while `vspace` is loaded. */
+static inline struct vspace *vspace_of(struct vspace *vspace, uint64_t at)
+{
+    return vspace->upper != NULL && at >= vspace->end ? vspace->upper : vspace;
+}

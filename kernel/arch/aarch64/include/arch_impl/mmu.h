@@ -4,5 +4,6 @@
 #include <stdint.h>
 
 struct arch_vspace {
-    uint64_t asid_word; /* [A] generation and ASID; 0: never ran */
+    uint64_t asid_word;   /* [A] generation and ASID; 0: never ran */
+    uint64_t inside_word; /* [A] the same for the second root of a split guest */
 };

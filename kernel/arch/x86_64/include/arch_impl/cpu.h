@@ -58,6 +58,7 @@ struct arch_cpu {
     uint64_t timer_ns;    /* when trap_timer is wanted; UINT64_MAX: never */
     uint64_t tsc_offset;  /* added to the time stamp counter: 0 where the machine has them equal */
     struct pcid_cpu pcid; /* which address spaces the TLB may know */
+    const struct pcid_space *loaded; /* which root of cpu->vspace; NULL with that */
 };
 
 extern char x86_cpu_self_order;

@@ -5,4 +5,5 @@
 
 struct arch_vspace {
     struct pcid_space pcid;
+    struct pcid_space inside; /* of the second root */
 };

@@ -11,13 +11,15 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { PCID_SLOTS = 32, PCID_CPU_MAX = 256 };
 
 struct pcid_slot {
     uint64_t space;      /* whose; 0: free */
-    uint64_t generation; /* its translations are at least this fresh */
+    uint64_t generation; /* its translations are at least this fresh, */
+    uint64_t upper;      /* and those that are the other space's */
 };
 
 /* [O] of one CPU */
@@ -27,9 +29,10 @@ struct pcid_cpu {
     struct pcid_slot slot[PCID_SLOTS];
 };
 
-/* Of one address space. */
+/* Of one root of an address space. */
 struct pcid_space {
     uint64_t number;                 /* [C] never 0 */
+    const struct pcid_space *upper;  /* [C] whose translations it has beside its own, or NULL */
     uint64_t generation;             /* [A] */
     uint8_t slot_hint[PCID_CPU_MAX]; /* [O] of the CPU at that index: where it was last */
 };
@@ -46,8 +49,9 @@ struct pcid_choice pcid_choose(struct pcid_cpu *cpu, uint32_t index, struct pcid
 
 enum pcid_flush { PCID_FLUSH_NOTHING, PCID_FLUSH_RANGE, PCID_FLUSH_ALL };
 
-/* A flush that made `generation` reaches a CPU that runs the space: how much must it drop? Flushes
- * may arrive out of order; a range is enough only where it is the next one.
+/* A flush of `of` (the space itself, or its upper one) that made `generation` reaches a CPU that
+ * runs the space: how much must it drop? Flushes may arrive out of order; a range is enough only
+ * where it is the next one.
  */
 enum pcid_flush pcid_flush_arrives(struct pcid_cpu *cpu, const struct pcid_space *space,
-                                   uint64_t generation);
+                                   const struct pcid_space *of, uint64_t generation);

@@ -1,0 +1,68 @@
+/* A guest's registers: into the frame, and out of it. */
+#include "context_impl.h"
+
+#include <arch_impl/sysreg.h>
+#include <kernel/guest.h>
+
+enum status arch_guest_load(struct thread *current, const struct guest_state *state)
+{
+    const struct guest_registers *from = &state->registers;
+    struct trap_frame *frame = &current->frame;
+    struct arch_guest *sandbox = &current->guest.arch;
+    uint64_t pc = READ_ONCE(from->pc);
+
+    if (pc >= GUEST_END)
+        return ERR_RANGE;
+    sandbox->pc = frame->pc;
+    sandbox->sp = frame->sp;
+    sandbox->tpidr = SYSREG_READ(tpidr_el0);
+    for (unsigned i = 0; i < ARRAY_LEN(frame->x); i++)
+        frame->x[i] = READ_ONCE(from->x[i]);
+    frame->sp = READ_ONCE(from->sp);
+    frame->pc = pc;
+    frame->pstate = PSTATE_USER | (READ_ONCE(from->pstate) & GUEST_FLAGS);
+    SYSREG_WRITE(tpidr_el0, READ_ONCE(from->tpidr));
+    return OK;
+}
+
+/* From vectors.S: the registers are in the state page. Returns its argument. */
+struct thread *guest_leave(struct thread *current);
+
+struct thread *guest_leave(struct thread *current)
+{
+    struct guest_state *state = current->guest.state;
+
+    state->registers.tpidr = SYSREG_READ(tpidr_el0);
+    SYSREG_WRITE(tpidr_el0, current->guest.arch.tpidr);
+    current->guest.inside = false;
+    state->reason = GUEST_REASON_SYSCALL;
+    thread_load_space(cpu_self(), current);
+    return current;
+}
+
+/* By an interrupt or another exception: the frame is complete. */
+void arch_guest_save(struct thread *current, struct guest_state *state, uint64_t status,
+                     uint64_t value)
+{
+    struct guest_registers *to = &state->registers;
+    struct trap_frame *frame = &current->frame;
+    const struct arch_guest *sandbox = &current->guest.arch;
+
+    for (unsigned i = 0; i < ARRAY_LEN(frame->x); i++)
+        to->x[i] = frame->x[i];
+    to->sp = frame->sp;
+    to->pc = frame->pc;
+    to->pstate = frame->pstate;
+    to->tpidr = SYSREG_READ(tpidr_el0);
+    SYSREG_WRITE(tpidr_el0, sandbox->tpidr);
+    arch_frame_init(frame, uaddr(sandbox->pc), uaddr(sandbox->sp), 0);
+    arch_frame_syscall_return(frame, status, value);
+}
+
+/* Nothing on the way here has changed them. */
+void arch_guest_describe(const struct thread *current, struct guest_fault *fault_out)
+{
+    (void)current;
+    fault_out->error = SYSREG_READ(esr_el1);
+    fault_out->code = fault_out->error >> 26 & 0x3f;
+}

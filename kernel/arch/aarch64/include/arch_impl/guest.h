@@ -1,0 +1,14 @@
+/* Of a sandbox, while its thread is in a guest. */
+#pragma once
+
+#include <arch_impl/trap.h>
+#include <stdint.h>
+
+struct arch_guest {
+    uint64_t pc, sp, tpidr;
+};
+
+static inline void arch_frame_set_ip(struct trap_frame *frame, uint64_t ip)
+{
+    frame->pc = ip;
+}

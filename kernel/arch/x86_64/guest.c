@@ -1,0 +1,127 @@
+/* A guest's registers: into the frame, and out of it. */
+#include "regs.h"
+#include "x86.h"
+#include <kernel/guest.h>
+
+static bool is_canonical(uint64_t address)
+{
+    return (uint64_t)((int64_t)(address << 16) >> 16) == address;
+}
+
+/* Without FSGSBASE nobody changes them but by a selector. */
+static void bases_swap(struct thread *current, uint64_t fs_base, uint64_t gs_base, uint64_t *fs_out,
+                       uint64_t *gs_out)
+{
+    struct arch_thread *arch = &current->arch;
+
+    x86_bases_save(arch);
+    *fs_out = arch->fs_base;
+    *gs_out = arch->gs_base;
+    arch->fs_base = fs_base;
+    arch->gs_base = gs_base;
+    x86_selectors_reset(cpu_self());
+    x86_bases_load(arch);
+}
+
+static void general_load(struct trap_frame *frame, const struct guest_registers *from)
+{
+    frame->r15 = READ_ONCE(from->r15);
+    frame->r14 = READ_ONCE(from->r14);
+    frame->r13 = READ_ONCE(from->r13);
+    frame->r12 = READ_ONCE(from->r12);
+    frame->r11 = READ_ONCE(from->r11);
+    frame->r10 = READ_ONCE(from->r10);
+    frame->r9 = READ_ONCE(from->r9);
+    frame->r8 = READ_ONCE(from->r8);
+    frame->rbp = READ_ONCE(from->rbp);
+    frame->rdi = READ_ONCE(from->rdi);
+    frame->rsi = READ_ONCE(from->rsi);
+    frame->rdx = READ_ONCE(from->rdx);
+    frame->rcx = READ_ONCE(from->rcx);
+    frame->rbx = READ_ONCE(from->rbx);
+    frame->rax = READ_ONCE(from->rax);
+    frame->rsp = READ_ONCE(from->rsp);
+}
+
+/* Any value is good in a register that a guest could have set itself. The others are checked where
+ * they are kept: the page may change between two looks.
+ */
+enum status arch_guest_load(struct thread *current, const struct guest_state *state)
+{
+    struct trap_frame *frame = &current->frame;
+    struct arch_guest *sandbox = &current->guest.arch;
+    uint64_t ip = READ_ONCE(state->registers.rip);
+    uint64_t flags =
+        (READ_ONCE(state->registers.rflags) & GUEST_FLAGS) | X86_FLAGS_FIXED | X86_FLAGS_INTERRUPTS;
+    uint64_t fs_base = READ_ONCE(state->registers.fs_base);
+    uint64_t gs_base = READ_ONCE(state->registers.gs_base);
+
+    if (ip >= GUEST_END || !is_canonical(fs_base) || !is_canonical(gs_base))
+        return ERR_RANGE;
+    sandbox->ip = frame->rip;
+    sandbox->sp = frame->rsp;
+    bases_swap(current, fs_base, gs_base, &sandbox->fs_base, &sandbox->gs_base);
+    general_load(frame, &state->registers);
+    frame->rip = ip;
+    frame->rflags = flags;
+    /* sysret leaves rip and the flags in rcx and r11. */
+    bool by_sysret = frame->rcx == ip && frame->r11 == flags;
+    frame->vector = by_sysret ? TRAP_VECTOR_SYSCALL : TRAP_VECTOR_NONE;
+    return OK;
+}
+
+static void registers_save(struct guest_registers *to, const struct trap_frame *frame)
+{
+    to->r15 = frame->r15;
+    to->r14 = frame->r14;
+    to->r13 = frame->r13;
+    to->r12 = frame->r12;
+    to->r11 = frame->r11;
+    to->r10 = frame->r10;
+    to->r9 = frame->r9;
+    to->r8 = frame->r8;
+    to->rbp = frame->rbp;
+    to->rdi = frame->rdi;
+    to->rsi = frame->rsi;
+    to->rdx = frame->rdx;
+    to->rcx = frame->rcx;
+    to->rbx = frame->rbx;
+    to->rax = frame->rax;
+    to->rip = frame->rip;
+    to->rflags = frame->rflags;
+    to->rsp = frame->rsp;
+}
+
+struct thread *x86_guest_leave(struct thread *current)
+{
+    const struct arch_guest *sandbox = &current->guest.arch;
+    struct guest_state *state = current->guest.state;
+    struct guest_registers *to = &state->registers;
+
+    bases_swap(current, sandbox->fs_base, sandbox->gs_base, &to->fs_base, &to->gs_base);
+    current->guest.inside = false;
+    state->reason = GUEST_REASON_SYSCALL;
+    thread_load_space(cpu_self(), current);
+    return current;
+}
+
+/* By an interrupt or exception: the frame is complete. */
+void arch_guest_save(struct thread *current, struct guest_state *state, uint64_t status,
+                     uint64_t value)
+{
+    struct trap_frame *frame = &current->frame;
+    const struct arch_guest *sandbox = &current->guest.arch;
+
+    bases_swap(current, sandbox->fs_base, sandbox->gs_base, &state->registers.fs_base,
+               &state->registers.gs_base);
+    registers_save(&state->registers, frame);
+    arch_frame_init(frame, uaddr(sandbox->ip), uaddr(sandbox->sp), 0);
+    frame->vector = TRAP_VECTOR_SYSCALL;
+    arch_frame_syscall_return(frame, status, value);
+}
+
+void arch_guest_describe(const struct thread *current, struct guest_fault *fault_out)
+{
+    fault_out->code = current->frame.vector;
+    fault_out->error = current->frame.error;
+}

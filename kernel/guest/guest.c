@@ -1,0 +1,247 @@
+/* Guests and the threads that are in them.
+ *
+ * A thread attaches itself to a guest, at its first entry, and detaches itself: when it enters
+ * another one, when it finds at the kernel exit that the guest is gone, when it is freed. Only
+ * while it is on no CPU the guest that goes does it for it.
+ */
+#include <kernel/frame.h>
+#include <kernel/guest.h>
+#include <kernel/sched.h>
+#include <kernel/slab.h>
+
+static struct slab_cache guest_cache = SLAB_CACHE_INIT("guest", struct guest);
+
+/* ---- Which guest a thread is attached to ---- */
+
+/* With the guest's lock held. */
+static void unlink_thread(struct thread *thread)
+{
+    list_remove(&thread->guest.node);
+    thread->guest.guest = NULL;
+    thread->guest.vspace = NULL;
+}
+
+/* The guest may be doing the same for a thread that is dead; its storage outlives this CPU's stay
+ * in the kernel.
+ */
+static void detach(struct thread *thread)
+{
+    struct guest *guest = thread->guest.guest;
+
+    if (guest == NULL)
+        return;
+    spinlock_acquire(&guest->lock);
+    bool attached = thread->guest.guest == guest;
+    if (attached)
+        unlink_thread(thread);
+    spinlock_release(&guest->lock);
+    if (attached)
+        object_put(&guest->object);
+}
+
+static enum status attach(struct thread *thread, struct guest *guest)
+{
+    spinlock_acquire(&guest->lock);
+    bool gone = guest->gone;
+    if (!gone) {
+        object_get(&guest->object);
+        list_push_back(&guest->threads, &thread->guest.node);
+        thread->guest.guest = guest;
+        thread->guest.vspace = guest->vspace;
+    }
+    spinlock_release(&guest->lock);
+    return gone ? ERR_DEAD : OK;
+}
+
+/* ---- Back to the sandbox ---- */
+
+static void come_back(struct thread *current, enum status status, enum guest_reason reason)
+{
+    struct guest_state *state = current->guest.state;
+
+    current->guest.inside = false;
+    WRITE_ONCE(state->reason, reason);
+    arch_guest_save(current, state, (uint64_t)status, reason);
+}
+
+/* The sandbox's own fault, in code that expects one. */
+static bool recover(struct thread *current, uint64_t address)
+{
+    struct guest_state *state = current->guest.state;
+    uint64_t ip = arch_frame_ip(&current->frame);
+
+    if (ip < READ_ONCE(state->recover_start) || ip >= READ_ONCE(state->recover_end))
+        return false;
+    WRITE_ONCE(state->recover_address, address);
+    arch_frame_set_ip(&current->frame, READ_ONCE(state->recover_at));
+    return true;
+}
+
+bool guest_exception(struct thread *current, uint64_t address, unsigned access, enum status why)
+{
+    struct guest_state *state = current->guest.state;
+    struct guest_fault fault = { .address = address, .access = access, .status = (uint64_t)why };
+
+    if (state == NULL)
+        return false;
+    if (!current->guest.inside)
+        return access != 0 && recover(current, address);
+    arch_guest_describe(current, &fault);
+    state->fault = fault;
+    come_back(current, OK, GUEST_REASON_EXCEPTION);
+    thread_load_space(cpu_self(), current);
+    return true;
+}
+
+void guest_attend(struct thread *current)
+{
+    struct guest_thread *mine = &current->guest;
+    uint32_t pending = __atomic_load_n(&mine->pending, __ATOMIC_ACQUIRE);
+
+    if ((pending & GUEST_PENDING_LEAVE) != 0) {
+        __atomic_fetch_and(&mine->pending, ~(uint32_t)GUEST_PENDING_LEAVE, __ATOMIC_RELAXED);
+        if (mine->inside)
+            come_back(current, ERR_DEAD, GUEST_REASON_KICK);
+        detach(current);
+    } else if (mine->inside) {
+        __atomic_fetch_and(&mine->pending, ~(uint32_t)GUEST_PENDING_KICK, __ATOMIC_RELAXED);
+        come_back(current, OK, GUEST_REASON_KICK);
+    }
+}
+
+/* ---- Into the guest ---- */
+
+/* Interrupts are masked from here to the exit: a kick that comes later interrupts the guest. */
+static bool take_kick(struct guest_thread *mine)
+{
+    uint32_t before =
+        __atomic_fetch_and(&mine->pending, ~(uint32_t)GUEST_PENDING_KICK, __ATOMIC_ACQ_REL);
+
+    return (before & GUEST_PENDING_KICK) != 0;
+}
+
+static enum status change_guest(struct thread *current, struct guest *guest)
+{
+    detach(current);
+    enum status status = attach(current, guest);
+    thread_load_space(cpu_self(), current);
+    return status;
+}
+
+enum status guest_go(struct thread *current, struct guest *guest)
+{
+    struct guest_thread *mine = &current->guest;
+
+    if (UNLIKELY(mine->state == NULL))
+        return ERR_STATE;
+    if (UNLIKELY(mine->guest != guest)) {
+        enum status status = change_guest(current, guest);
+        if (status != OK)
+            return status;
+    }
+    if (UNLIKELY(mine->pending != 0) && take_kick(mine)) {
+        WRITE_ONCE(mine->state->reason, GUEST_REASON_KICK);
+        arch_frame_syscall_return(&current->frame, OK, GUEST_REASON_KICK);
+        return OK;
+    }
+    enum status status = arch_guest_load(current, mine->state);
+    if (UNLIKELY(status != OK))
+        return status;
+    mine->inside = true;
+    thread_load_space(cpu_self(), current);
+    return OK;
+}
+
+void guest_bind(struct thread *current, struct frame *frame_taken)
+{
+    struct frame *old = current->guest.frame;
+
+    current->guest.frame = frame_taken;
+    current->guest.state = frame_kernel(frame_taken);
+    if (old != NULL)
+        frame_put(old);
+}
+
+void guest_kick_thread(struct thread *thread)
+{
+    __atomic_fetch_or(&thread->guest.pending, GUEST_PENDING_KICK, __ATOMIC_SEQ_CST);
+    (void)sched_off_cpu(thread, NULL);
+}
+
+void guest_thread_fini(struct thread *thread)
+{
+    detach(thread);
+    if (thread->guest.frame != NULL)
+        frame_put(thread->guest.frame);
+}
+
+/* ---- The object ---- */
+
+/* Every thread is told to leave. One that is on no CPU has left by that, and finds out before it
+ * runs again; the others do it themselves, soon. Returns how many have left.
+ */
+static unsigned expel_threads(struct guest *guest, struct work *work) REQUIRES(guest->lock)
+{
+    unsigned left = 0;
+
+    LIST_FOR_EACH_SAFE(node, &guest->threads)
+    {
+        struct thread *thread = CONTAINER_OF(node, struct thread, guest.node);
+        if (work->left == 0)
+            break;
+        work_spend(work);
+        __atomic_fetch_or(&thread->guest.pending, GUEST_PENDING_LEAVE, __ATOMIC_SEQ_CST);
+        left += sched_off_cpu(thread, unlink_thread) ? 1 : 0;
+    }
+    return left;
+}
+
+/* The caller's reference keeps the guest while those of the threads go. */
+static enum status guest_retire(struct object *object, enum object_end why, struct work *work)
+{
+    struct guest *guest = object_as_guest(object);
+
+    (void)why;
+    spinlock_acquire(&guest->lock);
+    guest->gone = true;
+    unsigned left = expel_threads(guest, work);
+    bool empty = list_empty(&guest->threads);
+    spinlock_release(&guest->lock);
+    while (left-- > 0)
+        object_put(object);
+    return empty ? OK : ERR_WOULD_BLOCK;
+}
+
+static void guest_destroy(struct object *object)
+{
+    struct guest *guest = object_as_guest(object);
+
+    vspace_put(guest->vspace);
+    slab_free(&guest_cache, guest);
+}
+
+static const struct object_ops guest_ops = { .retire = guest_retire, .destroy = guest_destroy };
+
+enum status guest_create(struct vspace *upper, struct budget *payer, unsigned flags,
+                         struct guest **guest_out)
+{
+    if ((flags & ~(unsigned)GUEST_SPLIT) != 0)
+        return ERR_RANGE;
+    struct guest *guest = slab_alloc(&guest_cache);
+    if (guest == NULL)
+        return ERR_NO_MEMORY;
+    spinlock_init(&guest->lock, RANK_GUEST);
+    list_init(&guest->threads);
+    enum status status = vspace_create_guest(upper, (flags & GUEST_SPLIT) != 0, &guest->vspace);
+    if (status == OK) {
+        status = object_init(&guest->object, OBJECT_GUEST, &guest_ops, payer, sizeof(*guest));
+        if (status != OK)
+            vspace_put(guest->vspace);
+    }
+    if (status != OK) {
+        slab_free(&guest_cache, guest);
+        return status;
+    }
+    *guest_out = guest;
+    return OK;
+}

@@ -1,0 +1,27 @@
+/* A guest's registers on their way between the CPU and the page that kernel and sandbox share
+ * (abi/guest.h). arch_impl/guest.h defines struct arch_guest: what a sandbox finds again when the
+ * guest comes back.
+ */
+#pragma once
+
+#include <base/status.h>
+#include <kernel/addr.h>
+
+struct arch_guest;
+struct guest_fault;
+struct guest_state;
+struct thread;
+
+/* The current thread's frame becomes the guest's. Reads each word of `state` once; ERR_RANGE, with
+ * nothing changed, if they are not the registers of a guest.
+ */
+enum status arch_guest_load(struct thread *current, const struct guest_state *state);
+/* Back: the frame's registers into `state` (NULL: nowhere), then the frame becomes the sandbox's,
+ * with a result of guest_enter. No register has anything else of the guest's or the kernel's.
+ */
+void arch_guest_save(struct thread *current, struct guest_state *state, uint64_t status,
+                     uint64_t value);
+/* The exception that the thread is in the kernel for. */
+void arch_guest_describe(const struct thread *current, struct guest_fault *fault_out);
+
+#include <arch_impl/guest.h>

@@ -1,0 +1,73 @@
+/* Guests: address spaces that a sandbox's threads enter and come back from.
+ *
+ *   sandbox --guest_enter--> inside --system call, exception, kick--> sandbox
+ *
+ * A thread that has entered a guest stays attached to it: the guest's memory is below its sandbox's
+ * until it enters another one, or the guest goes.
+ *
+ * Locking:  [L] lock   [C] constant
+ * Lifetime: an object. When it retires it lets go of all threads, of its memory, and then of its
+ *           address space.
+ */
+#pragma once
+
+#include <guest.h>
+#include <kernel/guest_thread.h>
+#include <kernel/object.h>
+#include <kernel/thread.h>
+
+struct guest {
+    struct object object; /* first */
+    struct spinlock lock;
+    struct vspace *vspace; /* [C] counted */
+    struct list threads;   /* [L] of thread.guest.node: attached to it */
+    bool gone;             /* [L] no thread attaches any more */
+};
+
+static inline struct guest *object_as_guest(struct object *object)
+{
+    return CONTAINER_OF(object, struct guest, object);
+}
+
+/* A guest whose sandbox is `upper`. `flags` of abi/guest.h, else ERR_RANGE. */
+enum status guest_create(struct vspace *upper, struct budget *payer, unsigned flags,
+                         struct guest **guest_out);
+
+/* The current thread's state page from now on; takes the reference. */
+void guest_bind(struct thread *current, struct frame *frame_taken);
+/* The current thread goes into the guest at the kernel exit, or comes back from it at once: its
+ * registers are complete. Errors, with the frame as it was: ERR_STATE, it has no state page;
+ * ERR_DEAD, the guest is gone; ERR_RANGE, its state page has no registers of a guest.
+ */
+enum status guest_go(struct thread *current, struct guest *guest);
+/* The thread is to come back from its guest. Latched. */
+void guest_kick_thread(struct thread *thread);
+/* The last reference to a thread is gone. */
+void guest_thread_fini(struct thread *thread);
+
+/* ---- From trap handling and the scheduler ----
+ *
+ * A system call of a guest is the architecture's entry code's own business.
+ */
+
+/* A fault or exception that nobody resolves; false: it is the thread's end. `access` 0: no page
+ * fault. */
+bool guest_exception(struct thread *current, uint64_t address, unsigned access, enum status why);
+/* The current thread has something pending and is about to go to user mode. */
+void guest_attend(struct thread *current);
+
+/* What must be loaded while the thread runs. */
+static inline struct vspace *thread_space(const struct thread *thread)
+{
+    return thread->guest.vspace != NULL ? thread->guest.vspace : thread->vspace;
+}
+
+static inline void thread_load_space(struct cpu *cpu, const struct thread *thread)
+{
+    struct vspace *space = thread_space(thread);
+    bool inside = thread->guest.inside && space->inside_root.raw != 0;
+    if (cpu->vspace != space)
+        arch_vspace_activate(space);
+    if (UNLIKELY(cpu->inside != inside))
+        arch_vspace_turn(space, inside);
+}

@@ -1,0 +1,29 @@
+/* What guest execution adds to a thread (kernel/guest.h). */
+#pragma once
+
+#include <arch/guest.h>
+#include <base/list.h>
+#include <stdbool.h>
+
+struct frame;
+struct guest;
+struct vspace;
+
+enum guest_pending {
+    GUEST_PENDING_KICK = 1 << 0, /* come back, now or at the next entry */
+    GUEST_PENDING_LEAVE = 1 << 1 /* the guest is gone */
+};
+
+/* [G] the lock of `guest`, and written only by the thread itself or while it is on no CPU
+ * [O] the CPU that runs it   [A] atomic
+ */
+struct guest_thread {
+    struct guest *guest;       /* [G] counted: the one whose memory it sees; NULL: none */
+    struct vspace *vspace;     /* [G] the guest's */
+    struct list node;          /* [G] in guest.threads */
+    struct guest_state *state; /* [O] its state page in the direct map; NULL: none */
+    struct frame *frame;       /* [O] counted: behind the state page */
+    struct arch_guest arch;    /* [O] what the sandbox finds again */
+    uint32_t pending;          /* [A] of enum guest_pending */
+    bool inside;               /* [O] the frame has the guest's registers */
+};

@@ -5,6 +5,7 @@ GROUPS_clean    :=
 GROUPS_qemu     :=
 GROUPS_packages := build media run check test bench gdb docs
 GROUPS_build    := build
+GROUPS_ports    := build
 GROUPS_run      := build run
 GROUPS_gdb      := build run gdb
 GROUPS_iso      := build media

@@ -208,7 +208,7 @@ static const struct direction directions[] = {
     { "lib/fs/", { "c", "base/", "fs/", "." } },
     { "lib/elf/", { "c", "base/", "elf/", "." } },
     { "lib/manifest/", { "c", "base/", "manifest/", "." } },
-    { "lib/rt/", { "c", "base/", "rt/", "." } },
+    { "lib/rt/", { "c", "base/", "rt/", "rt_arch/", ".", "sys/" } },
     { "kernel/include/arch/", { "c", "base/", "kernel/", "arch/", "arch_impl/" } },
     { "kernel/include/", { "c", "base/", "kernel/", "arch/" } },
     { "kernel/arch/host/", { "c", "base/", "kernel/", "arch/", "arch_impl/", ".", "sys/" } },
@@ -216,6 +216,7 @@ static const struct direction directions[] = {
     { "kernel/", { "c", "base/", "kernel/", "arch/", "." } },
     { "boot/", { "c", "base/", "boot/", "elf/", "." } },
     { "services/", { "c", "base/", "elf/", "fs/", "manifest/", "rt/", "." } },
+    { "tests/services/", { "c", "base/", "rt/", "sys/", "." } },
     { "tests/guest/", { "c", "base/", "rt/", "." } },
     { "tools/", { "c", "base/", "manifest/", ".", "sys/" } },
 };

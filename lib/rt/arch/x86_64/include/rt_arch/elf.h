@@ -1,0 +1,3 @@
+#pragma once
+
+enum { RT_PAGE_BYTES = 4096, RT_R_RELATIVE = 8 /* R_X86_64_RELATIVE */ };

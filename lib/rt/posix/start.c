@@ -1,0 +1,77 @@
+/* From the first instruction to main: relocate, take the start-up block, hand musl what it expects
+ * to find on the stack of a new program.
+ */
+#include <base/compiler.h>
+#include <elf.h>
+#include <rt/clock.h>
+#include <rt/random.h>
+#include <rt/startup.h>
+#include <rt_arch/cpu.h>
+#include <rt_arch/elf.h>
+#include <string.h>
+
+/* lib/rt/arch calls the two, in this order. */
+void rt_relocate(uint64_t base, const Elf64_Dyn *dynamic);
+_Noreturn void rt_start(const struct startup *startup);
+
+/* musl's, and the program's. */
+int __libc_start_main(int (*main_function)(int, char **, char **), int count, char **words,
+                      void (*start)(void), void (*end)(void), void (*loader)(void));
+int main(int count, char **words, char **environment);
+
+/* A position independent program with no libraries has relative relocations only. Nothing is
+ * usable before this that has an address in memory.
+ */
+void rt_relocate(uint64_t base, const Elf64_Dyn *dynamic)
+{
+    uint64_t table = 0;
+    uint64_t size_bytes = 0;
+    for (; dynamic->d_tag != DT_NULL; dynamic++) {
+        if (dynamic->d_tag == DT_RELA)
+            table = base + dynamic->d_un.d_ptr;
+        else if (dynamic->d_tag == DT_RELASZ)
+            size_bytes = dynamic->d_un.d_val;
+    }
+    const Elf64_Rela *relocation = (const Elf64_Rela *)table;
+    for (; size_bytes >= sizeof(*relocation); size_bytes -= sizeof(*relocation), relocation++) {
+        if (ELF64_R_TYPE(relocation->r_info) != RT_R_RELATIVE)
+            rt_cpu_trap();
+        *(uint64_t *)(base + relocation->r_offset) = base + (uint64_t)relocation->r_addend;
+    }
+}
+
+/* What Linux puts on the stack: the words, the environment, and the auxiliary vector. */
+struct start_stack {
+    char *word[2];
+    char *environment[1];
+    uint64_t auxiliary[2 * 8];
+};
+
+static struct start_stack start_stack;
+static char name[STARTUP_NAME_BYTES];
+static uint8_t random_bytes[16];
+
+static void auxiliary(const struct startup *startup)
+{
+    const uint64_t vector[] = {
+        AT_PHDR,   startup->program_headers_at,   AT_PHENT,  sizeof(Elf64_Phdr),
+        AT_PHNUM,  startup->program_header_count, AT_PAGESZ, RT_PAGE_BYTES,
+        AT_RANDOM, (uint64_t)random_bytes,        AT_NULL,   0,
+    };
+    static_assert(sizeof(vector) <= sizeof(start_stack.auxiliary), "room for the vector");
+    memcpy(start_stack.auxiliary, vector, sizeof(vector));
+}
+
+_Noreturn void rt_start(const struct startup *startup)
+{
+    if (rt_startup_set(startup) != OK)
+        rt_cpu_trap();
+    clock_page_set((const volatile struct clock_page *)startup->clock_at);
+    rt_random_stir(startup->seed);
+    rt_random_bytes(random_bytes, sizeof(random_bytes));
+    memcpy(name, startup->name, sizeof(name) - 1);
+    start_stack.word[0] = name;
+    auxiliary(startup);
+    __libc_start_main(main, 1, start_stack.word, NULL, NULL, NULL);
+    rt_cpu_trap();
+}

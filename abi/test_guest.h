@@ -33,6 +33,8 @@ enum test_guest_function {
     GUEST_VECTOR,     /* vector registers keep their values until stop; out[0]: failures */
     GUEST_VECTOR_CLEAN, /* out[0]: bits that were set in vector registers at their first use */
     GUEST_FAULT,        /* enum test_guest_fault in[0]; out[0] = 1 if nothing happened */
+    GUEST_SCRIPT, /* in[2] times the in[1] steps at in[0]; out[0]: status that was not OK, out[1]:
+                     which step */
 };
 
 struct test_guest_command {
@@ -44,6 +46,15 @@ struct test_guest_command {
     uint64_t count;
     uint64_t out[4];
     uint64_t reserved[15];
+};
+
+/* One system call of a script. An argument whose bit is set in `takes` is the value that the step
+ * before returned.
+ */
+struct test_guest_step {
+    uint64_t number;
+    uint64_t word[6];
+    uint64_t takes;
 };
 
 /* Faults that every architecture knows (in[0] of GUEST_FAULT). */

@@ -39,6 +39,29 @@ static void run_syscall(struct test_guest_command *command)
     command->out[1] = value;
 }
 
+static bool run_step(const struct test_guest_step *step, uint64_t *value)
+{
+    uint64_t word[6];
+    for (unsigned i = 0; i < 6; i++)
+        word[i] = (step->takes >> i & 1) != 0 ? *value : step->word[i];
+    return syscall_raw(step->number, word, value) == OK;
+}
+
+static void run_script(struct test_guest_command *command)
+{
+    const struct test_guest_step *steps = (const struct test_guest_step *)(uintptr_t)command->in[0];
+    uint64_t value = 0;
+    for (uint64_t turn = 0; turn < command->in[2]; turn++) {
+        for (uint64_t i = 0; i < command->in[1]; i++) {
+            if (!run_step(&steps[i], &value)) {
+                command->out[0]++;
+                command->out[1] = i;
+            }
+        }
+        step(command);
+    }
+}
+
 static void run_sleep(struct test_guest_command *command)
 {
     for (uint64_t i = 0; i < command->in[0]; i++) {
@@ -103,6 +126,9 @@ void main(struct test_guest_command *command)
         break;
     case GUEST_SYSCALL:
         run_syscall(command);
+        break;
+    case GUEST_SCRIPT:
+        run_script(command);
         break;
     case GUEST_CALLS:
         guest_calls(command->in[0], command->in[1]);

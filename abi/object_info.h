@@ -19,6 +19,24 @@ struct object_info_process {
     uint64_t ending;
 };
 
+struct object_info_device {
+    uint64_t first; /* address or port; what the machine does not have or the kernel keeps counts */
+    uint64_t size;  /* bytes or ports */
+    uint64_t ports; /* 1: I/O ports */
+};
+
+struct object_info_system {
+    uint64_t uptime_ns;
+    uint64_t cpu_count;
+    uint64_t frame_count; /* of 4 KiB */
+    uint64_t frames_free;
+    uint64_t thread_count;
+    uint64_t objects_made; /* since boot, of all types */
+    uint64_t audit_next;   /* number of the next audit record */
+    uint64_t audit_oldest; /* of the oldest that is still there */
+    uint64_t audit_lost;   /* records that were overwritten unread */
+};
+
 struct object_info {
     uint64_t id;     /* never used again */
     uint32_t type;   /* enum object_type */
@@ -30,6 +48,8 @@ struct object_info {
         uint64_t word[OBJECT_INFO_DETAIL_WORDS];
         struct object_info_budget budget;
         struct object_info_process process;
+        struct object_info_device device;
+        struct object_info_system system;
     } detail;
 };
 

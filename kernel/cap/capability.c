@@ -263,14 +263,12 @@ static enum status mint_allowed(const struct capability *source, const struct ca
     return source->badge == 0 && (needed & ~source->rights) == 0 ? OK : ERR_ACCESS;
 }
 
-static enum status derive(struct capability *source, const struct capability_mint *mint,
-                          struct cspace *to, uint64_t *handle_out)
+enum status capability_derive(struct capability *source, const struct capability_mint *mint,
+                              struct cspace *to, uint64_t *handle_out)
 {
     struct capability *capability;
-    enum status status = mint_allowed(source, mint);
+    enum status status = capability_may_derive(source);
 
-    if (status == OK)
-        status = capability_may_derive(source);
     if (status == OK)
         status = capability_alloc(source->object, to, &capability);
     if (status != OK)
@@ -293,7 +291,9 @@ enum status cspace_copy(struct cspace *from, uint64_t handle, const struct capab
 
     if (status != OK)
         return status;
-    status = derive(source, mint, to, handle_out);
+    status = mint_allowed(source, mint);
+    if (status == OK)
+        status = capability_derive(source, mint, to, handle_out);
     capability_release(source);
     return status;
 }

@@ -4,6 +4,11 @@
 
 static uint64_t last_id; /* [A] */
 
+uint64_t object_last_id(void)
+{
+    return __atomic_load_n(&last_id, __ATOMIC_RELAXED);
+}
+
 enum status object_init(struct object *object, enum object_type type, const struct object_ops *ops,
                         struct budget *payer, uint64_t size_bytes)
 {

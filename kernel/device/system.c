@@ -1,7 +1,11 @@
 /* The machine itself, as an object: what a capability for it allows is in its rights. */
+#include <kernel/audit.h>
 #include <kernel/cspace.h>
+#include <kernel/frame.h>
 #include <kernel/panic.h>
 #include <kernel/system.h>
+#include <kernel/thread.h>
+#include <object_info.h>
 
 static struct object machine;
 
@@ -11,7 +15,25 @@ static void destroy(struct object *object)
     ASSERT_UNREACHABLE(); /* the kernel's own reference stays */
 }
 
-static const struct object_ops system_ops = { .destroy = destroy };
+static void info_of(struct object *object, struct object_info *info)
+{
+    struct frame_stats frames = frame_stats();
+    struct audit_stats audit = audit_stats();
+    (void)object;
+    info->detail.system = (struct object_info_system){
+        .uptime_ns = clock_now_ns(),
+        .cpu_count = cpu_count,
+        .frame_count = frames.total,
+        .frames_free = frames.free,
+        .thread_count = thread_count(),
+        .objects_made = object_last_id(),
+        .audit_next = audit.next,
+        .audit_oldest = audit.oldest,
+        .audit_lost = audit.lost,
+    };
+}
+
+static const struct object_ops system_ops = { .destroy = destroy, .info = info_of };
 
 void system_init(void)
 {

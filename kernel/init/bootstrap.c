@@ -11,6 +11,7 @@
 #include <first_program.h>
 #include <kernel/boot_info.h>
 #include <kernel/bootstrap.h>
+#include <kernel/device.h>
 #include <kernel/flat.h>
 #include <kernel/panic.h>
 #include <kernel/process.h>
@@ -86,6 +87,10 @@ static enum status give_all(struct process *process)
         status = give(process, &process->object, HANDLE_PROCESS);
     if (status == OK)
         status = give(process, &process->object.payer->object, HANDLE_BUDGET);
+    if (status == OK)
+        status = give(process, &device_memory.object, HANDLE_DEVICE_MEMORY);
+    if (status == OK)
+        status = give(process, &device_ports.object, HANDLE_DEVICE_PORTS);
     return status;
 }
 

@@ -13,6 +13,7 @@
 #include <kernel/cmdline.h>
 #include <kernel/console.h>
 #include <kernel/cpu.h>
+#include <kernel/device.h>
 #include <kernel/frame.h>
 #include <kernel/grace.h>
 #include <kernel/kmap.h>
@@ -163,6 +164,7 @@ void kernel_main(void)
     log_machine();
 
     system_init();
+    device_init(&boot_info);
     if (start_cpus())
         log_info("memory: %llu KiB of the loader's given back",
                  (unsigned long long)(frame_reclaim_bootloader(&boot_info) * PAGE_SIZE >> 10));

@@ -8,12 +8,14 @@ struct line {
     void (*handler)(void *context); /* [L] NULL: none */
     void *context;                  /* [L] */
     uint64_t count;                 /* [L] */
+    bool reported;                  /* [L] that it came without a handler */
 };
 
 static struct spinlock lock = SPINLOCK_INIT(RANK_IRQ_LINES);
 static struct line lines[IRQ_MAX];
 
-enum status irq_register(unsigned line, void (*handler)(void *context), void *context)
+enum status irq_attach(unsigned line, enum irq_trigger trigger, void (*handler)(void *context),
+                       void *context, bool *edge_out)
 {
     if (line >= IRQ_MAX)
         return ERR_RANGE;
@@ -21,14 +23,40 @@ enum status irq_register(unsigned line, void (*handler)(void *context), void *co
     enum status status = ERR_EXISTS;
     spinlock_acquire(&lock);
     if (lines[line].handler == NULL) {
-        lines[line].handler = handler;
-        lines[line].context = context;
-        status = arch_irq_enable(line);
-        if (status != OK)
-            lines[line].handler = NULL;
+        status = arch_irq_configure(line, trigger, edge_out);
+        if (status == OK) {
+            lines[line].handler = handler;
+            lines[line].context = context;
+        }
     }
     spinlock_release(&lock);
     return status;
+}
+
+void irq_detach(unsigned line)
+{
+    spinlock_acquire(&lock);
+    arch_irq_disable(line);
+    lines[line].handler = NULL;
+    spinlock_release(&lock);
+}
+
+enum status irq_register(unsigned line, void (*handler)(void *context), void *context)
+{
+    bool edge;
+    enum status status = irq_attach(line, IRQ_TRIGGER_FIRMWARE, handler, context, &edge);
+
+    if (status == OK)
+        arch_irq_enable(line);
+    return status;
+}
+
+bool irq_is_taken(unsigned line)
+{
+    spinlock_acquire(&lock);
+    bool taken = line < IRQ_MAX && lines[line].handler != NULL;
+    spinlock_release(&lock);
+    return taken;
 }
 
 void irq_dispatch(unsigned line)
@@ -39,13 +67,15 @@ void irq_dispatch(unsigned line)
     lines[line].count++;
     void (*handler)(void *context) = lines[line].handler;
     void *context = lines[line].context;
+    bool report = handler == NULL && !lines[line].reported;
     if (handler == NULL)
         arch_irq_disable(line);
+    lines[line].reported = handler == NULL;
     spinlock_release(&lock);
 
     if (handler != NULL)
         handler(context);
-    else
+    else if (report)
         log_warn("irq: line %u has no handler: disabled", line);
 }
 

@@ -1,4 +1,5 @@
 /* Processes: how they begin and how they end. */
+#include <kernel/audit.h>
 #include <kernel/panic.h>
 #include <kernel/process.h>
 #include <kernel/slab.h>
@@ -49,6 +50,7 @@ static enum status kill_threads(struct process *process, struct work *work)
     enum status status = OK;
 
     spinlock_acquire(&process->lock);
+    bool first = !process->ending;
     process->ending = true;
     LIST_FOR_EACH(node, &process->threads)
     {
@@ -62,6 +64,8 @@ static enum status kill_threads(struct process *process, struct work *work)
         work_spend(work);
     }
     spinlock_release(&process->lock);
+    if (first)
+        audit_event(AUDIT_DEATH, &process->object, 0, process->object.id);
     return status;
 }
 

@@ -1,5 +1,6 @@
 /* Capabilities: close, copy, revoke, look at. */
 #include <base/string.h>
+#include <kernel/audit.h>
 #include <kernel/process.h>
 #include <kernel/syscall.h>
 #include <kernel/thread.h>
@@ -42,6 +43,17 @@ static enum status table_of(uint64_t into, struct cspace **cspace_out)
     return status;
 }
 
+static void audit_copy(const struct sys_handle_copy_args *args, const struct cspace *to,
+                       enum status status)
+{
+    struct capability_ref ref;
+
+    if (status == ERR_ACCESS)
+        audit_denial(args->handle, OBJECT_ANY, args->rights, status);
+    else if (status == OK && syscall_capability(args->handle, OBJECT_ANY, 0, &ref) == OK)
+        audit_event(AUDIT_GRANT, ref.object, args->rights, to->owner_id);
+}
+
 enum status sys_handle_copy(const struct sys_handle_copy_args *args,
                             struct sys_handle_copy_ret *ret)
 {
@@ -53,8 +65,19 @@ enum status sys_handle_copy(const struct sys_handle_copy_args *args,
         status = table_of(args->into, &to);
     if (status != OK)
         return status;
-    return cspace_copy(from, args->handle, &(struct capability_mint){ args->rights, args->badge },
-                       to, &ret->copy);
+    status = cspace_copy(from, args->handle, &(struct capability_mint){ args->rights, args->badge },
+                         to, &ret->copy);
+    if (to != from || status == ERR_ACCESS)
+        audit_copy(args, to, status);
+    return status;
+}
+
+static void audit_revoke(uint64_t handle)
+{
+    struct capability_ref ref;
+
+    if (syscall_capability(handle, OBJECT_ANY, 0, &ref) == OK)
+        audit_event(AUDIT_REVOKE, ref.object, ref.rights, 0);
 }
 
 enum status sys_handle_revoke(const struct sys_handle_revoke_args *args)
@@ -67,6 +90,10 @@ enum status sys_handle_revoke(const struct sys_handle_revoke_args *args)
         status = cspace_revoke(cspace, args->handle, &work);
     if (status == ERR_WOULD_BLOCK)
         return SYSCALL_RESTART;
+    if (status == OK && cpu_self()->current->grace_ticket == 0)
+        audit_revoke(args->handle);
+    if (status == ERR_ACCESS)
+        audit_denial(args->handle, OBJECT_ANY, RIGHT_ANY_REVOKE, status);
     /* A call on another CPU may have looked up what is gone now; it ends before this one does. */
     if (status == OK && !syscall_grace_over(cpu_self()->current))
         return SYSCALL_RESTART;

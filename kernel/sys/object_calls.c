@@ -1,4 +1,5 @@
 /* Objects that need nothing but a budget, and the end of those that can be ended. */
+#include <kernel/audit.h>
 #include <kernel/process.h>
 #include <kernel/syscall.h>
 #include <kernel/thread.h>
@@ -60,7 +61,12 @@ enum status sys_object_create(const struct sys_object_create_args *args,
     enum status status = syscall_lookup(args->budget, OBJECT_BUDGET, creator->right, &budget);
     if (status == OK)
         status = creator->create(object_as_budget(budget), &object);
-    return status == OK ? syscall_install(object, &ret->object) : status;
+    if (status != OK)
+        return status;
+    status = syscall_install(object, &ret->object);
+    if (status == OK && args->type == OBJECT_PROCESS)
+        audit_event(AUDIT_PROCESS, object, object_type_rights(object->type), object->id);
+    return status;
 }
 
 /* ---- Destruction ---- */
@@ -85,6 +91,8 @@ static enum status destroy_budget(struct object *object, struct work *work)
     if (pays_for(object_as_budget(object), process_current()->object.payer))
         return ERR_STATE;
     enum status status = budget_destroy(object_as_budget(object), work);
+    if (status == OK)
+        audit_event(AUDIT_DESTROY, object, 0, 0);
     /* Storage is paid for until its grace period is over. */
     if (status == ERR_WOULD_BLOCK && syscall_grace_over(cpu_self()->current))
         cpu_self()->current->grace_ticket = 0;

@@ -1,4 +1,5 @@
 /* System calls: dispatch and lookup, the part that is not made from the table. */
+#include <kernel/audit.h>
 #include <kernel/process.h>
 #include <kernel/syscall.h>
 #include <kernel/trap.h>
@@ -23,7 +24,10 @@ enum status syscall_capability(uint64_t handle, enum object_type type, uint32_t 
 
     if (UNLIKELY(process == NULL))
         return ERR_NOT_FOUND;
-    return cspace_borrow(&process->cspace, handle, type, rights, ref_out);
+    enum status status = cspace_borrow(&process->cspace, handle, type, rights, ref_out);
+    if (UNLIKELY(status != OK))
+        audit_denial(handle, type, rights, status);
+    return status;
 }
 
 enum status syscall_lookup(uint64_t handle, enum object_type type, uint32_t rights,

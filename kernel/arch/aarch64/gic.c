@@ -10,6 +10,7 @@
 
 const struct gic_driver *gic;
 unsigned gic_line_count;
+volatile void *gic_distributor;
 
 static struct spinlock gic_lock = SPINLOCK_INIT(RANK_IRQ);
 
@@ -53,24 +54,70 @@ void gic_init(void)
     gic->init();
 }
 
-enum status arch_irq_enable(unsigned line)
+static bool is_line(unsigned line)
 {
-    if (line < GIC_SPI_FIRST || line >= gic_line_count)
+    return line >= GIC_SPI_FIRST && line < gic_line_count;
+}
+
+/* Two bits for each line, the upper of which says edge. There is no choice of polarity. */
+static bool configure_edge(unsigned line, enum irq_trigger trigger)
+{
+    uint64_t at = GICD_ICFGR + line / 16 * 4;
+    uint32_t bit = 2u << line % 16 * 2;
+    uint32_t value = mmio_read32(gic_distributor, at);
+    if (trigger != IRQ_TRIGGER_FIRMWARE) {
+        value = trigger == IRQ_TRIGGER_EDGE_RISING ? value | bit : value & ~bit;
+        mmio_write32(gic_distributor, at, value);
+    }
+    return (value & bit) != 0;
+}
+
+enum status arch_irq_configure(unsigned line, enum irq_trigger trigger, bool *edge_out)
+{
+    if (!is_line(line))
         return ERR_RANGE;
+    if (trigger == IRQ_TRIGGER_EDGE_FALLING || trigger == IRQ_TRIGGER_LEVEL_LOW)
+        return ERR_UNSUPPORTED;
     spinlock_acquire(&gic_lock);
-    gic->enable(line);
+    gic->disable(line);
+    *edge_out = configure_edge(line, trigger);
+    mmio_write32(gic_distributor, GICD_ICPENDR + line / 32 * 4, 1u << line % 32);
     spinlock_release(&gic_lock);
     return OK;
 }
 
+void arch_irq_enable(unsigned line)
+{
+    if (!is_line(line))
+        return;
+    spinlock_acquire(&gic_lock);
+    gic->enable(line);
+    spinlock_release(&gic_lock);
+}
+
 void arch_irq_disable(unsigned line)
 {
-    if (line < GIC_SPI_FIRST || line >= gic_line_count)
+    if (!is_line(line))
         return;
     spinlock_acquire(&gic_lock);
     gic->disable(line);
     spinlock_release(&gic_lock);
 }
+
+enum status arch_irq_message(unsigned line, uint64_t *address_out, uint32_t *data_out)
+{
+    (void)line;
+    (void)address_out;
+    (void)data_out;
+    return ERR_UNSUPPORTED;
+}
+
+#ifdef CONFIG_TESTS
+void arch_irq_raise(unsigned line)
+{
+    mmio_write32(gic_distributor, GICD_ISPENDR + line / 32 * 4, 1u << line % 32);
+}
+#endif
 
 void arch_ipi_send(struct cpu *cpu)
 {

@@ -41,6 +41,8 @@ extern const struct gic_driver gic_v2, gic_v3;
 extern const struct gic_driver *gic;
 extern unsigned gic_line_count; /* INTIDs of the distributor, SGIs and PPIs included */
 
+extern volatile void *gic_distributor;
+
 /* Choose by `platform` and set it up. */
 void gic_init(void);
 
@@ -57,10 +59,12 @@ enum {
     GICD_IGROUPR = 0x080,
     GICD_ISENABLER = 0x100,
     GICD_ICENABLER = 0x180,
+    GICD_ISPENDR = 0x200,
     GICD_ICPENDR = 0x280,
     GICD_ICACTIVER = 0x380,
     GICD_IPRIORITYR = 0x400,
     GICD_ITARGETSR = 0x800,
+    GICD_ICFGR = 0xc00,
     GICD_SGIR = 0xf00,
     GICD_CPENDSGIR = 0xf10, /* GICv2 */
     GICD_IGRPMODR = 0xd00,

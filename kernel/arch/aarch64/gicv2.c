@@ -25,6 +25,7 @@ static uint8_t boot_interface;
 static void v2_init(void)
 {
     distributor = gic_map(platform.gicd_base, GICD_SIZE, "distributor");
+    gic_distributor = distributor;
     interface = gic_map(platform.gicc_base, GICC_SIZE, "CPU interface");
     mmio_write32(distributor, GICD_CTLR, 0);
     gic_line_count = gic_distributor_reset(distributor);

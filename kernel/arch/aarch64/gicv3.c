@@ -57,6 +57,7 @@ static void wait_clear(volatile void *base, uint64_t offset, uint32_t bits, cons
 static void v3_init(void)
 {
     distributor = gic_map(platform.gicd_base, GICD_SIZE, "distributor");
+    gic_distributor = distributor;
     for (size_t i = 0; i < platform.gicr_count; i++)
         region[i] = gic_map(platform.gicr[i].base, platform.gicr[i].size_bytes, "redistributors");
 

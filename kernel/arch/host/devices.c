@@ -48,15 +48,45 @@ uint64_t arch_cycle_count(void)
     return clock_ns;
 }
 
-enum status arch_irq_enable(unsigned line)
+/* Lines: odd ones are edges unless told otherwise. */
+static bool line_open[IRQ_MAX];
+
+enum status arch_irq_configure(unsigned line, enum irq_trigger trigger, bool *edge_out)
 {
-    (void)line;
+    line_open[line] = false;
+    *edge_out =
+        trigger == IRQ_TRIGGER_FIRMWARE ? line % 2 == 1 : trigger <= IRQ_TRIGGER_EDGE_FALLING;
     return OK;
+}
+
+void arch_irq_enable(unsigned line)
+{
+    line_open[line] = true;
 }
 
 void arch_irq_disable(unsigned line)
 {
-    (void)line;
+    line_open[line] = false;
+}
+
+bool simulation_line_open(unsigned line)
+{
+    return line_open[line];
+}
+
+void arch_irq_raise(unsigned line)
+{
+    if (line_open[line])
+        trap_irq(line);
+}
+
+enum status arch_irq_message(unsigned line, uint64_t *address_out, uint32_t *data_out)
+{
+    if (line < IRQ_MESSAGE_FIRST)
+        return ERR_UNSUPPORTED;
+    *address_out = SIMULATION_KEPT_PAGE;
+    *data_out = line;
+    return OK;
 }
 
 /* Others do not run while this CPU does, so their part is done for them, in their name. */

@@ -19,6 +19,8 @@ enum { IOAPIC_VERSION = 1, IOAPIC_REDIRECTION = 0x10 };
 #define REDIRECT_LEVEL      0x8000u
 #define REDIRECT_ACTIVE_LOW 0x2000u
 
+#define MESSAGE_ADDRESS 0xfee00000u
+
 enum { PIC_MASTER = 0x20, PIC_SLAVE = 0xa0, PIC_READ_IN_SERVICE = 0x0b, PIC_EOI = 0x20 };
 enum { ISA_LINES = 16 };
 
@@ -133,33 +135,108 @@ bool x86_line_of_vector(unsigned vector, unsigned *line_out)
     return true;
 }
 
-enum status arch_irq_enable(unsigned line)
+static uint32_t signalling_of(unsigned line, enum irq_trigger trigger)
+{
+    switch (trigger) {
+    case IRQ_TRIGGER_EDGE_RISING:
+        return 0;
+    case IRQ_TRIGGER_EDGE_FALLING:
+        return REDIRECT_ACTIVE_LOW;
+    case IRQ_TRIGGER_LEVEL_HIGH:
+        return REDIRECT_LEVEL;
+    case IRQ_TRIGGER_LEVEL_LOW:
+        return REDIRECT_LEVEL | REDIRECT_ACTIVE_LOW;
+    default:
+        return line_signalling(line);
+    }
+}
+
+static bool is_message(unsigned line)
+{
+    return line >= IRQ_MESSAGE_FIRST && line < IRQ_MAX;
+}
+
+static enum status message_configure(unsigned line, enum irq_trigger trigger, bool *edge_out)
+{
+    if (trigger != IRQ_TRIGGER_FIRMWARE || boot_lapic_id > REDIRECT_ID_MAX)
+        return ERR_UNSUPPORTED;
+    spinlock_acquire(&ioapic_lock);
+    unsigned vector = vector_for_line(line);
+    spinlock_release(&ioapic_lock);
+    *edge_out = true;
+    return vector != 0 ? OK : ERR_LIMIT;
+}
+
+enum status arch_irq_configure(unsigned line, enum irq_trigger trigger, bool *edge_out)
 {
     const struct ioapic *ioapic = ioapic_of(line);
-    if (ioapic == NULL || line >= IRQ_MAX)
+    if (is_message(line))
+        return message_configure(line, trigger, edge_out);
+    if (ioapic == NULL || line >= IRQ_MESSAGE_FIRST)
         return ERR_RANGE;
 
     spinlock_acquire(&ioapic_lock);
     unsigned vector = vector_for_line(line);
     if (vector != 0) {
+        uint32_t signalling = signalling_of(line, trigger);
         unsigned index = IOAPIC_REDIRECTION + 2 * (line - ioapic->first_line);
+        ioapic_write(ioapic, index, REDIRECT_MASKED | signalling | vector);
         ioapic_write(ioapic, index + 1, boot_lapic_id << 24);
-        ioapic_write(ioapic, index, line_signalling(line) | vector);
+        *edge_out = (signalling & REDIRECT_LEVEL) == 0;
     }
     spinlock_release(&ioapic_lock);
     return vector != 0 ? OK : ERR_LIMIT;
 }
 
-void arch_irq_disable(unsigned line)
+static void line_mask(unsigned line, bool masked)
 {
     const struct ioapic *ioapic = ioapic_of(line);
-    if (ioapic == NULL)
+    if (ioapic == NULL || is_message(line))
         return;
     spinlock_acquire(&ioapic_lock);
     unsigned index = IOAPIC_REDIRECTION + 2 * (line - ioapic->first_line);
-    ioapic_write(ioapic, index, ioapic_read(ioapic, index) | REDIRECT_MASKED);
+    uint32_t entry = ioapic_read(ioapic, index) & ~REDIRECT_MASKED;
+    ioapic_write(ioapic, index, entry | (masked ? REDIRECT_MASKED : 0));
     spinlock_release(&ioapic_lock);
 }
+
+void arch_irq_enable(unsigned line)
+{
+    line_mask(line, false);
+}
+
+void arch_irq_disable(unsigned line)
+{
+    line_mask(line, true);
+}
+
+/* ---- Messages ----
+ *
+ * A write to the local controller's window is an interrupt, edge triggered (Intel SDM vol. 3,
+ * 11.11): the address names the CPU, the data the vector.
+ */
+
+enum status arch_irq_message(unsigned line, uint64_t *address_out, uint32_t *data_out)
+{
+    if (!is_message(line) || boot_lapic_id > REDIRECT_ID_MAX)
+        return ERR_UNSUPPORTED;
+    spinlock_acquire(&ioapic_lock);
+    unsigned vector = vector_for_line(line);
+    spinlock_release(&ioapic_lock);
+    *address_out = MESSAGE_ADDRESS | boot_lapic_id << 12;
+    *data_out = vector;
+    return vector != 0 ? OK : ERR_LIMIT;
+}
+
+#ifdef CONFIG_TESTS
+void arch_irq_raise(unsigned line)
+{
+    spinlock_acquire(&ioapic_lock);
+    unsigned vector = vector_for_line(line);
+    spinlock_release(&ioapic_lock);
+    x86_lapic_send_self(vector);
+}
+#endif
 
 /* ---- The 8259s ---- */
 

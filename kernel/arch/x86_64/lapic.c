@@ -161,6 +161,13 @@ void x86_lapic_send_nmi(const struct cpu *cpu)
         lapic_command((uint32_t)cpu->hardware_id, COMMAND_NMI);
 }
 
+#ifdef CONFIG_TESTS
+void x86_lapic_send_self(unsigned vector)
+{
+    lapic_command((uint32_t)cpu_self()->hardware_id, COMMAND_FIXED | vector);
+}
+#endif
+
 /* ---- Timer ---- */
 
 void x86_lapic_timer_start_counting(void)

@@ -60,6 +60,9 @@ void x86_lapic_eoi(void);
 void x86_lapic_error(void);
 uint32_t x86_lapic_id(void);
 void x86_lapic_send_nmi(const struct cpu *cpu);
+#ifdef CONFIG_TESTS
+void x86_lapic_send_self(unsigned vector);
+#endif
 void x86_lapic_timer_start_counting(void); /* for the calibration, from the largest count down */
 uint32_t x86_lapic_timer_counted(void);
 void x86_lapic_timer_set_rate(uint64_t count_hz);

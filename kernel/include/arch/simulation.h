@@ -8,6 +8,10 @@
 
 enum { SIMULATION_CPU_COUNT = 4 };
 
+/* What the kernel keeps of the machine's registers and ports. */
+#define SIMULATION_KEPT_PAGE UINT64_C(0xfee00000)
+#define SIMULATION_KEPT_PORT 0x3f8u
+
 struct boot_info;
 struct vspace;
 
@@ -22,6 +26,9 @@ uint64_t simulation_synced_bytes(void);
 /* Do what a user program would: read or write one byte at `at`, with faults. False: it would die.
  */
 bool simulation_user_access(struct vspace *vspace, uaddr_t at, unsigned access, uint8_t *byte);
+
+/* True if the line is not masked. */
+bool simulation_line_open(unsigned line);
 
 /* CPUs that run: each has a stack, on which it goes through the kernel exit again and again. Give
  * one its turn: it takes the interrupts that are pending, then, if a thread was in user mode on it,

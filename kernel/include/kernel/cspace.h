@@ -130,3 +130,8 @@ size_t cspace_inspect(struct cspace *cspace, uint32_t *cursor, struct capability
 enum status capability_acquire(struct cspace *cspace, uint64_t handle, enum object_type type,
                                uint32_t rights, struct capability **capability_out);
 void capability_release(struct capability *capability);
+/* Derive from one that is acquired, whose object's type has chosen rights and badge: no more than
+ * the source has is its matter. Errors as cspace_copy.
+ */
+enum status capability_derive(struct capability *source, const struct capability_mint *mint,
+                              struct cspace *to, uint64_t *handle_out);

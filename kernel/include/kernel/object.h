@@ -94,5 +94,8 @@ void object_put(struct object *object);
  */
 enum status object_end(struct object *object, struct work *work);
 
+/* The number of the youngest object, which is how many there have been. */
+uint64_t object_last_id(void);
+
 /* Panic if the forest of capabilities contradicts itself. Slow. */
 void object_check(struct object *object);

@@ -21,6 +21,7 @@ enum lock_rank {
     RANK_VSPACE = 10,      /* struct vspace */
     RANK_GUEST = 12,       /* the threads of one guest; never two */
     RANK_BUDGET = 15,      /* what one budget pays for, and its watch; never two */
+    RANK_AUDIT = 16,       /* the audit ring */
     RANK_TIMER = 20,       /* one per-CPU timer queue */
     RANK_WAIT = 25,        /* what threads wait for, and the list of them; never two */
     RANK_RUN_QUEUE = 30,   /* per-CPU run queues; two at once in order of CPU index */

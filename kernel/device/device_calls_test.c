@@ -1,0 +1,247 @@
+/* Drivers' system calls from user mode: what they give, and every way out of it that is shut. */
+#include <audit.h>
+#include <base/string.h>
+#include <kernel/audit.h>
+#include <kernel/device.h>
+#include <kernel/frame.h>
+#include <kernel/platform.h>
+#include <kernel/process.h>
+#include <kernel/syscall.h>
+#include <kernel/system.h>
+#include <kernel/test.h>
+#include <kernel/user_fixture.h>
+#include <object_info.h>
+
+/* In place of command blocks that no thread uses. */
+#define BUFFER_AT (TEST_GUEST_SHARED_AT + PAGE_SIZE / 2)
+
+enum { CALL_WORDS = 7 };
+
+static uint64_t value; /* of the last call that was OK */
+
+static uint64_t make(struct user_fixture *f, const uint64_t call[CALL_WORDS])
+{
+    if (!user_prepare(f, 0, GUEST_SYSCALL))
+        return UINT64_MAX;
+    memcpy(f->command[0].in, call, CALL_WORDS * sizeof(call[0]));
+    f->command[0].out[0] = UINT64_MAX;
+    user_start(f, 0);
+    (void)user_wait_dead(f, 0);
+    EXPECT_EQ(f->command[0].finished, 1);
+    value = f->command[0].out[1];
+    return f->command[0].out[0];
+}
+
+#define CALL(f, name, ...) make(f, (const uint64_t[CALL_WORDS]){ SYSCALL_##name, __VA_ARGS__ })
+
+static uint64_t give(struct user_fixture *f, struct object *object, uint32_t rights)
+{
+    uint64_t handle = HANDLE_NONE;
+
+    EXPECT_EQ(cspace_create(&f->process->cspace, object, rights, &handle), OK);
+    return handle;
+}
+
+static uint64_t give_all(struct user_fixture *f, struct object *object)
+{
+    return give(f, object, object_type_rights(object->type));
+}
+
+GUEST_TEST(a_part_is_a_capability_of_its_own)
+{
+    struct user_fixture f;
+
+    REQUIRE(user_fixture_init(&f));
+    uint64_t root = give_all(&f, &device_memory.object);
+    EXPECT_EQ(CALL(&f, object_split, root, 0x7fffff0000, 0x4000), OK);
+    uint64_t part = value;
+    EXPECT_EQ(CALL(&f, object_split, part, 0x1000, 0x2000), OK);
+    uint64_t inner = value;
+    EXPECT_EQ(CALL(&f, object_split, part, 0x1000, 0x4000), ERR_RANGE);
+    EXPECT_EQ(CALL(&f, object_split, part, UINT64_MAX - 0xfff, 0x2000), ERR_RANGE);
+    EXPECT_EQ(CALL(&f, object_split, part, 0, 0), ERR_RANGE);
+    EXPECT_EQ(CALL(&f, object_split, part, 1, 0x1000), ERR_RANGE);
+    EXPECT_EQ(CALL(&f, object_split, part, 0, 0x1000, IRQ_TRIGGER_LEVEL_LOW), ERR_RANGE);
+    EXPECT_EQ(CALL(&f, object_split, part, 0, 0x1000, 5), ERR_RANGE);
+    EXPECT_EQ(CALL(&f, object_split, part + 77, 0, 0x1000), ERR_NOT_FOUND);
+    /* It shows what it covers. */
+    struct object_info *info = (void *)((char *)frame_kernel(f.shared) + PAGE_SIZE / 2);
+    uint64_t info_at = BUFFER_AT;
+    EXPECT_EQ(CALL(&f, object_info, inner, info_at, sizeof(*info)), OK);
+    EXPECT_EQ(info->detail.device.first, 0x7fffff1000);
+    EXPECT_EQ(info->detail.device.size, 0x2000);
+    EXPECT_EQ(info->detail.device.ports, 0);
+    /* It goes with the whole. */
+    EXPECT_EQ(CALL(&f, handle_revoke, root), OK);
+    EXPECT_EQ(CALL(&f, object_info, part, info_at, sizeof(*info)), ERR_NOT_FOUND);
+    EXPECT_EQ(CALL(&f, object_info, inner, info_at, sizeof(*info)), ERR_NOT_FOUND);
+    EXPECT_EQ(CALL(&f, object_split, root, 0x7fffff0000, 0x4000), OK);
+    user_fixture_destroy(&f);
+}
+
+GUEST_TEST(what_is_not_a_device_is_not_split)
+{
+    struct user_fixture f;
+
+    REQUIRE(user_fixture_init(&f));
+    uint64_t system = give_all(&f, system_object());
+    EXPECT_EQ(CALL(&f, object_split, system, 0, 1), ERR_INVALID);
+    user_fixture_destroy(&f);
+}
+
+GUEST_TEST(memory_and_the_kernels_registers_are_not_split_off)
+{
+    struct user_fixture f;
+
+    REQUIRE(user_fixture_init(&f));
+    uint64_t root = give_all(&f, &device_memory.object);
+    uint64_t owned = frame_paddr(f.shared).raw;
+    EXPECT_EQ(CALL(&f, object_split, root, owned, PAGE_SIZE), ERR_ACCESS);
+    uint64_t controller = platform.gic_version != 0 ? platform.gicd_base : platform.lapic_base;
+    EXPECT_EQ(CALL(&f, object_split, root, controller, PAGE_SIZE), ERR_ACCESS);
+    EXPECT_EQ(CALL(&f, object_split, root, controller - PAGE_SIZE, 2 * PAGE_SIZE), ERR_ACCESS);
+    user_fixture_destroy(&f);
+}
+
+/* The clock chip is everywhere where there are ports: register 10 has its divider. */
+GUEST_TEST(ports_are_read_and_written_within_their_range)
+{
+    struct user_fixture f;
+
+    if (device_ports.whole == 0)
+        SKIP("no ports");
+    REQUIRE(user_fixture_init(&f));
+    uint64_t root = give_all(&f, &device_ports.object);
+    EXPECT_EQ(CALL(&f, object_split, root, 0x70, 2), OK);
+    uint64_t clock = value;
+    EXPECT_EQ(CALL(&f, device_io, clock, PORT_OP_WRITE8, 0, 10), OK);
+    EXPECT_EQ(CALL(&f, device_io, clock, PORT_OP_READ8, 1), OK);
+    EXPECT_EQ(value & 0x7f, 0x26);
+    EXPECT_EQ(CALL(&f, device_io, clock, PORT_OP_READ8, 2), ERR_RANGE);
+    EXPECT_EQ(CALL(&f, device_io, clock, PORT_OP_READ16, 1), ERR_RANGE);
+    EXPECT_EQ(CALL(&f, device_io, clock, PORT_OP_READ32, 0), ERR_RANGE);
+    EXPECT_EQ(CALL(&f, device_io, clock, PORT_OP_READ8, UINT64_MAX), ERR_RANGE);
+    EXPECT_EQ(CALL(&f, device_io, clock, PORT_OP_WRITE8, 0, 0x100), ERR_RANGE);
+    EXPECT_EQ(CALL(&f, device_io, clock, 6, 0), ERR_RANGE);
+    EXPECT_EQ(CALL(&f, device_io, root, PORT_OP_WRITE8, 0x3f8, 'x'), ERR_ACCESS);
+    EXPECT_EQ(CALL(&f, device_io, root, PORT_OP_READ8, 0x20), ERR_ACCESS);
+    uint64_t reader = give(&f, &device_ports.object, RIGHT_DEVICE_READ);
+    EXPECT_EQ(CALL(&f, device_io, reader, PORT_OP_WRITE8, 0x70, 10), ERR_ACCESS);
+    EXPECT_EQ(CALL(&f, device_io, reader, PORT_OP_READ8, 0x71), OK);
+    uint64_t writer = give(&f, &device_ports.object, RIGHT_DEVICE_WRITE);
+    EXPECT_EQ(CALL(&f, device_io, writer, PORT_OP_READ8, 0x71), ERR_ACCESS);
+    user_fixture_destroy(&f);
+}
+
+GUEST_TEST(registers_are_no_ports)
+{
+    struct user_fixture f;
+
+    REQUIRE(user_fixture_init(&f));
+    uint64_t memory = give_all(&f, &device_memory.object);
+    EXPECT_EQ(CALL(&f, device_io, memory, PORT_OP_READ8, 0x70), ERR_UNSUPPORTED);
+    if (device_ports.whole == 0) {
+        uint64_t ports = give_all(&f, &device_ports.object);
+        EXPECT_EQ(CALL(&f, device_io, ports, PORT_OP_READ8, 0x70), ERR_UNSUPPORTED);
+    }
+    user_fixture_destroy(&f);
+}
+
+/* ---- The machine ---- */
+
+GUEST_TEST(power_and_audit_take_their_rights)
+{
+    struct user_fixture f;
+
+    REQUIRE(user_fixture_init(&f));
+    uint64_t audit = give(&f, system_object(), RIGHT_SYSTEM_AUDIT);
+    uint64_t power = give(&f, system_object(), RIGHT_SYSTEM_POWER);
+    EXPECT_EQ(CALL(&f, system_control, audit, SYSTEM_OP_POWER_OFF), ERR_ACCESS);
+    EXPECT_EQ(CALL(&f, system_control, audit, SYSTEM_OP_RESTART), ERR_ACCESS);
+    EXPECT_EQ(CALL(&f, system_control, power, SYSTEM_OP_AUDIT_READ, 0, BUFFER_AT, 1), ERR_ACCESS);
+    EXPECT_EQ(CALL(&f, system_control, audit, 3), ERR_RANGE);
+    EXPECT_EQ(CALL(&f, system_control, audit, SYSTEM_OP_AUDIT_READ, 0, BUFFER_AT, 0), ERR_RANGE);
+    EXPECT_EQ(CALL(&f, system_control, audit, SYSTEM_OP_AUDIT_READ, 0, BUFFER_AT, 17), ERR_RANGE);
+    EXPECT_EQ(CALL(&f, system_control, audit, SYSTEM_OP_AUDIT_READ, 0, 0, 1), ERR_FAULT);
+    user_fixture_destroy(&f);
+}
+
+/* The record of the kind that the process under test caused after `from`. */
+static bool find_record(const struct user_fixture *f, uint64_t from, enum audit_kind kind,
+                        struct audit_record *found)
+{
+    struct audit_record record;
+
+    while (audit_read(from, &record, 1) == 1) {
+        if (record.kind == kind && record.actor == f->process->object.id) {
+            *found = record;
+            return true;
+        }
+        from = record.sequence + 1;
+    }
+    return false;
+}
+
+GUEST_TEST(what_is_done_with_authority_is_recorded)
+{
+    struct user_fixture f;
+    struct audit_record record;
+
+    REQUIRE(user_fixture_init(&f));
+    uint64_t start = audit_stats().next;
+    uint64_t root = give_all(&f, &device_memory.object);
+    uint64_t reader = give(&f, &device_memory.object, RIGHT_DEVICE_READ);
+    uint64_t budget = give_all(&f, &f.budget->object);
+    EXPECT_EQ(CALL(&f, object_split, root, 0x7fffff0000, 0x1000), OK);
+    EXPECT(find_record(&f, start, AUDIT_SPLIT, &record));
+    EXPECT_EQ(record.object, device_memory.object.id);
+    EXPECT_EQ(record.detail >> 24, 0x7fffff0);
+    EXPECT_EQ(CALL(&f, object_create, budget, OBJECT_PROCESS), OK);
+    uint64_t child = value;
+    EXPECT(find_record(&f, start, AUDIT_PROCESS, &record));
+    uint64_t child_id = record.target;
+    EXPECT_EQ(CALL(&f, handle_copy, root, RIGHT_DEVICE_READ, 0, child), OK);
+    EXPECT(find_record(&f, start, AUDIT_GRANT, &record));
+    EXPECT_EQ(record.target, child_id);
+    EXPECT_EQ(record.rights, RIGHT_DEVICE_READ);
+    EXPECT_EQ(CALL(&f, handle_revoke, reader), ERR_ACCESS);
+    EXPECT(find_record(&f, start, AUDIT_DENIAL, &record));
+    EXPECT_EQ(record.status, ERR_ACCESS);
+    EXPECT_EQ(record.detail, reader);
+    EXPECT_EQ(CALL(&f, handle_revoke, root), OK);
+    EXPECT(find_record(&f, start, AUDIT_REVOKE, &record));
+    EXPECT_EQ(record.object, device_memory.object.id);
+    EXPECT_EQ(CALL(&f, object_destroy, child), OK);
+    EXPECT(find_record(&f, start, AUDIT_DEATH, &record));
+    EXPECT_EQ(record.target, child_id);
+    /* What a process does with its own table is its own matter. */
+    start = audit_stats().next;
+    EXPECT_EQ(CALL(&f, handle_copy, root, RIGHT_DEVICE_READ), OK);
+    EXPECT_EQ(CALL(&f, handle_close, value), OK);
+    EXPECT_EQ(audit_stats().next, start);
+    user_fixture_destroy(&f);
+}
+
+GUEST_TEST(the_audit_ring_is_read_from_user_mode)
+{
+    struct user_fixture f;
+
+    REQUIRE(user_fixture_init(&f));
+    uint64_t audit = give(&f, system_object(), RIGHT_SYSTEM_AUDIT | RIGHT_ANY_INSPECT);
+    uint64_t start = audit_stats().next;
+    EXPECT_EQ(CALL(&f, handle_revoke, audit), ERR_ACCESS);
+    const struct audit_record *records = (void *)((char *)frame_kernel(f.shared) + PAGE_SIZE / 2);
+    uint64_t at = BUFFER_AT;
+    EXPECT_EQ(CALL(&f, system_control, audit, SYSTEM_OP_AUDIT_READ, start, at, 4), OK);
+    EXPECT_EQ(value, 1);
+    EXPECT_EQ(records[0].sequence, start);
+    EXPECT_EQ(records[0].kind, AUDIT_DENIAL);
+    EXPECT_EQ(CALL(&f, system_control, audit, SYSTEM_OP_AUDIT_READ, start + 1, at, 4), OK);
+    EXPECT_EQ(value, 0);
+    const struct object_info *info = (const void *)records;
+    EXPECT_EQ(CALL(&f, object_info, audit, at, sizeof(*info)), OK);
+    EXPECT_EQ(info->detail.system.cpu_count, cpu_count);
+    EXPECT_EQ(info->detail.system.audit_next, start + 1);
+    EXPECT(info->detail.system.frames_free < info->detail.system.frame_count);
+    user_fixture_destroy(&f);
+}

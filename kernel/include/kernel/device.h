@@ -1,0 +1,45 @@
+/* Devices: the registers that drivers may reach, in physical memory or as I/O ports.
+ *
+ * There are two objects, one for memory and one for ports; a capability covers a span of one (see
+ * span.h), in pages or in ports. Neither holds what the kernel uses itself, nor any RAM, so a span
+ * that touches those can be neither split off nor mapped nor read.
+ *
+ * Locking: none of its own; the objects last as long as the kernel.
+ */
+#pragma once
+
+#include <kernel/addr.h>
+#include <kernel/cspace.h>
+#include <kernel/span.h>
+
+struct boot_info;
+
+struct device {
+    struct object object; /* first */
+    bool ports;           /* [C] else physical memory */
+    uint64_t whole;       /* [C] units: pages or ports */
+};
+
+/* Once, with the memory map, before there is a program. */
+void device_init(const struct boot_info *info);
+/* The whole of each; ports are empty where the machine has none. */
+extern struct device device_memory, device_ports;
+
+/* The physical address of [offset, offset + size_bytes) of what `badge` covers of `object`. Errors:
+ * ERR_UNSUPPORTED for ports; ERR_RANGE: unaligned, or not within; ERR_ACCESS: RAM, or the kernel's.
+ */
+enum status device_physical(const struct object *object, uint64_t badge, uint64_t offset,
+                            uint64_t size_bytes, paddr_t *base_out);
+/* What a capability for part of it would be stamped with. `offset` and `size` are bytes for memory,
+ * ports for ports. Errors as device_physical.
+ */
+enum status device_part(const struct object *object, uint64_t badge, uint64_t offset, uint64_t size,
+                        uint64_t *part_out);
+/* The port at `offset`, `width_bytes` wide. ERR_UNSUPPORTED: memory. ERR_RANGE, ERR_ACCESS. */
+enum status device_port(const struct object *object, uint64_t badge, uint64_t offset,
+                        unsigned width_bytes, uint16_t *port_out);
+
+static inline struct device *object_as_device(struct object *object)
+{
+    return CONTAINER_OF(object, struct device, object);
+}

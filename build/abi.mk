@@ -1,10 +1,11 @@
 # The contract: what tools/abigen makes from the tables in abi/. Every output folder has its own copy,
 # so that no build waits for another one's.
 ABIGEN_SOURCES := $(filter-out %_fuzz.c,$(sort $(wildcard tools/abigen/*.c)))
+ABI_PROTOCOLS  := $(sort $(wildcard abi/protocols/*.abi))
 ABI_TABLES     := abi/errors.def abi/objects.def abi/rights.def abi/syscalls.abi
 ABI_HEADERS    := abi_syscalls.h syscall_handlers.h syscall_stubs.h
-ABI_CODE       := syscall_dispatch.c syscall_stubs.c syscall_table.c
-ABI_DOCS       := syscalls.md errors.md objects.md
+ABI_CODE       := syscall_dispatch.c syscall_stubs.c syscall_table.c protocols.c
+ABI_DOCS       := syscalls.md errors.md objects.md protocols.md
 # Which of the C files each side links.
 ABI_KERNEL_CODE := syscall_dispatch.c syscall_table.c
 ABI_USER_CODE   := syscall_stubs.c
@@ -16,7 +17,7 @@ out/host/abigen: $(ABIGEN_SOURCES) $(wildcard tools/abigen/*.h) | out/host/.
 # $(call abi_in,FOLDER): the rule for a folder's copy. $(call abi_files,FOLDER): its files.
 abi_files = $(addprefix $(1)/,$(ABI_HEADERS) $(ABI_CODE))
 define abi_in
-$(call abi_files,$(1)) &: out/host/abigen $(ABI_TABLES) | $(1)/.
+$(call abi_files,$(1)) &: out/host/abigen $(ABI_TABLES) $(ABI_PROTOCOLS) | $(1)/.
 	$$(call say,ABI,$(1))
 	$$(Q)out/host/abigen code abi $(1)
 endef
@@ -25,7 +26,7 @@ $(eval $(call abi_in,$(GEN)))
 $(eval $(call abi_in,$(HOST_GEN)))
 
 REFERENCE := out/docs/reference
-$(addprefix $(REFERENCE)/,$(ABI_DOCS)) &: out/host/abigen $(ABI_TABLES) | $(REFERENCE)/.
+$(addprefix $(REFERENCE)/,$(ABI_DOCS)) &: out/host/abigen $(ABI_TABLES) $(ABI_PROTOCOLS) | $(REFERENCE)/.
 	$(call say,ABI,$(REFERENCE))
 	$(Q)out/host/abigen docs abi $(REFERENCE)
 
@@ -37,7 +38,7 @@ generated: $(call abi_files,$(GEN))
 # the host and run from stub to handler. out/host/fuzz-abigen: any bytes as tables.
 GOLDEN_TABLES  := tests/golden/abigen/tables
 GOLDEN_GEN     := out/host/golden-abi
-GOLDEN_CODE    := $(addprefix $(GOLDEN_GEN)/,$(ABI_CODE)) kernel/sys/syscall.c lib/base/object_type.c
+GOLDEN_CODE    := $(addprefix $(GOLDEN_GEN)/,$(filter-out protocols.c,$(ABI_CODE))) kernel/sys/syscall.c lib/base/object_type.c
 GOLDEN_TESTS   := tests/golden/abigen/dispatch_test.c lib/base/test.c lib/base/fmt.c lib/base/string.c \
 	lib/base/host/test_main.c
 GOLDEN_OBJECTS := $(patsubst %,$(GOLDEN_GEN)/%.o,$(GOLDEN_CODE) $(GOLDEN_TESTS))

@@ -12,7 +12,7 @@ import subprocess
 from suite import machine
 
 FOLDER = "tests/golden/abigen"
-TABLES = ("errors.def", "objects.def", "rights.def", "syscalls.abi")
+TABLES = ("errors.def", "objects.def", "rights.def", "syscalls.abi", "protocols/door.abi", "protocols/room.abi")
 OUT = "out/golden"
 
 
@@ -41,11 +41,16 @@ def bad_tables(report):
     """Each is refused with the line that is wrong and the right words."""
     good = {name: read(f"{FOLDER}/tables/{name}") for name in TABLES}
     folder = f"{OUT}/bad"
-    os.makedirs(folder, exist_ok=True)
+    os.makedirs(f"{folder}/protocols", exist_ok=True)
     for table, line, message, addition in bad_cases():
-        for name in TABLES:
-            with open(f"{folder}/{name}", "w", encoding="utf-8") as file:
-                file.write(good[name] + (addition if name == table else ""))
+        good["protocols/empty.abi"] = ""
+        for name in good:
+            if os.path.exists(f"{folder}/{name}"):
+                os.remove(f"{folder}/{name}")
+            text = good[name] + (addition if name == table else "")
+            if text:
+                with open(f"{folder}/{name}", "w", encoding="utf-8") as file:
+                    file.write(text)
         at = good[table].count("\n") + line
         done = abigen("check", folder)
         expected = f"{folder}/{table}:{at}: {message}\n"
@@ -84,6 +89,7 @@ ENDS = (
     ("syscalls.abi", "", 'syscall {0} a{0} "x"\nself', "numbers of system calls are below 40"),
     ("syscalls.abi", 'syscall 4 more "x"\nregisters\n', "in a{0} slot", "more has more than 12 words in"),
     ("syscalls.abi", 'syscall 4 more "x"\nself\n', 'note "{0}"', "more than 8 notes"),
+    ("protocols/room.abi", "", 'method {0} a{0} "x"', "more than 24 methods"),
     ("errors.def", "", 'ERROR(A{0}, 10{0}, "' + "x" * 8000 + '")', "the tables hold more text than fits"),
 )
 
@@ -92,9 +98,9 @@ def endless_tables(report):
     """Every list has an end, and says so; the numbers start at 3, which the small tables leave free."""
     good = {name: read(f"{FOLDER}/tables/{name}") for name in TABLES}
     folder = f"{OUT}/endless"
-    os.makedirs(folder, exist_ok=True)
+    os.makedirs(f"{folder}/protocols", exist_ok=True)
     for table, before, line, message in ENDS:
-        addition = before + "".join(line.format(n) + "\n" for n in range(7 if "syscall {" in line else 3, 90))
+        addition = before + "".join(line.format(n) + "\n" for n in range(7 if "syscall {" in line else 3, 39 if "method" in line else 90))
         for name in TABLES:
             with open(f"{folder}/{name}", "w", encoding="utf-8") as file:
                 file.write(good[name] + (addition if name == table else ""))

@@ -1,8 +1,9 @@
-/* The contract between kernel and programs, as read from the tables in abi/.
+/* The contract between kernel and programs, as read from the tables in abi/, and those between
+ * programs, from the tables in abi/protocols.
  *
- * parse.c turns the four tables into a struct abi or one error message; emit_*.c write what is
- * derived from it. Nothing here allocates: every list has a bound, and a table that is too long for
- * it is an error like any other.
+ * parse.c turns the four tables and the protocols into a struct abi or one error message; emit_*.c
+ * write what is derived from it. Nothing here allocates: every list has a bound, and a table that
+ * is too long for it is an error like any other.
  */
 #pragma once
 
@@ -28,6 +29,10 @@ enum {
     ABI_POOL_BYTES = 128 * 1024,
     ABI_RIGHT_BITS = 31,  /* each is an enumerator of type int */
     ABI_RIGHT_COMMON = 8, /* bits from here belong to type ANY */
+    ABI_PROTOCOL_MAX = 24,
+    ABI_METHOD_MAX = 24,
+    ABI_MESSAGE_WORDS = 8, /* IPC_WORDS of abi/ipc.h */
+    ABI_MESSAGE_HANDLES = 4,
 };
 
 /* A name with a number and a text: an error, an object type, a value of an enum, a bit of a set. */
@@ -66,6 +71,7 @@ enum abi_kind {
     ABI_ENUM,
     ABI_FLAGS,
     ABI_HANDLE,
+    ABI_BYTES, /* of a message: as many as the words left can hold */
     ABI_KIND_COUNT
 };
 
@@ -110,6 +116,15 @@ struct abi_call {
     unsigned note_count;
 };
 
+/* What a server answers to: a table of abi/protocols. A method is a call whose number is a label.
+ */
+struct abi_protocol {
+    struct abi_item item;
+    unsigned set_first, set_end; /* its own, in struct abi */
+    struct abi_call method[ABI_METHOD_MAX];
+    unsigned method_count;
+};
+
 struct abi {
     struct abi_item error[ABI_ERROR_MAX];
     unsigned error_count;
@@ -121,6 +136,9 @@ struct abi {
     unsigned set_count;
     struct abi_call call[ABI_SYSCALL_END];
     unsigned call_count;
+    unsigned call_set_count; /* the sets of syscalls.abi; those of protocols follow */
+    struct abi_protocol protocol[ABI_PROTOCOL_MAX];
+    unsigned protocol_count;
     char pool[ABI_POOL_BYTES]; /* every name and text, each ended by a zero byte */
     size_t pool_used;
     char message[512]; /* "FILE:LINE: what", if it is no contract */
@@ -136,6 +154,13 @@ struct abi_source {
 
 /* Read all four tables; false leaves the reason in abi->message. */
 bool abi_parse(struct abi *abi, const struct abi_source source[TABLE_COUNT]);
+
+/* And one protocol more. */
+bool abi_parse_protocol(struct abi *abi, const struct abi_source *source);
+
+bool abi_kind_in_messages(enum abi_kind kind);
+/* How many bytes a word of the type ABI_BYTES has room for. */
+unsigned abi_bytes_room(const struct abi_call *method, bool out);
 
 /* The call with this number, or NULL. */
 const struct abi_call *abi_call_numbered(const struct abi *abi, uint64_t number);
@@ -157,6 +182,9 @@ void emit_table_c(FILE *to, const struct abi *abi);
 void emit_syscalls_md(FILE *to, const struct abi *abi);
 void emit_errors_md(FILE *to, const struct abi *abi);
 void emit_objects_md(FILE *to, const struct abi *abi);
+void emit_protocol_h(FILE *to, const struct abi_protocol *protocol, const struct abi *abi);
+void emit_protocols_c(FILE *to, const struct abi *abi);
+void emit_protocols_md(FILE *to, const struct abi *abi);
 
 /* ---- Shared by the emitters ---- */
 
@@ -166,3 +194,11 @@ __attribute__((format(printf, 2, 3))) void put(FILE *to, const char *format, ...
 void put_constant(FILE *to, const char *prefix, const char *name);
 /* The rights that a handle needs, as a C expression. */
 void put_rights(FILE *to, const struct abi_word *word);
+/* An enum or flags: its values, and whether a word is one. */
+void put_set(FILE *to, const struct abi_set *set);
+/* The words of a call as an array NAME_in or NAME_out, and a reference to it: ", ARRAY, COUNT". */
+void put_word_table(FILE *to, const char *prefix, const struct abi_call *call, bool out);
+void put_word_list(FILE *to, const char *prefix, const struct abi_call *call, bool out);
+/* For the reference pages. */
+void put_word_doc(FILE *to, const struct abi_word *word, const char *direction);
+void put_set_doc(FILE *to, const struct abi_set *set);

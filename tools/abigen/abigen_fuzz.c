@@ -1,6 +1,6 @@
 /* Any bytes as tables: the parser ends, with a contract that every emitter can write or with one
- * message that names a file and a line. The input holds up to four tables, each ended by a zero
- * byte; where it has fewer, small good ones take their place.
+ * message that names a file and a line. The input holds up to four tables and a protocol, each
+ * ended by a zero byte; where it has fewer, small good ones take their place.
  */
 #include "abigen.h"
 #include <stdlib.h>
@@ -16,15 +16,18 @@ static const char *const good[TABLE_COUNT] = {
         "syscall 0 leave \"x\"\nself\nsyscall 1 a \"x\"\nin a handle memory need read\n",
 };
 
+static const char good_protocol[] = "protocol p \"x\"\nmethod 1 a \"x\"\nin a bytes\n";
+
 static void (*const emitters[])(FILE *to, const struct abi *abi) = {
-    emit_numbers_h, emit_handlers_h, emit_dispatch_c, emit_stubs_h,     emit_stubs_c,
-    emit_table_c,   emit_errors_md,  emit_objects_md, emit_syscalls_md,
+    emit_numbers_h,   emit_handlers_h,  emit_dispatch_c,   emit_stubs_h,
+    emit_stubs_c,     emit_table_c,     emit_errors_md,    emit_objects_md,
+    emit_syscalls_md, emit_protocols_c, emit_protocols_md,
 };
 
 static void check_message(const struct abi *abi)
 {
     unsigned line;
-    if (sscanf(abi->message, "table-%*1[0-3]:%u: ", &line) != 1 || line == 0)
+    if (sscanf(abi->message, "table-%*1[0-4]:%u: ", &line) != 1 || line == 0)
         abort();
 }
 
@@ -47,11 +50,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (nowhere == NULL)
         nowhere = fopen("/dev/null", "w");
-    if (!abi_parse(&abi, source)) {
+    const struct abi_source protocol = { "table-4", size > 0 ? rest : good_protocol,
+                                         size > 0 ? size : strlen(good_protocol) };
+    if (!abi_parse(&abi, source) || !abi_parse_protocol(&abi, &protocol)) {
         check_message(&abi);
         return 0;
     }
     for (size_t i = 0; i < ARRAY_LEN(emitters) && nowhere != NULL; i++)
         emitters[i](nowhere, &abi);
+    if (nowhere != NULL)
+        emit_protocol_h(nowhere, &abi.protocol[0], &abi);
     return 0;
 }

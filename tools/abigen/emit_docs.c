@@ -11,7 +11,7 @@ static void put_lower(FILE *to, const char *name)
 
 /* ---- syscalls.md ---- */
 
-static void put_word(FILE *to, const struct abi_word *word, const char *direction)
+void put_word_doc(FILE *to, const struct abi_word *word, const char *direction)
 {
     put(to, "- %s `%s`: %s", direction, word->name, abi_kinds[word->kind].name);
     if (word->kind == ABI_HANDLE) {
@@ -53,9 +53,9 @@ static void put_call(FILE *to, const struct abi_call *call)
     put(to, "%s", call->registers ? " More words than usual travel in registers." : "");
     put(to, "\n\n");
     for (unsigned i = 0; i < call->in_count; i++)
-        put_word(to, &call->in[i], "in");
+        put_word_doc(to, &call->in[i], "in");
     for (unsigned i = 0; i < call->out_count; i++)
-        put_word(to, &call->out[i], "out");
+        put_word_doc(to, &call->out[i], "out");
     for (unsigned i = 0; i < call->error_count; i++)
         put(to, "- error `%s`: %s\n", call->error[i].error->name, call->error[i].when);
     put_implied(to, call, "ACCESS", true,
@@ -65,7 +65,7 @@ static void put_call(FILE *to, const struct abi_call *call)
         put(to, "\n%s\n", call->note[i]);
 }
 
-static void put_set(FILE *to, const struct abi_set *set)
+void put_set_doc(FILE *to, const struct abi_set *set)
 {
     put(to, "\n## %s\n\n%s %s\n\n", set->item.name, set->item.text,
         set->is_flags ? "Any of these bits:" : "One of these values:");
@@ -83,15 +83,15 @@ void emit_syscalls_md(FILE *to, const struct abi *abi)
         "not here gives `SYSCALL`. Before the handler runs, every word is checked for what its\n"
         "type says, then every handle for the object's type and the rights needed\n"
         "(see [objects](objects.md)).\n\n");
-    for (unsigned i = 0; i < ABI_KIND_COUNT; i++)
+    for (unsigned i = 0; i < ABI_BYTES; i++)
         put(to, "- *%s*: %s\n", abi_kinds[i].name, abi_kinds[i].text);
     for (uint64_t number = 0; number < abi_call_end(abi); number++) {
         const struct abi_call *call = abi_call_numbered(abi, number);
         if (call != NULL)
             put_call(to, call);
     }
-    for (unsigned i = 0; i < abi->set_count; i++)
-        put_set(to, &abi->set[i]);
+    for (unsigned i = 0; i < abi->call_set_count; i++)
+        put_set_doc(to, &abi->set[i]);
 }
 
 /* ---- errors.md and objects.md ---- */
@@ -133,5 +133,41 @@ void emit_objects_md(FILE *to, const struct abi *abi)
         put(to, "\n\nType %llu: %s.\n\n", (unsigned long long)abi->object[i].number,
             abi->object[i].text);
         put_rights_of(to, abi, &abi->object[i]);
+    }
+}
+
+/* ---- protocols.md ---- */
+
+static void put_method(FILE *to, const struct abi_protocol *protocol, const struct abi_call *method)
+{
+    put(to, "\n### %s.%s\n\n%s Label %llu.\n\n", protocol->item.name, method->item.name,
+        method->item.text, (unsigned long long)method->item.number);
+    for (unsigned i = 0; i < method->in_count; i++)
+        put_word_doc(to, &method->in[i], "in");
+    for (unsigned i = 0; i < method->out_count; i++)
+        put_word_doc(to, &method->out[i], "out");
+    for (unsigned i = 0; i < method->error_count; i++)
+        put(to, "- error `%s`: %s\n", method->error[i].error->name, method->error[i].when);
+    for (unsigned i = 0; i < method->note_count; i++)
+        put(to, "\n%s\n", method->note[i]);
+}
+
+void emit_protocols_md(FILE *to, const struct abi *abi)
+{
+    put(to, "# Protocols\n\n"
+            "Made from the tables in `abi/protocols`: what each service answers to. A method is a\n"
+            "call by IPC whose label is its number; the first word of the answer is a status\n"
+            "(see [errors](errors.md)), and the rest come only with OK. What is not a message of\n"
+            "the protocol is answered by `FORMAT`, a word that its type does not allow by\n"
+            "`RANGE`, a method that the service lacks by `UNSUPPORTED`.\n\n"
+            "A *bytes* word is a size and as many bytes as the words left can hold; the types of\n"
+            "the others are those of [system calls](syscalls.md).\n");
+    for (unsigned i = 0; i < abi->protocol_count; i++) {
+        const struct abi_protocol *protocol = &abi->protocol[i];
+        put(to, "\n## %s\n\n%s\n", protocol->item.name, protocol->item.text);
+        for (unsigned j = 0; j < protocol->method_count; j++)
+            put_method(to, protocol, &protocol->method[j]);
+        for (unsigned j = protocol->set_first; j < protocol->set_end; j++)
+            put_set_doc(to, &abi->set[j]);
     }
 }

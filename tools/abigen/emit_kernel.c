@@ -60,7 +60,7 @@ static uint64_t set_mask(const struct abi_set *set)
     return mask;
 }
 
-static void put_set(FILE *to, const struct abi_set *set)
+void put_set(FILE *to, const struct abi_set *set)
 {
     const char *name = set->item.name;
     put(to, "\n/* %s */\n%s%s {\n", set->item.text, "enum ", set->is_flags ? "" : name);
@@ -86,7 +86,7 @@ void emit_numbers_h(FILE *to, const struct abi *abi)
     for (unsigned i = 0; i < abi->call_count; i++)
         put(to, "    SYSCALL_%s = %llu,\n", abi->call[i].item.name, (ull)abi->call[i].item.number);
     put(to, "    SYSCALL_COUNT = %llu, /* every number is below */\n};\n", (ull)abi_call_end(abi));
-    for (unsigned i = 0; i < abi->set_count; i++)
+    for (unsigned i = 0; i < abi->call_set_count; i++)
         put_set(to, &abi->set[i]);
 }
 

@@ -87,13 +87,14 @@ void emit_stubs_c(FILE *to, const struct abi *abi)
 
 /* ---- syscall_table.c ---- */
 
-static void put_words(FILE *to, const struct abi_call *call, bool out)
+void put_word_table(FILE *to, const char *prefix, const struct abi_call *call, bool out)
 {
     const struct abi_word *list = out ? call->out : call->in;
     unsigned count = out ? call->out_count : call->in_count;
     if (count == 0)
         return;
-    put(to, "static const struct syscall_word %s_%s[] = {\n", call->item.name, out ? "out" : "in");
+    put(to, "static const struct syscall_word %s%s_%s[] = {\n", prefix, call->item.name,
+        out ? "out" : "in");
     for (unsigned i = 0; i < count; i++) {
         const struct abi_word *word = &list[i];
         put(to, "    { \"%s\", ", word->name);
@@ -109,12 +110,12 @@ static void put_words(FILE *to, const struct abi_call *call, bool out)
     put(to, "};\n");
 }
 
-static void put_list(FILE *to, const struct abi_call *call, bool out)
+void put_word_list(FILE *to, const char *prefix, const struct abi_call *call, bool out)
 {
     if ((out ? call->out_count : call->in_count) == 0)
         put(to, ", NULL, 0");
     else
-        put(to, ", %s_%s, %u", call->item.name, out ? "out" : "in",
+        put(to, ", %s%s_%s, %u", prefix, call->item.name, out ? "out" : "in",
             out ? call->out_count : call->in_count);
 }
 
@@ -122,8 +123,8 @@ void emit_table_c(FILE *to, const struct abi *abi)
 {
     put(to, "/* Every system call, described. */\n#include <base/syscall_table.h>\n\n");
     for (unsigned i = 0; i < abi->call_count; i++) {
-        put_words(to, &abi->call[i], false);
-        put_words(to, &abi->call[i], true);
+        put_word_table(to, "", &abi->call[i], false);
+        put_word_table(to, "", &abi->call[i], true);
     }
     put(to, "\nconst struct syscall_description syscall_table[] = {\n");
     for (uint64_t number = 0; number < abi_call_end(abi); number++) {
@@ -131,8 +132,8 @@ void emit_table_c(FILE *to, const struct abi *abi)
         if (call == NULL)
             continue;
         put(to, "    { \"%s\", %llu", call->item.name, (unsigned long long)number);
-        put_list(to, call, false);
-        put_list(to, call, true);
+        put_word_list(to, "", call, false);
+        put_word_list(to, "", call, true);
         put(to, ", %s, %s },\n", call->noreturn ? "true" : "false",
             call->registers ? "true" : "false");
     }

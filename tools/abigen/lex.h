@@ -18,6 +18,7 @@ struct lexer {
     struct abi *abi;
     const struct abi_source *source;
     bool lines_matter;
+    bool in_protocol; /* messages, not system calls */
     size_t at;
     unsigned line;
 

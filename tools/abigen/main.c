@@ -4,10 +4,11 @@
  *     abigen docs ABI OUT     the reference pages
  *     abigen check ABI        nothing: only says what is wrong
  *
- * ABI is a folder with errors.def, objects.def, rights.def and syscalls.abi. The first error ends
- * it, as "FILE:LINE: what".
+ * ABI is a folder with errors.def, objects.def, rights.def and syscalls.abi, and a folder protocols
+ * with NAME.abi for each protocol, if there are any. The first error ends it, as "FILE:LINE: what".
  */
 #include "abigen.h"
+#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,12 +23,14 @@ static const struct output code[] = {
     { "abi_syscalls.h", emit_numbers_h },      { "syscall_handlers.h", emit_handlers_h },
     { "syscall_dispatch.c", emit_dispatch_c }, { "syscall_stubs.h", emit_stubs_h },
     { "syscall_stubs.c", emit_stubs_c },       { "syscall_table.c", emit_table_c },
+    { "protocols.c", emit_protocols_c },
 };
 
 static const struct output docs[] = {
     { "syscalls.md", emit_syscalls_md },
     { "errors.md", emit_errors_md },
     { "objects.md", emit_objects_md },
+    { "protocols.md", emit_protocols_md },
 };
 
 static void die(const char *path, const char *what)
@@ -58,6 +61,43 @@ static struct abi_source read_table(const char *folder, const char *name)
         die(path, "cannot be read, or is too large");
     (void)fclose(from);
     return (struct abi_source){ path, text, size };
+}
+
+/* Every NAME.abi in ABI/protocols, in the order of their names. */
+static bool read_protocols(struct abi *abi, const char *folder)
+{
+    char *path = path_of(folder, "protocols");
+    struct dirent **entry;
+    int count = scandir(path, &entry, NULL, alphasort);
+    bool good = true;
+    for (int i = 0; i < count; i++) {
+        size_t length = strlen(entry[i]->d_name);
+        if (good && length > 4 && strcmp(entry[i]->d_name + length - 4, ".abi") == 0) {
+            struct abi_source source = read_table(path, entry[i]->d_name);
+            good = abi_parse_protocol(abi, &source);
+        }
+        free(entry[i]);
+    }
+    if (count >= 0)
+        free(entry);
+    return good;
+}
+
+static void write_protocol_headers(const char *folder, const struct abi *abi)
+{
+    for (unsigned i = 0; i < abi->protocol_count; i++) {
+        char name[ABI_NAME_MAX + 16];
+        (void)snprintf(name, sizeof(name), "protocol_%s.h", abi->protocol[i].item.name);
+        char *path = path_of(folder, name);
+        FILE *to = fopen(path, "wb");
+        if (to == NULL)
+            die(path, "cannot be written");
+        emit_protocol_h(to, &abi->protocol[i], abi);
+        bool broken = ferror(to) != 0;
+        if (fclose(to) != 0 || broken)
+            die(path, "cannot be written");
+        free(path);
+    }
 }
 
 static void write_all(const struct output *outputs, size_t count, const char *folder,
@@ -91,13 +131,14 @@ int main(int argc, char **argv)
         [TABLE_RIGHTS] = read_table(argv[2], "rights.def"),
         [TABLE_SYSCALLS] = read_table(argv[2], "syscalls.abi"),
     };
-    if (!abi_parse(&abi, source)) {
+    if (!abi_parse(&abi, source) || !read_protocols(&abi, argv[2])) {
         (void)fprintf(stderr, "%s\n", abi.message);
         return 1;
     }
-    if (write_code)
+    if (write_code) {
         write_all(code, ARRAY_LEN(code), argv[3], &abi);
-    else if (!check)
+        write_protocol_headers(argv[3], &abi);
+    } else if (!check)
         write_all(docs, ARRAY_LEN(docs), argv[3], &abi);
     return 0;
 }

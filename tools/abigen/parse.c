@@ -27,6 +27,8 @@ const struct abi_kind_info abi_kinds[ABI_KIND_COUNT] = {
     [ABI_FLAGS] = { "flags", "uint32_t", "uint32_t", false, false, true, "any of the bits listed" },
     [ABI_HANDLE] = { "handle", "struct object *", "uint64_t", false, false, false,
                      "a handle to an object of this type, with these rights" },
+    [ABI_BYTES] = { "bytes", NULL, NULL, false, false, true,
+                    "a size and as many bytes; how many there is room for, each method says" },
 };
 
 /* Names become names in C; the emitters' own end with an underscore. */
@@ -80,6 +82,18 @@ bool abi_call_cannot_fail(const struct abi_call *call)
             return false;
     }
     return call->error_count == 0 && !call->registers;
+}
+
+bool abi_kind_in_messages(enum abi_kind kind)
+{
+    return kind != ABI_VADDR && kind != ABI_INPUT && kind != ABI_OUTPUT && kind != ABI_SLOT;
+}
+
+/* A message's words, less those of the others, the size, and in an answer the status. */
+unsigned abi_bytes_room(const struct abi_call *method, bool out)
+{
+    unsigned others = (out ? method->out_count : method->in_count) - 1;
+    return (ABI_MESSAGE_WORDS - others - 1 - (out ? 1 : 0)) * 8;
 }
 
 /* ---- Names ---- */
@@ -243,9 +257,13 @@ static bool parse_members(struct lexer *lexer, struct abi_set *set, unsigned set
     }
 }
 
+/* A protocol sees its own sets and those of the system calls. */
 static const struct abi_set *find_set(const struct abi *abi, const char *name)
 {
     for (unsigned i = 0; i < abi->set_count; i++) {
+        if (abi->protocol_count > 0 && i >= abi->call_set_count &&
+            i < abi->protocol[abi->protocol_count - 1].set_first)
+            continue;
         if (strcmp(abi->set[i].item.name, name) == 0)
             return &abi->set[i];
     }
@@ -262,8 +280,10 @@ static bool parse_set(struct lexer *lexer, bool is_flags)
         !lex_text(lexer, "a text in quotes", &set->item.text) ||
         !name_ok(lexer, line, set->item.name, false) || !lex_line_end(lexer))
         return false;
-    if (find_set(abi, set->item.name) != NULL)
-        return lex_fail(lexer, line, "the name %s is taken", set->item.name);
+    for (unsigned i = 0; i < abi->set_count; i++) {
+        if (strcmp(abi->set[i].item.name, set->item.name) == 0)
+            return lex_fail(lexer, line, "the name %s is taken", set->item.name);
+    }
     set->is_flags = is_flags;
     abi->set_count++;
     return parse_members(lexer, set, line);
@@ -336,6 +356,9 @@ static bool parse_type(struct lexer *lexer, struct abi_word *word)
         word->kind++;
     if (word->kind == ABI_KIND_COUNT)
         return lex_fail(lexer, line, "no type '%s'", name);
+    if (lexer->in_protocol ? !abi_kind_in_messages(word->kind) : word->kind == ABI_BYTES)
+        return lex_fail(lexer, line, "type %s is not for %s", name,
+                        lexer->in_protocol ? "messages" : "system calls");
     if (word->kind == ABI_HANDLE && !parse_handle(lexer, word))
         return false;
     if ((word->kind == ABI_ENUM || word->kind == ABI_FLAGS) && !parse_word_set(lexer, word))
@@ -346,6 +369,24 @@ static bool parse_type(struct lexer *lexer, struct abi_word *word)
     return true;
 }
 
+/* Handles come last, up to four; bytes come last and alone, and at least one word must hold them.
+ */
+static bool message_order_ok(struct lexer *lexer, unsigned line, const struct abi_word *list,
+                             unsigned count)
+{
+    unsigned handles = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (list[i].kind == ABI_BYTES ||
+            (list[i].kind == ABI_HANDLE && list[count].kind != ABI_HANDLE))
+            return lex_fail(lexer, line, "%s comes last", list[i].name);
+        handles += list[i].kind == ABI_HANDLE;
+    }
+    if (list[count].kind == ABI_HANDLE && handles == ABI_MESSAGE_HANDLES)
+        return lex_fail(lexer, line, "more than %d handles", ABI_MESSAGE_HANDLES);
+    return list[count].kind != ABI_BYTES || count < ABI_MESSAGE_WORDS - 2 ||
+           lex_fail(lexer, line, "no word is left for %s", list[count].name);
+}
+
 static bool parse_word(struct lexer *lexer, struct abi_call *call, bool out)
 {
     struct abi_word *list = out ? call->out : call->in;
@@ -354,6 +395,8 @@ static bool parse_word(struct lexer *lexer, struct abi_call *call, bool out)
     unsigned max = out ? ABI_REGISTERS_OUT : ABI_REGISTERS_IN;
     if (call->registers)
         max = ABI_WORDS_MAX;
+    if (lexer->in_protocol)
+        max = out ? ABI_MESSAGE_WORDS - 1 : ABI_MESSAGE_WORDS; /* a status comes back too */
     if (*count == max)
         return lex_fail(lexer, line, "%s has more than %u words %s", call->item.name, max,
                         out ? "out" : "in");
@@ -361,7 +404,9 @@ static bool parse_word(struct lexer *lexer, struct abi_call *call, bool out)
     if (!lex_name(lexer, "a name", &word->name) || !name_ok(lexer, line, word->name, false) ||
         !parse_type(lexer, word))
         return false;
-    if (out && (!abi_kinds[word->kind].may_be_out || word->page))
+    if (lexer->in_protocol && !message_order_ok(lexer, line, list, *count))
+        return false;
+    if (out && !lexer->in_protocol && (!abi_kinds[word->kind].may_be_out || word->page))
         return lex_fail(lexer, line, "type %s is for words that go in", abi_kinds[word->kind].name);
     for (unsigned i = 0; i < call->in_count + call->out_count; i++) {
         const struct abi_word *other =
@@ -411,6 +456,10 @@ static bool parse_call_line(struct lexer *lexer, struct abi_call *call, bool *fo
         return parse_call_error(lexer, call);
     if (lex_keyword(lexer, "note"))
         return parse_note(lexer, call);
+    if (lexer->in_protocol) {
+        *found_out = false;
+        return true;
+    }
     if (lex_keyword(lexer, "self"))
         return call->self = true;
     if (lex_keyword(lexer, "noreturn"))
@@ -428,6 +477,8 @@ static bool parse_call_line(struct lexer *lexer, struct abi_call *call, bool *fo
 /* What only the whole entry shows. */
 static bool call_ok(struct lexer *lexer, const struct abi_call *call)
 {
+    if (lexer->in_protocol)
+        return true;
     bool names = false;
     for (unsigned i = 0; i < call->in_count; i++)
         names = names || call->in[i].kind == ABI_HANDLE || call->in[i].kind == ABI_SLOT;
@@ -440,24 +491,25 @@ static bool call_ok(struct lexer *lexer, const struct abi_call *call)
     return true;
 }
 
-static bool parse_call(struct lexer *lexer, unsigned line)
+/* NUMBER NAME "text", then the lines that belong to it. */
+static bool parse_call_in(struct lexer *lexer, unsigned line, struct abi_call *list,
+                          unsigned *count, unsigned end)
 {
-    struct abi *abi = lexer->abi;
-    struct abi_call *call = &abi->call[abi->call_count];
-    if (!room(lexer, abi->call_count, ABI_SYSCALL_END, "system calls") ||
-        !lex_number(lexer, "a number", &call->item.number) ||
+    struct abi_call *call = &list[*count];
+    const char *what = lexer->in_protocol ? "methods" : "system calls";
+    if (!room(lexer, *count, end, what) || !lex_number(lexer, "a number", &call->item.number) ||
         !lex_name(lexer, "a name", &call->item.name) ||
         !lex_text(lexer, "a text in quotes", &call->item.text) ||
         !name_ok(lexer, line, call->item.name, false) || !lex_line_end(lexer))
         return false;
     if (call->item.number >= ABI_SYSCALL_END)
-        return lex_fail(lexer, line, "numbers of system calls are below %d", ABI_SYSCALL_END);
-    for (unsigned i = 0; i < abi->call_count; i++) {
-        if (!unique(lexer, line, &abi->call[i].item, 1, &call->item))
+        return lex_fail(lexer, line, "numbers of %s are below %d", what, ABI_SYSCALL_END);
+    for (unsigned i = 0; i < *count; i++) {
+        if (!unique(lexer, line, &list[i].item, 1, &call->item))
             return false;
     }
     call->line = line;
-    abi->call_count++;
+    (*count)++;
     for (;;) {
         bool found;
         if (!parse_call_line(lexer, call, &found))
@@ -467,6 +519,12 @@ static bool parse_call(struct lexer *lexer, unsigned line)
         if (!lex_line_end(lexer))
             return false;
     }
+}
+
+static bool parse_call(struct lexer *lexer, unsigned line)
+{
+    struct abi *abi = lexer->abi;
+    return parse_call_in(lexer, line, abi->call, &abi->call_count, ABI_SYSCALL_END);
 }
 
 static bool parse_entry(struct lexer *lexer)
@@ -496,8 +554,64 @@ bool abi_parse(struct abi *abi, const struct abi_source source[TABLE_COUNT])
         if (lex_failed(&lexer))
             return false;
     }
+    abi->call_set_count = abi->set_count;
     return abi->call_count > 0 ||
            (snprintf(abi->message, sizeof(abi->message), "%.200s:1: no system calls",
                      source[TABLE_SYSCALLS].path),
             false);
+}
+
+/* ---- Protocols ---- */
+
+static bool parse_method_entry(struct lexer *lexer, struct abi_protocol *protocol)
+{
+    unsigned line = lexer->token_line;
+    if (lex_keyword(lexer, "enum"))
+        return parse_set(lexer, false);
+    if (lex_keyword(lexer, "flags"))
+        return parse_set(lexer, true);
+    if (lex_keyword(lexer, "method"))
+        return parse_call_in(lexer, line, protocol->method, &protocol->method_count,
+                             ABI_METHOD_MAX);
+    return lex_fail(lexer, line, "expected method, enum or flags, or a line that belongs to one");
+}
+
+static bool parse_protocol_head(struct lexer *lexer, struct abi_protocol *protocol)
+{
+    struct abi *abi = lexer->abi;
+    unsigned line = lexer->token_line;
+    if (!lex_keyword(lexer, "protocol"))
+        return lex_fail(lexer, line, "expected protocol");
+    if (!lex_name(lexer, "a name", &protocol->item.name) ||
+        !lex_text(lexer, "a text in quotes", &protocol->item.text) ||
+        !name_ok(lexer, line, protocol->item.name, false) || !lex_line_end(lexer))
+        return false;
+    for (const struct abi_protocol *other = abi->protocol; other < protocol; other++) {
+        if (strcmp(other->item.name, protocol->item.name) == 0)
+            return lex_fail(lexer, line, "the name %s is taken", protocol->item.name);
+    }
+    return true;
+}
+
+bool abi_parse_protocol(struct abi *abi, const struct abi_source *source)
+{
+    struct lexer lexer;
+    lex_start(&lexer, abi, source, true);
+    lexer.in_protocol = true;
+    if (!room(&lexer, abi->protocol_count, ABI_PROTOCOL_MAX, "protocols"))
+        return false;
+    struct abi_protocol *protocol = &abi->protocol[abi->protocol_count];
+    protocol->set_first = abi->set_count;
+    if (!parse_protocol_head(&lexer, protocol))
+        return false;
+    abi->protocol_count++;
+    while (lexer.token != TOKEN_END) {
+        if (!parse_method_entry(&lexer, protocol))
+            return false;
+    }
+    if (lex_failed(&lexer))
+        return false;
+    protocol->set_end = abi->set_count;
+    return protocol->method_count > 0 ||
+           lex_fail(&lexer, 1, "%s has no methods", protocol->item.name);
 }

@@ -21,6 +21,7 @@ enum syscall_kind {
     SYSCALL_KIND_ENUM,
     SYSCALL_KIND_FLAGS,
     SYSCALL_KIND_HANDLE,
+    SYSCALL_KIND_BYTES, /* of a protocol only */
 };
 
 struct syscall_word {

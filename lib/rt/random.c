@@ -1,6 +1,5 @@
 #include <base/compiler.h>
 #include <base/string.h>
-#include <rt/lock.h>
 #include <rt/random.h>
 
 enum {
@@ -80,21 +79,4 @@ void random_take(struct random_state *state, void *to, size_t size_bytes)
     memset(key, 0, sizeof(key));
     /* Both are dead here: keep the compiler from dropping the two lines above. */
     __asm__ volatile("" : : "r"(bytes), "r"(key) : "memory");
-}
-
-static struct rt_lock lock;
-static struct random_state own;
-
-void rt_random_stir(const uint8_t seed[RANDOM_SEED_BYTES])
-{
-    rt_lock(&lock);
-    random_stir(&own, seed);
-    rt_unlock(&lock);
-}
-
-void rt_random_bytes(void *to, size_t size_bytes)
-{
-    rt_lock(&lock);
-    random_take(&own, to, size_bytes);
-    rt_unlock(&lock);
 }

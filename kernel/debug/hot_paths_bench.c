@@ -9,6 +9,7 @@
 #include <base/bench.h>
 #include <kernel/frame.h>
 #include <kernel/ipi.h>
+#include <kernel/memory.h>
 #include <kernel/sched.h>
 #include <kernel/syscall.h>
 #include <kernel/test.h>
@@ -107,15 +108,23 @@ BENCH(frame_alloc_and_free)
     bench_report("frame_free", "instructions", end - middle);
 }
 
-static void report_map(struct vspace *vspace, struct frame *frames, size_t pages, const char *map,
+static void report_map(struct vspace *vspace, struct memory *memory, size_t pages, const char *map,
                        const char *protect, const char *unmap)
 {
     /* Beside the next 2 MiB boundary, so that pages are mapped one by one. */
     uaddr_t at = uaddr(TEST_GUEST_ARENA_AT + PAGE_SIZE);
+    struct map_request request = {
+        .memory = memory,
+        .at = at,
+        .size_bytes = pages * PAGE_SIZE,
+        .perm = PERM_READ | PERM_WRITE,
+        .limit = PERM_READ | PERM_WRITE,
+        .flags = MAP_POPULATE,
+    };
     uint64_t cost[3] = { 0 };
     for (unsigned round = 0; round < 2; round++) {
         uint64_t start = arch_cycle_count();
-        EXPECT_EQ(vspace_map(vspace, at, frames, pages, PERM_READ | PERM_WRITE), OK);
+        EXPECT_EQ(vspace_map(vspace, &request), OK);
         uint64_t mapped = arch_cycle_count();
         EXPECT_EQ(vspace_protect(vspace, at, pages * PAGE_SIZE, PERM_READ), OK);
         uint64_t narrowed = arch_cycle_count();
@@ -132,14 +141,17 @@ static void report_map(struct vspace *vspace, struct frame *frames, size_t pages
 BENCH(map_and_unmap)
 {
     struct vspace *vspace;
-    struct frame *frames;
-    if (vspace_create(&vspace) != OK)
+    struct memory *memory;
+    struct work work = { .left = UINT32_MAX };
+    uint64_t page = 0;
+    if (vspace_create(NULL, &vspace) != OK)
         return;
-    if (frame_alloc_range(PAGES_MAX, PAGE_SIZE, UINT64_MAX, &frames) == OK) {
-        report_map(vspace, frames, 1, "map_1_page", "protect_1_page", "unmap_1_page");
-        report_map(vspace, frames, PAGES_MAX, "map_2048_pages", "protect_2048_pages",
+    if (memory_create(NULL, PAGES_MAX * PAGE_SIZE, &memory) == OK) {
+        EXPECT_EQ(memory_commit(memory, &page, PAGES_MAX, &work), OK);
+        report_map(vspace, memory, 1, "map_1_page", "protect_1_page", "unmap_1_page");
+        report_map(vspace, memory, PAGES_MAX, "map_2048_pages", "protect_2048_pages",
                    "unmap_2048_pages");
-        frame_free_range(frames, PAGES_MAX);
+        memory_put(memory);
     }
     vspace_put(vspace);
 }

@@ -2,8 +2,8 @@
 #include <base/string.h>
 #include <kernel/coroutine.h>
 #include <kernel/flat.h>
-#include <kernel/frame.h>
 #include <kernel/grace.h>
+#include <kernel/memory.h>
 #include <kernel/sched.h>
 #include <kernel/test.h>
 #include <kernel/user_fixture.h>
@@ -23,9 +23,17 @@ static uint64_t stack_top(unsigned index)
 static enum status map_all(struct user_fixture *fixture)
 {
     unsigned data = PERM_READ | PERM_WRITE;
+    struct map_request shared = {
+        .memory = fixture->shared,
+        .at = uaddr(TEST_GUEST_SHARED_AT),
+        .size_bytes = PAGE_SIZE,
+        .perm = data,
+        .limit = data,
+        .flags = MAP_SHARED,
+    };
     enum status status = flat_load(fixture->vspace, &user_test_image);
     if (status == OK)
-        status = vspace_map(fixture->vspace, uaddr(TEST_GUEST_SHARED_AT), fixture->shared, 1, data);
+        status = vspace_map(fixture->vspace, &shared);
     for (unsigned i = 0; status == OK && i < TEST_GUEST_THREADS; i++)
         status = vspace_reserve(fixture->vspace, uaddr(stack_top(i) - TEST_GUEST_STACK_BYTES),
                                 TEST_GUEST_STACK_BYTES, data);
@@ -54,11 +62,14 @@ bool user_fixture_init(struct user_fixture *fixture)
 {
     fixture_count(1);
     *fixture = (struct user_fixture){ .budget = NULL };
+    paddr_t pa;
     enum status status = create_process(fixture);
     if (status == OK)
-        status = frame_alloc(0, FRAME_ZERO, &fixture->shared);
+        status = memory_create(NULL, PAGE_SIZE, &fixture->shared);
+    if (status == OK)
+        status = memory_page_address(fixture->shared, 0, true, &pa);
     if (status == OK) {
-        fixture->command = frame_kernel(fixture->shared);
+        fixture->command = paddr_to_kernel(pa);
         status = map_all(fixture);
     }
     if (status == OK)
@@ -106,7 +117,7 @@ void user_fixture_destroy(struct user_fixture *fixture)
     if (fixture->budget != NULL)
         end_budget(fixture);
     if (fixture->shared != NULL)
-        frame_put(fixture->shared);
+        memory_put(fixture->shared);
     fixture_count(-1);
 }
 
@@ -235,15 +246,15 @@ enum status user_call_words(struct user_fixture *fixture, uint64_t number, uint6
 
 void *user_map_arena(struct user_fixture *fixture)
 {
-    struct frame *frame;
+    uaddr_t at = uaddr(TEST_GUEST_ARENA_AT);
+    unsigned perm;
+    paddr_t pa;
 
-    if (frame_alloc(0, FRAME_ZERO, &frame) != OK)
+    if (vspace_reserve(fixture->vspace, at, PAGE_SIZE, PERM_READ | PERM_WRITE) != OK ||
+        vspace_fault(fixture->vspace, at, PERM_WRITE) != OK ||
+        vspace_query(fixture->vspace, at, &pa, &perm) != OK)
         return NULL;
-    void *page = frame_kernel(frame);
-    enum status status =
-        vspace_map(fixture->vspace, uaddr(TEST_GUEST_ARENA_AT), frame, 1, PERM_READ | PERM_WRITE);
-    frame_put(frame);
-    return status == OK ? page : NULL;
+    return paddr_to_kernel(pa);
 }
 
 uint64_t user_give(struct user_fixture *fixture, struct object *object, uint32_t rights)

@@ -1,50 +1,40 @@
 /* Loading flat programs. The image is part of the kernel, so a bad header is a bug, not an input.
  */
-#include <arch/mmu.h>
-#include <base/string.h>
 #include <kernel/flat.h>
-#include <kernel/frame.h>
+#include <kernel/memory.h>
 #include <kernel/panic.h>
-
-/* A private copy of one page, mapped at `at`. */
-static enum status load_page(struct vspace *vspace, uint64_t at, const void *bytes, unsigned perm)
-{
-    struct frame *frame;
-    enum status status = frame_alloc(0, 0, &frame);
-    if (status != OK)
-        return status;
-    memcpy(frame_kernel(frame), bytes, PAGE_SIZE);
-    arch_sync_instructions(frame_kernel(frame), PAGE_SIZE);
-    status = vspace_map(vspace, uaddr(at), frame, 1, perm);
-    frame_put(frame); /* the mapping has its own reference */
-    return status;
-}
-
-static enum status load_segment(struct vspace *vspace, const struct flat_header *image,
-                                uint64_t offset, uint64_t size_bytes, unsigned perm)
-{
-    const char *bytes = (const char *)image;
-    for (uint64_t done = 0; done < size_bytes; done += PAGE_SIZE) {
-        enum status status =
-            load_page(vspace, FLAT_BASE + offset + done, bytes + offset + done, perm);
-        if (status != OK)
-            return status;
-    }
-    return OK;
-}
 
 enum status flat_load(struct vspace *vspace, const struct flat_header *image)
 {
     ASSERT(image->magic == FLAT_MAGIC);
     ASSERT(((image->text_bytes | image->data_bytes | image->bss_bytes) & PAGE_MASK) == 0);
 
-    enum status status =
-        load_segment(vspace, image, 0, image->text_bytes, PERM_READ | PERM_EXECUTE);
+    struct memory *memory;
+    uint64_t bytes = image->text_bytes + image->data_bytes;
+    enum status status = memory_create(vspace->payer, bytes + image->bss_bytes, &memory);
+    if (status != OK)
+        return status;
+    struct map_request text = {
+        .memory = memory,
+        .at = uaddr(FLAT_BASE),
+        .size_bytes = image->text_bytes,
+        .perm = PERM_READ | PERM_EXECUTE,
+        .limit = PERM_READ | PERM_EXECUTE,
+        .flags = MAP_POPULATE,
+    };
+    struct map_request data = {
+        .memory = memory,
+        .at = uaddr(FLAT_BASE + image->text_bytes),
+        .size_bytes = image->data_bytes + image->bss_bytes,
+        .offset = image->text_bytes,
+        .perm = PERM_READ | PERM_WRITE,
+        .limit = PERM_READ | PERM_WRITE,
+    };
+    status = memory_write(memory, 0, image, (size_t)bytes);
     if (status == OK)
-        status = load_segment(vspace, image, image->text_bytes, image->data_bytes,
-                              PERM_READ | PERM_WRITE);
-    if (status == OK && image->bss_bytes != 0)
-        status = vspace_reserve(vspace, uaddr(FLAT_BASE + image->text_bytes + image->data_bytes),
-                                image->bss_bytes, PERM_READ | PERM_WRITE);
+        status = vspace_map(vspace, &text);
+    if (status == OK && data.size_bytes != 0)
+        status = vspace_map(vspace, &data);
+    memory_put(memory); /* the mappings have their own references */
     return status;
 }

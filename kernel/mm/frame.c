@@ -401,6 +401,19 @@ void frame_put(struct frame *frame)
         block_release(head);
 }
 
+bool frame_put_shared(struct frame *frame)
+{
+    uint32_t references = __atomic_load_n(&frame->references, __ATOMIC_ACQUIRE);
+
+    ASSERT(frame->state == FRAME_OWNED && frame->order == 0 && references != 0);
+    while (references != 1) {
+        if (__atomic_compare_exchange_n(&frame->references, &references, references - 1, true,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+            return true;
+    }
+    return false;
+}
+
 /* A block of one frame, in one comparison: most are. */
 static bool frame_is_single(const struct frame *frame)
 {

@@ -14,7 +14,7 @@ HOST_TEST(copies_fault_pages_in_and_stop_where_they_may_not_go)
     char in[sizeof(out)] = "";
     uaddr_t across = uaddr(AT + PAGE_SIZE - 7);
 
-    REQUIRE(vspace_create(&vspace) == OK);
+    REQUIRE(vspace_create(NULL, &vspace) == OK);
     arch_vspace_activate(vspace);
     EXPECT_EQ(vspace_reserve(vspace, uaddr(AT), 2 * PAGE_SIZE, PERM_READ | PERM_WRITE), OK);
     EXPECT_EQ(copy_to_user(across, out, sizeof(out)), OK);

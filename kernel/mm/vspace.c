@@ -1,164 +1,206 @@
-/* Address spaces: ranges, and the operations on them and on the tables.
+/* Address spaces: mappings and the public operations. vspace_tables.c has the page tables.
  *
- * Every operation first makes sure that it can be carried out, with whatever memory it takes, and
- * then does what cannot fail. Only vspace_tables_prepare changes something before that is certain:
- * it adds empty tables, and they are removed again.
+ * Locks: the address space's, then the Memory's, then the page tables', which that file takes. So
+ * whoever holds a Memory's lock can reach the page tables of everything that maps it. A mapping
+ * changes under the first two.
  */
 #include "vspace_impl.h"
+#include <kernel/budget.h>
+#include <kernel/cspace.h>
 #include <kernel/ipi.h>
 #include <kernel/panic.h>
 #include <kernel/slab.h>
 
-static struct slab_cache vspace_cache = SLAB_CACHE_INIT("vspace", struct vspace);
-static struct slab_cache range_cache = SLAB_CACHE_INIT("vspace range", struct vspace_range);
-
-/* What an operation on [at, end) needs if it cuts something in two at an end. */
-struct spare {
-    struct vspace_range *range[2];
-    struct pte *table[2];
+enum {
+    POPULATE_MAX = 4096, /* pages that MAP_POPULATE fills */
+    AROUND_PAGES = 16,   /* that a fault which reads fills in, if they are there */
+    SLICE_PAGES = 4096,  /* removed or protected at a time */
+    SLICE_WORK = 32,     /* what that costs */
 };
+#define SLICE_BYTES (SLICE_PAGES * PAGE_SIZE)
 
-/* ---- Ranges ---- */
+static struct slab_cache vspace_cache = SLAB_CACHE_INIT("vspace", struct vspace);
+static struct slab_cache mapping_cache = SLAB_CACHE_INIT("mapping", struct mapping);
 
-static struct vspace_range *range_of(struct tree_node *node)
+static void work_spend_many(struct work *work, uint32_t amount)
 {
-    return node == NULL ? NULL : CONTAINER_OF(node, struct vspace_range, node);
+    work->left -= MIN(work->left, amount);
 }
 
-static bool range_before(const struct tree_node *a, const struct tree_node *b)
+/* ---- The tree of mappings ---- */
+
+static struct mapping *mapping_of(struct tree_node *node)
 {
-    return CONTAINER_OF(a, struct vspace_range, node)->start <
-           CONTAINER_OF(b, struct vspace_range, node)->start;
+    return node == NULL ? NULL : CONTAINER_OF(node, struct mapping, node);
 }
 
-static int range_compare(const struct tree_node *node, const void *key)
+static bool mapping_before(const struct tree_node *a, const struct tree_node *b)
 {
-    uint64_t start = CONTAINER_OF(node, struct vspace_range, node)->start;
+    return CONTAINER_OF(a, struct mapping, node)->start <
+           CONTAINER_OF(b, struct mapping, node)->start;
+}
+
+static int mapping_compare(const struct tree_node *node, const void *key)
+{
+    uint64_t start = CONTAINER_OF(node, struct mapping, node)->start;
     uint64_t at = *(const uint64_t *)key;
 
     return start < at ? -1 : start > at;
 }
 
-/* The range that holds `at`, or NULL. */
-static struct vspace_range *range_at(const struct vspace *vspace, uint64_t at)
+/* The mapping that holds `at`, or NULL. */
+static struct mapping *mapping_at(const struct vspace *vspace, uint64_t at)
 {
-    struct vspace_range *range = range_of(tree_floor(&vspace->ranges, range_compare, &at));
+    struct mapping *mapping = mapping_of(tree_floor(&vspace->mappings, mapping_compare, &at));
 
-    return range != NULL && at < range->end ? range : NULL;
+    return mapping != NULL && at < mapping->end ? mapping : NULL;
 }
 
-/* The first range that begins in [at, end), or NULL. */
-static struct vspace_range *range_within(const struct vspace *vspace, uint64_t at, uint64_t end)
+/* The first mapping that has something of [at, end), or NULL. */
+static struct mapping *mapping_within(const struct vspace *vspace, uint64_t at, uint64_t end)
 {
-    struct vspace_range *range = range_of(tree_lower_bound(&vspace->ranges, range_compare, &at));
+    struct mapping *mapping = mapping_at(vspace, at);
 
-    return range != NULL && range->start < end ? range : NULL;
+    if (mapping == NULL)
+        mapping = mapping_of(tree_lower_bound(&vspace->mappings, mapping_compare, &at));
+    return mapping != NULL && mapping->start < end ? mapping : NULL;
 }
 
-static bool ranges_used(const struct vspace *vspace, uint64_t at, uint64_t end)
+/* ---- The life of a mapping ---- */
+
+static enum status mapping_alloc(struct vspace *vspace, struct mapping **mapping_out)
 {
-    return range_at(vspace, at) != NULL || range_within(vspace, at, end) != NULL;
-}
+    enum status status = payer_charge(vspace->payer, sizeof(struct mapping));
 
-/* True if a range reaches across `at`. */
-static bool range_cuts(const struct vspace *vspace, uint64_t at)
-{
-    const struct vspace_range *range = range_at(vspace, at);
-
-    return range != NULL && range->start < at;
-}
-
-static void range_split(struct vspace *vspace, uint64_t at, struct vspace_range *upper_taken)
-{
-    struct vspace_range *lower = range_at(vspace, at);
-
-    upper_taken->start = at;
-    upper_taken->end = lower->end;
-    upper_taken->perm = lower->perm;
-    lower->end = at;
-    tree_insert(&vspace->ranges, &upper_taken->node, range_before);
-}
-
-static void ranges_remove(struct vspace *vspace, uint64_t at, uint64_t end)
-{
-    for (struct vspace_range *range; (range = range_within(vspace, at, end)) != NULL;) {
-        tree_remove(&vspace->ranges, &range->node);
-        slab_free(&range_cache, range);
-    }
-}
-
-/* ---- Cutting at the ends of an operation ---- */
-
-static void spare_free(struct spare *spare)
-{
-    for (size_t i = 0; i < 2; i++) {
-        if (spare->range[i] != NULL)
-            slab_free(&range_cache, spare->range[i]);
-        if (spare->table[i] != NULL)
-            ptable_destroy(spare->table[i]);
-    }
-}
-
-/* For one end. `other` is the end that was prepared before: a block that it cuts is a table by
- * then. */
-static bool spare_prepare_end(struct vspace *vspace, struct spare *spare, size_t i, uint64_t at,
-                              uint64_t other) REQUIRES(vspace->lock)
-{
-    bool same_block = other != 0 &&
-                      ALIGN_DOWN(at, ptable_span(1)) == ALIGN_DOWN(other, ptable_span(1)) &&
-                      spare->table[0] != NULL;
-
-    if (range_cuts(vspace, at)) {
-        spare->range[i] = slab_alloc(&range_cache);
-        if (spare->range[i] == NULL)
-            return false;
-    }
-    if (!same_block && vspace_tables_cuts(vspace, at))
-        return ptable_create(&spare->table[i]) == OK;
-    return true;
-}
-
-static enum status spare_prepare(struct vspace *vspace, struct spare *spare, uint64_t at,
-                                 uint64_t end) REQUIRES(vspace->lock)
-{
-    *spare = (struct spare){ 0 };
-    if (spare_prepare_end(vspace, spare, 0, at, 0) && spare_prepare_end(vspace, spare, 1, end, at))
+    if (status != OK)
+        return status;
+    *mapping_out = slab_alloc(&mapping_cache);
+    if (*mapping_out != NULL)
         return OK;
-    spare_free(spare);
+    payer_uncharge(vspace->payer, sizeof(struct mapping));
     return ERR_NO_MEMORY;
 }
 
-/* From here on no range and no block crosses either end. */
-static void spare_use(struct vspace *vspace, struct spare *spare, uint64_t at, uint64_t end)
-    REQUIRES(vspace->lock)
+static void mapping_free(struct vspace *vspace, struct mapping *mapping)
 {
-    const uint64_t cut[2] = { at, end };
+    slab_free(&mapping_cache, mapping);
+    payer_uncharge(vspace->payer, sizeof(struct mapping));
+}
 
-    for (size_t i = 0; i < 2; i++) {
-        if (spare->range[i] != NULL)
-            range_split(vspace, cut[i], spare->range[i]);
-        if (spare->table[i] != NULL)
-            vspace_tables_split(vspace, cut[i], spare->table[i]);
+/* With the Memory's lock, which guards the uses of its capabilities too. */
+static void mapping_link(struct mapping *mapping)
+{
+    struct memory *memory = mapping->memory;
+
+    tree_insert(&mapping->vspace->mappings, &mapping->node, mapping_before);
+    list_push_back(&memory->mappings, &mapping->memory_node);
+    memory->mapping_count++;
+    if (mapping->capability != NULL)
+        list_push_back(&mapping->capability->uses, &mapping->use_node);
+    else
+        object_get(&memory->object);
+}
+
+/* What has to be put when all locks are released. */
+static struct memory *mapping_unlink(struct mapping *mapping)
+{
+    struct memory *memory = mapping->memory;
+
+    tree_remove(&mapping->vspace->mappings, &mapping->node);
+    list_remove(&mapping->memory_node);
+    memory->mapping_count--;
+    if (mapping->capability == NULL)
+        return memory;
+    list_remove(&mapping->use_node);
+    return NULL;
+}
+
+/* Cut at `at`, which lies inside: `upper` is what begins there. */
+static void mapping_split(struct mapping *lower, uint64_t at, struct mapping *upper_taken)
+{
+    upper_taken->start = at;
+    upper_taken->end = lower->end;
+    upper_taken->first = mapping_page(lower, at);
+    upper_taken->vspace = lower->vspace;
+    upper_taken->memory = lower->memory;
+    upper_taken->capability = lower->capability;
+    upper_taken->limit = lower->limit;
+    upper_taken->flags = lower->flags;
+    upper_taken->perm = lower->perm;
+    lower->end = at;
+    mapping_link(upper_taken);
+}
+
+static uint64_t mapping_address(const struct mapping *mapping, uint64_t page)
+{
+    return mapping->start + ((page - mapping->first) << PAGE_SHIFT);
+}
+
+void mapping_drop(struct mapping *mapping, uint64_t first, uint64_t end)
+{
+    vspace_tables_remove(mapping->vspace, mapping_address(mapping, first),
+                         mapping_address(mapping, end));
+}
+
+void mapping_write_protect(struct mapping *mapping, uint64_t first, uint64_t end)
+{
+    if ((mapping->perm & PERM_WRITE) != 0)
+        vspace_tables_protect(mapping->vspace, mapping_address(mapping, first),
+                              mapping_address(mapping, end), mapping->perm & ~(unsigned)PERM_WRITE);
+}
+
+/* Take [at, end), within the mapping, away. `spare` is there if that leaves two pieces. */
+static struct memory *mapping_cut(struct mapping *mapping, uint64_t at, uint64_t end,
+                                  struct mapping **spare) NO_LOCK_ANALYSIS
+{
+    struct memory *memory = mapping->memory;
+    struct memory *put = NULL;
+    uint64_t first = mapping_page(mapping, at);
+    uint64_t first_after = mapping_page(mapping, end);
+
+    vspace_tables_remove(mapping->vspace, at, end);
+    if (at == mapping->start && end == mapping->end) {
+        put = mapping_unlink(mapping);
+        mapping_free(mapping->vspace, mapping);
+    } else if (at == mapping->start) {
+        mapping->first = first_after;
+        mapping->start = end; /* its place in the order stays */
+    } else {
+        if (end != mapping->end) {
+            mapping_split(mapping, end, *spare);
+            *spare = NULL;
+        }
+        mapping->end = at;
     }
+    if (memory->anonymous)
+        memory_unmapped(memory, first, first_after);
+    return put;
 }
 
 /* ---- Life ---- */
 
-enum status vspace_create(struct vspace **vspace_out)
+enum status vspace_create(struct budget *payer, struct vspace **vspace_out)
 {
     struct pte *root;
-    struct vspace *vspace = slab_alloc(&vspace_cache);
+    uint64_t cost = sizeof(struct vspace) + PAGE_SIZE;
+    enum status status = payer_charge(payer, cost);
 
-    if (vspace == NULL)
-        return ERR_NO_MEMORY;
-    enum status status = ptable_create(&root);
-    if (status != OK) {
-        slab_free(&vspace_cache, vspace);
+    if (status != OK)
         return status;
+    struct vspace *vspace = slab_alloc(&vspace_cache);
+    if (vspace == NULL || ptable_create(&root) != OK) {
+        if (vspace != NULL)
+            slab_free(&vspace_cache, vspace);
+        payer_uncharge(payer, cost);
+        return ERR_NO_MEMORY;
     }
     spinlock_init(&vspace->lock, RANK_VSPACE);
-    tree_init(&vspace->ranges);
+    spinlock_init(&vspace->tables_lock, RANK_TABLES);
+    tree_init(&vspace->mappings);
     vspace->references = 1;
+    vspace->payer = payer;
+    if (payer != NULL)
+        budget_get(payer);
     vspace->root = paddr_of_direct(root);
     vspace->end = USER_END;
     vspace->table_count = 1;
@@ -175,15 +217,32 @@ struct vspace *vspace_get(struct vspace *vspace)
     return vspace;
 }
 
+bool vspace_try_get(struct vspace *vspace)
+{
+    uint32_t references = __atomic_load_n(&vspace->references, __ATOMIC_RELAXED);
+
+    while (references != 0) {
+        if (__atomic_compare_exchange_n(&vspace->references, &references, references + 1, false,
+                                        __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+            return true;
+    }
+    return false;
+}
+
 static void vspace_leave(void *argument)
 {
     if (cpu_self()->vspace == argument)
         arch_vspace_activate(NULL);
 }
 
+/* Whoever revokes meanwhile waits until the mappings are gone from the Memory's list. */
 void vspace_put(struct vspace *vspace_taken)
 {
     struct vspace *vspace = vspace_taken;
+    struct vspace *upper = vspace->upper;
+    struct budget *payer = vspace->payer;
+    struct work work = { .left = UINT32_MAX };
+    uint64_t at = USER_START;
     uint32_t before = __atomic_fetch_sub(&vspace->references, 1, __ATOMIC_ACQ_REL);
 
     ASSERT(before != 0);
@@ -191,21 +250,21 @@ void vspace_put(struct vspace *vspace_taken)
         return;
     vspace_leave(vspace);
     ipi_call(&vspace->active, vspace_leave, vspace);
+    while (vspace_unmap_slice(vspace, &at, USER_END, &work) != OK)
+        work.left = UINT32_MAX;
     arch_vspace_fini(vspace);
-    struct vspace *upper = vspace->upper;
-    spinlock_acquire(&vspace->lock);
     vspace_roots_release(vspace);
-    vspace_tables_clear(vspace);
-    ranges_remove(vspace, 0, USER_END);
     ASSERT(vspace->page_count == 0 && vspace->table_count == 1);
-    spinlock_release(&vspace->lock);
     ptable_destroy(paddr_to_kernel(vspace->root));
     slab_free(&vspace_cache, vspace);
+    payer_uncharge(payer, sizeof(struct vspace) + PAGE_SIZE);
+    if (payer != NULL)
+        budget_put(payer);
     if (upper != NULL)
         vspace_put(upper);
 }
 
-/* ---- Operations ---- */
+/* ---- Mapping ---- */
 
 static bool area_ok(const struct vspace *vspace, uaddr_t at, uint64_t size_bytes)
 {
@@ -214,178 +273,459 @@ static bool area_ok(const struct vspace *vspace, uaddr_t at, uint64_t size_bytes
 }
 
 /* Rights as the hardware can give them: whoever may write or execute may read. ERR_RANGE for W and
- * X, for none, and for anything else that is not in `allowed`.
+ * X, for none, and for anything else.
  */
-static enum status perm_check(unsigned perm, unsigned allowed, unsigned *perm_out)
+static enum status perm_check(unsigned perm, unsigned *perm_out)
 {
-    unsigned rights = perm & RIGHTS;
-
-    if (rights == 0 || (perm & ~(RIGHTS | PERM_USER | allowed)) != 0 ||
-        (rights & (PERM_WRITE | PERM_EXECUTE)) == (PERM_WRITE | PERM_EXECUTE))
+    if (perm == 0 || (perm & ~(unsigned)(RIGHTS | PERM_USER)) != 0 ||
+        (perm & (PERM_WRITE | PERM_EXECUTE)) == (PERM_WRITE | PERM_EXECUTE))
         return ERR_RANGE;
-    *perm_out = perm | PERM_READ | PERM_USER;
+    *perm_out = (perm & RIGHTS) | PERM_READ;
     return OK;
 }
 
-static enum status map_locked(struct vspace *vspace, uint64_t end, struct frame *first,
-                              const struct vspace_source *source) REQUIRES(vspace->lock)
+static bool block_fits(const struct mapping *mapping, uint64_t at, uint64_t pa)
 {
-    uint64_t at = source->start;
+    uint64_t start = ALIGN_DOWN(at, ptable_span(1));
 
-    if (ranges_used(vspace, at, end))
-        return ERR_EXISTS;
-    enum status status = vspace_tables_prepare(vspace, at, end, source);
-    if (status != OK) {
-        vspace_tables_remove(vspace, at, end, false);
-        return status;
+    return start >= mapping->start && start + ptable_span(1) <= mapping->end &&
+           (pa & (ptable_span(1) - 1)) == at - start;
+}
+
+static unsigned perm_of(const struct mapping *mapping)
+{
+    return mapping->perm | mapping->memory->attributes;
+}
+
+/* Put what is there of [at, end) into the page tables, as far as memory for tables goes. */
+static void populate(struct vspace *vspace, struct mapping *mapping, uint64_t at, uint64_t end)
+    REQUIRES(mapping->memory->lock)
+{
+    unsigned perm = perm_of(mapping);
+
+    for (uint64_t next; at < end; at = next) {
+        next = ptable_step(at, end, 1);
+        uint64_t index = mapping_page(mapping, at);
+        size_t count = (size_t)((next - at) >> PAGE_SHIFT);
+        struct memory_run run = memory_run(mapping->memory, index, count);
+        next = at + run.count * PAGE_SIZE;
+        if (!run.there)
+            continue;
+        unsigned block = run.writable ? perm : perm & ~(unsigned)PERM_WRITE;
+        if (run.count == PT_ENTRIES && run.block && block_fits(mapping, at, run.pa) &&
+            vspace_tables_set_block(vspace, at, run.pa, block))
+            continue;
+        if (vspace_tables_fill(vspace, at, &run, perm) != OK)
+            return;
     }
-    if (first != NULL)
-        frame_get_range(first, (size_t)((end - at) >> PAGE_SHIFT));
-    vspace_tables_install(vspace, at, end, source);
-    return OK;
 }
 
-static enum status map(struct vspace *vspace, size_t count, struct frame *first,
-                       const struct vspace_source *source)
+static enum status insert(struct vspace *vspace, const struct map_request *request,
+                          struct mapping *mapping) NO_LOCK_ANALYSIS
 {
-    if (count > USER_END >> PAGE_SHIFT || !IS_ALIGNED(source->pa, (uint64_t)PAGE_SIZE) ||
-        !area_ok(vspace, uaddr(source->start), (uint64_t)count << PAGE_SHIFT))
+    struct memory *memory = request->memory;
+    uint64_t at = request->at.raw;
+
+    if (mapping_within(vspace, at, at + request->size_bytes) != NULL)
+        return ERR_EXISTS;
+    *mapping = (struct mapping){
+        .start = at,
+        .end = at + request->size_bytes,
+        .first = request->offset >> PAGE_SHIFT,
+        .vspace = vspace,
+        .memory = memory,
+        .capability = request->capability,
+        .limit = (uint8_t)request->limit,
+        .flags = (uint8_t)(request->flags & MAP_SHARED),
+        .perm = (uint8_t)request->perm,
+    };
+    spinlock_acquire(&memory->lock);
+    bool full = memory->mapping_count >= MEMORY_MAPPINGS_MAX;
+    if (!full) {
+        mapping_link(mapping);
+        if ((request->flags & MAP_POPULATE) != 0)
+            populate(vspace, mapping, at, MIN(mapping->end, at + POPULATE_MAX * PAGE_SIZE));
+    }
+    spinlock_release(&memory->lock);
+    return full ? ERR_LIMIT : OK;
+}
+
+static enum status map_locked(struct vspace *vspace, const struct map_request *request)
+    REQUIRES(vspace->lock)
+{
+    struct mapping *mapping;
+    enum status status = mapping_alloc(vspace, &mapping);
+
+    if (status != OK)
+        return status;
+    status = insert(vspace, request, mapping);
+    if (status != OK)
+        mapping_free(vspace, mapping);
+    return status;
+}
+
+enum status vspace_map(struct vspace *vspace, const struct map_request *request)
+{
+    struct map_request checked = *request;
+    uint64_t size_bytes = request->memory->page_count * PAGE_SIZE;
+    enum status status = perm_check(request->perm, &checked.perm);
+
+    if (status != OK)
+        return status;
+    checked.limit = (request->limit | PERM_READ) & RIGHTS;
+    if ((checked.perm & ~checked.limit) != 0)
+        return ERR_ACCESS;
+    if (!area_ok(vspace, request->at, request->size_bytes) ||
+        !IS_ALIGNED(request->offset, (uint64_t)PAGE_SIZE) || request->offset > size_bytes ||
+        request->size_bytes > size_bytes - request->offset)
         return ERR_RANGE;
     spinlock_acquire(&vspace->lock);
-    enum status status =
-        map_locked(vspace, source->start + ((uint64_t)count << PAGE_SHIFT), first, source);
+    status = map_locked(vspace, &checked);
     spinlock_release(&vspace->lock);
     return status;
 }
 
-enum status vspace_map(struct vspace *vspace, uaddr_t at, struct frame *first, size_t count,
-                       unsigned perm)
+static enum status map_own(struct vspace *vspace, uaddr_t at, struct memory *memory_taken,
+                           unsigned perm)
 {
-    struct vspace_source source = { .start = at.raw, .pa = frame_paddr(first).raw };
-    enum status status = perm_check(perm, 0, &source.perm);
+    enum status status = vspace_map(vspace, &(struct map_request){
+                                                .memory = memory_taken,
+                                                .at = at,
+                                                .size_bytes = memory_taken->page_count * PAGE_SIZE,
+                                                .perm = perm,
+                                                .limit = RIGHTS,
+                                            });
 
-    return status == OK ? map(vspace, count, first, &source) : status;
+    memory_put(memory_taken);
+    return status;
+}
+
+enum status vspace_reserve(struct vspace *vspace, uaddr_t at, uint64_t size_bytes, unsigned perm)
+{
+    struct memory *memory;
+    enum status status = area_ok(vspace, at, size_bytes) ? perm_check(perm, &perm) : ERR_RANGE;
+
+    if (status == OK)
+        status = memory_create_anonymous(vspace->payer, size_bytes, &memory);
+    return status == OK ? map_own(vspace, at, memory, perm) : status;
 }
 
 enum status vspace_map_physical(struct vspace *vspace, uaddr_t at, paddr_t pa, size_t count,
                                 unsigned perm)
 {
-    struct vspace_source source = { .start = at.raw, .pa = pa.raw };
-    enum status status = perm_check(perm, PERM_DEVICE | PERM_WRITE_COMBINE, &source.perm);
+    struct memory *memory;
+    unsigned attributes = perm & (PERM_DEVICE | PERM_WRITE_COMBINE);
+    enum status status = count <= BIT64(48) >> PAGE_SHIFT ? OK : ERR_RANGE;
 
-    if (status != OK)
-        return status;
-    if (count > (BIT64(48) >> PAGE_SHIFT) || pa.raw > BIT64(48) - ((uint64_t)count << PAGE_SHIFT))
-        return ERR_RANGE;
-    for (size_t i = 0; i < count; i++) {
-        if (frame_of(paddr(pa.raw + i * PAGE_SIZE)) != NULL)
-            return ERR_INVALID;
-    }
-    return map(vspace, count, NULL, &source);
+    if (status == OK)
+        status = memory_create_physical(vspace->payer, pa, (uint64_t)count * PAGE_SIZE, attributes,
+                                        &memory);
+    return status == OK ? map_own(vspace, at, memory, perm & ~attributes) : status;
 }
 
-enum status vspace_reserve(struct vspace *vspace, uaddr_t at, uint64_t size_bytes, unsigned perm)
-{
-    enum status status = perm_check(perm, 0, &perm);
+/* ---- Unmapping ---- */
 
-    if (status != OK)
-        return status;
-    if (!area_ok(vspace, at, size_bytes))
-        return ERR_RANGE;
-    struct vspace_range *range = slab_alloc(&range_cache);
-    if (range == NULL)
-        return ERR_NO_MEMORY;
-    *range = (struct vspace_range){
-        .start = at.raw,
-        .end = at.raw + size_bytes,
-        .perm = perm & RIGHTS,
-    };
-    spinlock_acquire(&vspace->lock);
-    bool used = ranges_used(vspace, range->start, range->end) ||
-                vspace_tables_used(vspace, range->start, range->end);
-    if (!used)
-        tree_insert(&vspace->ranges, &range->node, range_before);
-    spinlock_release(&vspace->lock);
-    if (used)
-        slab_free(&range_cache, range);
-    return used ? ERR_EXISTS : OK;
+/* Where a slice of [at, end) may end: what is not in the page tables costs nothing. */
+static uint64_t slice_end(struct vspace *vspace, uint64_t at, uint64_t end, struct work *work)
+{
+    uint64_t next = vspace_tables_next(vspace, at, end);
+
+    work_spend(work);
+    if (next == end)
+        return end;
+    work_spend_many(work, SLICE_WORK);
+    return MIN(end, ALIGN_DOWN(next, ptable_span(1)) + SLICE_BYTES);
+}
+
+/* Take a slice of [at, end), within the mapping, away. */
+static enum status cut_slice(struct vspace *vspace, struct mapping *mapping, uint64_t *at,
+                             uint64_t end, struct memory **put_out, struct work *work)
+    REQUIRES(vspace->lock)
+{
+    struct memory *memory = mapping->memory;
+    struct mapping *spare = NULL;
+
+    end = slice_end(vspace, *at, end, work);
+    if (*at > mapping->start && end < mapping->end) {
+        enum status status = mapping_alloc(vspace, &spare);
+        if (status != OK)
+            return status;
+    }
+    spinlock_acquire(&memory->lock);
+    *put_out = mapping_cut(mapping, *at, end, &spare);
+    spinlock_release(&memory->lock);
+    *at = end;
+    return OK;
+}
+
+enum status vspace_unmap_slice(struct vspace *vspace, uint64_t *at, uint64_t end, struct work *work)
+{
+    while (*at < end) {
+        struct memory *put = NULL;
+        enum status status = OK;
+        if (work->left == 0)
+            return ERR_WOULD_BLOCK;
+        spinlock_acquire(&vspace->lock);
+        struct mapping *mapping = mapping_within(vspace, *at, end);
+        if (mapping == NULL) {
+            *at = end;
+        } else {
+            *at = MAX(*at, mapping->start);
+            status = cut_slice(vspace, mapping, at, MIN(end, mapping->end), &put, work);
+        }
+        spinlock_release(&vspace->lock);
+        if (put != NULL)
+            memory_put(put);
+        if (status != OK)
+            return status;
+    }
+    return OK;
 }
 
 enum status vspace_unmap(struct vspace *vspace, uaddr_t at, uint64_t size_bytes)
 {
-    struct spare spare;
+    struct work work = { .left = UINT32_MAX };
     uint64_t end = at.raw + size_bytes;
 
-    if (!area_ok(vspace, at, size_bytes))
-        return ERR_RANGE;
+    return area_ok(vspace, at, size_bytes) ? vspace_unmap_slice(vspace, &at.raw, end, &work)
+                                           : ERR_RANGE;
+}
+
+/* The first mapping on the list, if it is still one of this address space's. */
+static struct memory *remove_first(struct vspace *vspace, struct memory *memory, struct list *list,
+                                   bool uses, struct work *work)
+{
+    struct memory *put = NULL;
+    struct mapping *mapping;
+    struct mapping *none = NULL;
+
     spinlock_acquire(&vspace->lock);
-    enum status status = spare_prepare(vspace, &spare, at.raw, end);
-    if (status == OK) {
-        spare_use(vspace, &spare, at.raw, end);
-        ranges_remove(vspace, at.raw, end);
-        vspace_tables_remove(vspace, at.raw, end, true);
-    }
-    spinlock_release(&vspace->lock);
-    return status;
-}
-
-/* True if every page of [at, end) is mapped or in a range. */
-static bool all_there(const struct vspace *vspace, uint64_t at, uint64_t end) REQUIRES(vspace->lock)
-{
-    while (at < end) {
-        const struct vspace_range *range = range_at(vspace, at);
-        if (range != NULL) {
-            at = range->end;
-            continue;
+    spinlock_acquire(&memory->lock);
+    if (!list_empty(list)) {
+        mapping = uses ? CONTAINER_OF(list->next, struct mapping, use_node)
+                       : CONTAINER_OF(list->next, struct mapping, memory_node);
+        if (mapping->vspace == vspace) {
+            uint64_t end = slice_end(vspace, mapping->start, mapping->end, work);
+            put = mapping_cut(mapping, mapping->start, end, &none);
         }
-        range = range_within(vspace, at, end);
-        uint64_t until = range != NULL ? range->start : end;
-        if (vspace_tables_gap(vspace, at, until) != until)
-            return false;
-        at = until;
     }
-    return true;
+    spinlock_release(&memory->lock);
+    spinlock_release(&vspace->lock);
+    return put;
 }
 
-static enum status protect_locked(struct vspace *vspace, uint64_t at, uint64_t end, unsigned rights)
-    REQUIRES(vspace->lock)
+enum status mappings_remove(struct memory *memory, struct list *list, bool uses, struct work *work)
 {
-    struct spare spare;
+    for (;;) {
+        struct vspace *vspace = NULL;
+        bool gone = false;
+        spinlock_acquire(&memory->lock);
+        if (!list_empty(list)) {
+            vspace = uses ? CONTAINER_OF(list->next, struct mapping, use_node)->vspace
+                          : CONTAINER_OF(list->next, struct mapping, memory_node)->vspace;
+            gone = !vspace_try_get(vspace);
+        }
+        spinlock_release(&memory->lock);
+        if (vspace == NULL)
+            return OK;
+        if (gone) /* whoever frees it is about to remove the mapping */
+            return ERR_WOULD_BLOCK;
+        struct memory *put = work->left > 0 ? remove_first(vspace, memory, list, uses, work) : NULL;
+        vspace_put(vspace);
+        if (put != NULL)
+            memory_put(put);
+        else if (work->left == 0)
+            return ERR_WOULD_BLOCK;
+    }
+}
 
-    if (!all_there(vspace, at, end))
-        return ERR_NOT_FOUND;
-    enum status status = spare_prepare(vspace, &spare, at, end);
+/* ---- Protecting ---- */
+
+/* From here on `at` does not lie inside a mapping. */
+static enum status split_at(struct vspace *vspace, uint64_t at) REQUIRES(vspace->lock)
+{
+    struct mapping *lower = mapping_at(vspace, at);
+    struct mapping *upper;
+
+    if (lower == NULL || lower->start == at)
+        return OK;
+    enum status status = mapping_alloc(vspace, &upper);
     if (status != OK)
         return status;
-    spare_use(vspace, &spare, at, end);
-    struct vspace_range *range = range_within(vspace, at, end);
-    for (; range != NULL && range->start < end; range = range_of(tree_next(&range->node)))
-        range->perm = rights;
-    vspace_tables_protect(vspace, at, end, rights);
+    spinlock_acquire(&lower->memory->lock);
+    mapping_split(lower, at, upper);
+    spinlock_release(&lower->memory->lock);
     return OK;
+}
+
+static enum status protect_slice(struct vspace *vspace, uint64_t *at, uint64_t end, unsigned perm,
+                                 struct work *work) REQUIRES(vspace->lock)
+{
+    struct mapping *mapping = mapping_at(vspace, *at);
+
+    if (mapping == NULL)
+        return ERR_NOT_FOUND;
+    if ((perm & ~(unsigned)mapping->limit) != 0)
+        return ERR_ACCESS;
+    end = slice_end(vspace, *at, MIN(end, mapping->end), work);
+    if (mapping->perm != perm) {
+        enum status status = split_at(vspace, *at);
+        if (status == OK)
+            status = split_at(vspace, end);
+        if (status != OK)
+            return status;
+        mapping = mapping_at(vspace, *at);
+        spinlock_acquire(&mapping->memory->lock);
+        mapping->perm = (uint8_t)perm;
+        vspace_tables_protect(vspace, *at, end, perm);
+        spinlock_release(&mapping->memory->lock);
+    }
+    *at = end;
+    return OK;
+}
+
+enum status vspace_protect_slice(struct vspace *vspace, uint64_t *at, uint64_t end, unsigned perm,
+                                 struct work *work)
+{
+    enum status status = perm_check(perm, &perm);
+
+    while (status == OK && *at < end) {
+        if (work->left == 0)
+            return ERR_WOULD_BLOCK;
+        spinlock_acquire(&vspace->lock);
+        status = protect_slice(vspace, at, end, perm, work);
+        spinlock_release(&vspace->lock);
+    }
+    return status;
 }
 
 enum status vspace_protect(struct vspace *vspace, uaddr_t at, uint64_t size_bytes, unsigned perm)
 {
-    enum status status = perm_check(perm, 0, &perm);
+    struct work work = { .left = UINT32_MAX };
+    uint64_t end = at.raw + size_bytes;
 
-    if (status != OK)
-        return status;
     if (!area_ok(vspace, at, size_bytes))
         return ERR_RANGE;
-    spinlock_acquire(&vspace->lock);
-    status = protect_locked(vspace, at.raw, at.raw + size_bytes, perm & RIGHTS);
-    spinlock_release(&vspace->lock);
+    return vspace_protect_slice(vspace, &at.raw, end, perm, &work);
+}
+
+/* ---- Cloning ---- */
+
+/* One after the other in order of address. */
+static void lock_both(struct vspace *a, struct vspace *b) NO_LOCK_ANALYSIS
+{
+    spinlock_acquire(a < b ? &a->lock : &b->lock);
+    spinlock_acquire_second(a < b ? &b->lock : &a->lock, RANK_VSPACE_2);
+}
+
+static void unlock_both(struct vspace *a, struct vspace *b) NO_LOCK_ANALYSIS
+{
+    spinlock_release(a < b ? &b->lock : &a->lock);
+    spinlock_release(a < b ? &a->lock : &b->lock);
+}
+
+/* A mapping in `to` for [at, end) of `mapping`. While the address space of that is locked its
+ * capability, dying or not, cannot be gone, and takes this one along.
+ */
+static enum status clone_mapping(struct vspace *to, const struct mapping *mapping,
+                                 struct budget *payer, uint64_t at, uint64_t end) NO_LOCK_ANALYSIS
+{
+    uint64_t first = mapping_page(mapping, at);
+    bool share = (mapping->flags & MAP_SHARED) != 0 || mapping->memory->kind != MEMORY_PAGES;
+    struct map_request request = {
+        .memory = mapping->memory,
+        .capability = mapping->capability,
+        .at = uaddr(at),
+        .size_bytes = end - at,
+        .offset = first << PAGE_SHIFT,
+        .perm = mapping->perm,
+        .limit = mapping->limit,
+        .flags = mapping->flags,
+    };
+
+    if (share)
+        return map_locked(to, &request);
+    /* The same place in a leaf, so that whole leaves can be shared. */
+    request.offset = (first % PT_ENTRIES) << PAGE_SHIFT;
+    request.capability = NULL;
+    enum status status =
+        memory_create_anonymous(payer, request.offset + request.size_bytes, &request.memory);
+    if (status != OK)
+        return status;
+    status = map_locked(to, &request);
+    memory_put(request.memory);
     return status;
 }
+
+/* `to` has a mapping for `at`; what `mapping` shows is shared with that, up to `end`. */
+static enum status clone_pages(const struct mapping *to, const struct mapping *mapping,
+                               uint64_t *at, uint64_t end, struct work *work)
+{
+    uint64_t page = mapping_page(mapping, *at);
+    uint64_t first = page;
+    uint64_t count = (end - *at) >> PAGE_SHIFT;
+    enum status status = memory_share(mapping->memory, &page, page + count, to->memory,
+                                      (int64_t)(mapping_page(to, *at) - page), work);
+
+    *at += (page - first) << PAGE_SHIFT;
+    return status;
+}
+
+static enum status clone_slice(struct vspace *from, struct vspace *to, struct budget *payer,
+                               uint64_t *at, uint64_t end, struct work *work)
+{
+    const struct mapping *mapping = mapping_within(from, *at, end);
+    enum status status = OK;
+
+    if (mapping == NULL) {
+        *at = end;
+        return OK;
+    }
+    *at = MAX(*at, mapping->start);
+    end = MIN(end, mapping->end);
+    const struct mapping *copy = mapping_at(to, *at);
+    if (copy == NULL) {
+        status = clone_mapping(to, mapping, payer, *at, end);
+        work_spend(work);
+        copy = mapping_at(to, *at);
+    }
+    if (status != OK)
+        return status;
+    if (copy->memory == mapping->memory)
+        *at = end;
+    else if (copy->end < end || !copy->memory->anonymous)
+        return ERR_EXISTS;
+    else
+        status = clone_pages(copy, mapping, at, end, work);
+    return status;
+}
+
+enum status vspace_clone(struct vspace *from, struct vspace *to, struct budget *payer, uint64_t *at,
+                         uint64_t end, struct work *work)
+{
+    enum status status = OK;
+
+    if (from == to)
+        return ERR_INVALID;
+    if (end > to->end)
+        return ERR_RANGE;
+    while (status == OK && *at < end) {
+        if (work->left == 0)
+            return ERR_WOULD_BLOCK;
+        lock_both(from, to);
+        status = clone_slice(from, to, payer, at, end, work);
+        unlock_both(from, to);
+    }
+    return status;
+}
+
+/* ---- Questions and faults ---- */
 
 enum status vspace_query(struct vspace *vspace, uaddr_t at, paddr_t *pa_out, unsigned *perm_out)
 {
     if (!uaddr_range_ok(at, 1))
         return ERR_RANGE;
-    spinlock_acquire(&vspace->lock);
     struct vspace_leaf leaf = vspace_tables_find(vspace, at.raw);
-    spinlock_release(&vspace->lock);
     if (!arch_pte_present(leaf.pte))
         return ERR_NOT_FOUND;
     uint64_t inside = at.raw & (ptable_span(leaf.level) - 1);
@@ -394,26 +734,56 @@ enum status vspace_query(struct vspace *vspace, uaddr_t at, paddr_t *pa_out, uns
     return OK;
 }
 
-static enum status fault_locked(struct vspace *vspace, uint64_t at, unsigned access)
-    REQUIRES(vspace->lock)
+/* Whoever reads one page of what is there soon reads the next. */
+static void fill_around(struct vspace *vspace, struct mapping *mapping, uint64_t at)
+    REQUIRES(mapping->memory->lock)
 {
-    struct vspace_leaf leaf = vspace_tables_find(vspace, at);
+    uint64_t start = ALIGN_DOWN(at, AROUND_PAGES * PAGE_SIZE);
+    uint64_t end = start + AROUND_PAGES * PAGE_SIZE;
 
-    /* Another CPU was faster, or the fault came before a change that it waited for. */
-    if (arch_pte_present(leaf.pte))
-        return (arch_pte_perm(leaf.pte) & access) == access ? OK : ERR_FAULT;
-    const struct vspace_range *range = range_at(vspace, at);
-    if (range == NULL || (range->perm & access) != access)
-        return ERR_FAULT;
-    return vspace_tables_fill(vspace, at, leaf, range->perm | PERM_USER);
+    populate(vspace, mapping, MAX(start, mapping->start), MIN(end, mapping->end));
+}
+
+static enum status resolve(struct vspace *vspace, struct mapping *mapping, uint64_t at, bool write)
+    REQUIRES(vspace->lock) REQUIRES(mapping->memory->lock)
+{
+    uint64_t index = mapping_page(mapping, at);
+    struct memory_page page;
+    enum status status = memory_page(mapping->memory, index, write, &page);
+
+    if (UNLIKELY(status != OK))
+        return status;
+    unsigned perm = perm_of(mapping);
+    if (!page.writable)
+        perm &= ~(unsigned)PERM_WRITE;
+    if (page.replaced != NULL)
+        memory_forget_replaced(mapping->memory, index, mapping);
+    if (page.block && block_fits(mapping, at, page.pa) &&
+        vspace_tables_set_block(vspace, ALIGN_DOWN(at, ptable_span(1)),
+                                ALIGN_DOWN(page.pa, ptable_span(1)), perm))
+        return OK;
+    status = vspace_tables_set(vspace, at, page.pa, perm);
+    if (page.replaced != NULL)
+        frame_put(page.replaced);
+    else if (!page.made && !write && status == OK)
+        fill_around(vspace, mapping, at);
+    return status;
 }
 
 enum status vspace_fault(struct vspace *vspace, uaddr_t at, unsigned access)
 {
+    enum status status = ERR_FAULT;
+
     if (!uaddr_range_ok(at, 1) || at.raw >= vspace->end)
         return ERR_FAULT;
     spinlock_acquire(&vspace->lock);
-    enum status status = fault_locked(vspace, ALIGN_DOWN(at.raw, (uint64_t)PAGE_SIZE), access);
+    struct mapping *mapping = mapping_at(vspace, at.raw);
+    if (LIKELY(mapping != NULL && (mapping->perm & access) == access)) {
+        spinlock_acquire(&mapping->memory->lock);
+        status = resolve(vspace, mapping, ALIGN_DOWN(at.raw, (uint64_t)PAGE_SIZE),
+                         (access & PERM_WRITE) != 0);
+        spinlock_release(&mapping->memory->lock);
+    }
     spinlock_release(&vspace->lock);
     return status;
 }

@@ -21,7 +21,7 @@ static struct pte *upper_slot(const struct vspace *vspace)
 }
 
 /* The table for the sandbox's part, for good: it counts an entry that is not there. */
-static enum status share_upper(struct vspace *vspace) REQUIRES(vspace->lock)
+static enum status share_upper(struct vspace *vspace) REQUIRES(vspace->tables_lock)
 {
     struct pte *slot = upper_slot(vspace);
 
@@ -29,11 +29,10 @@ static enum status share_upper(struct vspace *vspace) REQUIRES(vspace->lock)
         return OK;
     if (!arch_pte_present(pte_read(slot))) {
         struct pte *table;
-        enum status status = ptable_create(&table);
+        enum status status = vspace_table_create(vspace, &table);
         if (status != OK)
             return status;
         ptable_link(paddr_to_kernel(vspace->root), slot, table);
-        vspace->table_count++;
         arch_pte_publish();
     }
     ++*ptable_live(ptable_of(pte_read(slot)));
@@ -41,26 +40,39 @@ static enum status share_upper(struct vspace *vspace) REQUIRES(vspace->lock)
     return OK;
 }
 
-enum status vspace_create_guest(struct vspace *upper, bool split, struct vspace **vspace_out)
+static enum status inside_create(struct vspace *vspace)
+{
+    struct pte *inside;
+    enum status status = payer_charge(vspace->payer, PAGE_SIZE);
+
+    if (status != OK)
+        return status;
+    status = ptable_create(&inside);
+    if (status != OK)
+        payer_uncharge(vspace->payer, PAGE_SIZE);
+    else
+        vspace->inside_root = paddr_of_direct(inside);
+    return status;
+}
+
+enum status vspace_create_guest(struct vspace *upper, struct budget *payer, bool split,
+                                struct vspace **vspace_out)
 {
     struct vspace *vspace;
-    struct pte *inside = NULL;
 
-    spinlock_acquire(&upper->lock);
+    spinlock_acquire(&upper->tables_lock);
     enum status status = share_upper(upper);
-    spinlock_release(&upper->lock);
-    if (status == OK && split)
-        status = ptable_create(&inside);
+    spinlock_release(&upper->tables_lock);
     if (status == OK)
-        status = vspace_create(&vspace);
-    if (status != OK) {
-        if (inside != NULL)
-            ptable_destroy(inside);
+        status = vspace_create(payer, &vspace);
+    if (status != OK)
+        return status;
+    if (split && (status = inside_create(vspace)) != OK) {
+        vspace_put(vspace);
         return status;
     }
     vspace->end = GUEST_END;
     vspace->upper = vspace_get(upper);
-    vspace->inside_root = inside == NULL ? paddr(0) : paddr_of_direct(inside);
     pte_write(upper_slot(vspace), pte_read(upper_slot(upper)));
     arch_pte_publish();
     arch_vspace_init_guest(vspace);
@@ -81,11 +93,16 @@ void vspace_roots_follow(struct vspace *vspace, uint64_t at, uint64_t end)
 void vspace_roots_release(struct vspace *vspace)
 {
     struct pte *slot = upper_slot(vspace);
+    struct pte *table = ptable_of(pte_read(slot));
 
-    if (vspace->shares_upper)
-        --*ptable_live(ptable_of(pte_read(slot)));
     if (vspace->upper != NULL)
         pte_write(slot, arch_pte_empty());
-    if (vspace->inside_root.raw != 0)
-        ptable_destroy(paddr_to_kernel(vspace->inside_root));
+    if (vspace->shares_upper && --*ptable_live(table) == 0) {
+        pte_write(slot, arch_pte_empty());
+        vspace_table_destroy(vspace, table);
+    }
+    if (vspace->inside_root.raw == 0)
+        return;
+    ptable_destroy(paddr_to_kernel(vspace->inside_root));
+    payer_uncharge(vspace->payer, PAGE_SIZE);
 }

@@ -73,6 +73,8 @@ static enum status kill_threads(struct process *process, struct work *work)
 
 enum status process_end(struct process *process, struct work *work)
 {
+    uint64_t at = USER_START;
+
     if (!__atomic_load_n(&process->built, __ATOMIC_ACQUIRE))
         return ERR_WOULD_BLOCK;
     enum status status = kill_threads(process, work);
@@ -80,7 +82,7 @@ enum status process_end(struct process *process, struct work *work)
         return status;
     status = cspace_clear(&process->cspace, work);
     if (status == OK)
-        status = vspace_unmap(process->vspace, uaddr(USER_START), USER_END - USER_START);
+        status = vspace_unmap_slice(process->vspace, &at, USER_END, work);
     if (status == OK && !__atomic_exchange_n(&process->cleared, true, __ATOMIC_ACQ_REL))
         object_put(&process->object); /* its own */
     return status;
@@ -122,7 +124,7 @@ static enum status build(struct process *process, struct budget *payer)
 {
     spinlock_init(&process->lock, RANK_PROCESS);
     list_init(&process->threads);
-    enum status status = vspace_create(&process->vspace);
+    enum status status = vspace_create(payer, &process->vspace);
     if (status != OK)
         return status;
     status = cspace_init(&process->cspace, payer, 0);

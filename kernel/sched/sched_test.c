@@ -353,7 +353,7 @@ HOST_TEST(random_events_agree_with_a_model_and_no_cpu_idles_in_vain)
     random_state = test_seed();
     now_ns = clock_now_ns();
     for (size_t i = 0; i < ARRAY_LEN(space); i++)
-        REQUIRE(vspace_create(&space[i]) == OK);
+        REQUIRE(vspace_create(NULL, &space[i]) == OK);
     for (unsigned step = 0; step < STEP_COUNT && !test_has_failed(); step++) {
         one_step();
         check_all();
@@ -380,7 +380,7 @@ HOST_TEST(a_slice_takes_one_timer_interrupt)
     struct thread *thread[2];
     struct vspace *vspace;
 
-    REQUIRE(vspace_create(&vspace) == OK);
+    REQUIRE(vspace_create(NULL, &vspace) == OK);
     /* What an earlier test had programmed runs out first. */
     simulation_clock_set(clock_now_ns() + (uint64_t)2 * SCHED_SLICE_NS);
     simulation_cpu_run(cpu, NULL, NULL);
@@ -430,7 +430,7 @@ HOST_TEST(a_sleep_that_was_cut_short_wakes_nobody_later)
     struct thread *thread;
     struct vspace *vspace;
 
-    REQUIRE(vspace_create(&vspace) == OK);
+    REQUIRE(vspace_create(NULL, &vspace) == OK);
     REQUIRE(thread_create(vspace, NULL, uaddr(USER_START), uaddr(USER_START), 0, &thread) == OK);
     EXPECT_EQ(sched_set_affinity(thread, &only), OK);
     EXPECT_EQ(thread_start(thread), OK);

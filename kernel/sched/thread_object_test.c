@@ -12,7 +12,7 @@ struct setting {
 
 static bool setting_init(struct setting *s)
 {
-    return budget_create(NULL, &s->budget) == OK && vspace_create(&s->vspace) == OK;
+    return budget_create(NULL, &s->budget) == OK && vspace_create(NULL, &s->vspace) == OK;
 }
 
 static void setting_end(struct setting *s)

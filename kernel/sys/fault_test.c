@@ -172,12 +172,9 @@ GUEST_TEST(log_write_checks_every_address)
 
 static bool map_arena(struct user_fixture *f, unsigned perm)
 {
-    struct frame *frame;
-    if (frame_alloc(0, FRAME_ZERO, &frame) != OK)
-        return false;
-    enum status status = vspace_map(f->vspace, uaddr(TEST_GUEST_ARENA_AT), frame, 1, perm);
-    frame_put(frame);
-    return status == OK;
+    uaddr_t at = uaddr(TEST_GUEST_ARENA_AT);
+    return vspace_reserve(f->vspace, at, PAGE_SIZE, perm) == OK &&
+           vspace_fault(f->vspace, at, PERM_READ) == OK;
 }
 
 GUEST_TEST(unmapping_is_seen_by_a_cpu_that_is_reading)

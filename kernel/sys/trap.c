@@ -41,6 +41,8 @@ void trap_user_page_fault(struct thread *current, uint64_t address, unsigned acc
         return;
     if (status == ERR_NO_MEMORY)
         kill_for_fault(current, "out of memory", address);
+    else if (status == ERR_LIMIT || status == ERR_DEAD)
+        kill_for_fault(current, "over the budget's limit", address);
     else
         kill_for_fault(current, access_name(access), address);
 }

@@ -28,12 +28,8 @@ static bool read_word(uint64_t at, uint64_t *word)
 
 static bool map_page(struct vspace *vspace, uint64_t at, unsigned perm)
 {
-    struct frame *frame;
-    if (frame_alloc(0, FRAME_ZERO, &frame) != OK)
-        return false;
-    bool mapped = vspace_map(vspace, uaddr(at), frame, 1, perm) == OK;
-    frame_put(frame);
-    return mapped;
+    return vspace_reserve(vspace, uaddr(at), PAGE_SIZE, perm) == OK &&
+           vspace_fault(vspace, uaddr(at), perm & PERM_WRITE) == OK;
 }
 
 static void few_asids(void)
@@ -52,7 +48,8 @@ static void leave(unsigned count)
 static bool create(unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        if (vspace_create(&space[i]) != OK || !map_page(space[i], AT, PERM_READ | PERM_WRITE)) {
+        if (vspace_create(NULL, &space[i]) != OK ||
+            !map_page(space[i], AT, PERM_READ | PERM_WRITE)) {
             test_fail(__FILE__, __LINE__, "address spaces");
             return false;
         }

@@ -4,7 +4,7 @@
 #include "x86.h"
 #include <base/string.h>
 #include <kernel/coroutine.h>
-#include <kernel/frame.h>
+#include <kernel/memory.h>
 #include <kernel/sched.h>
 #include <kernel/test.h>
 #include <kernel/thread.h>
@@ -122,20 +122,27 @@ static const struct attempt attempt_find_bases = ATTEMPT(find_bases, NULL);
 static enum status map_copy(struct vspace *vspace, uint64_t at, const char *from, size_t size_bytes,
                             unsigned perm)
 {
-    struct frame *frame;
-    enum status status = frame_alloc(0, FRAME_ZERO, &frame);
+    struct memory *memory;
+    enum status status = memory_create(NULL, PAGE_SIZE, &memory);
     if (status != OK)
         return status;
-    memcpy(frame_kernel(frame), from, size_bytes);
-    status = vspace_map(vspace, uaddr(at), frame, 1, perm);
-    frame_put(frame);
+    status = memory_write(memory, 0, from, size_bytes);
+    if (status == OK)
+        status = vspace_map(vspace, &(struct map_request){
+                                        .memory = memory,
+                                        .at = uaddr(at),
+                                        .size_bytes = PAGE_SIZE,
+                                        .perm = perm,
+                                        .limit = perm,
+                                    });
+    memory_put(memory);
     return status;
 }
 
 static struct vspace *make_space(void)
 {
     struct vspace *vspace = NULL;
-    EXPECT_EQ(vspace_create(&vspace), OK);
+    EXPECT_EQ(vspace_create(NULL, &vspace), OK);
     if (vspace == NULL)
         return NULL;
     size_t size = (size_t)(hostile_code_end - hostile_code_start);

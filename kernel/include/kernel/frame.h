@@ -64,6 +64,10 @@ void frame_free_range(struct frame *first, size_t count);
  */
 void frame_get(struct frame *frame);
 void frame_put(struct frame *frame);
+/* Drop a reference that is not the last; false if it is, and then nothing has happened: the caller
+ * is alone with the frame, and can release what it leads to before it puts it. A single frame.
+ */
+bool frame_put_shared(struct frame *frame);
 /* One reference for each of `count` frames that follow each other, of whatever blocks. The second
  * passes over memory that has no owner, since mappings of it hold no reference.
  */

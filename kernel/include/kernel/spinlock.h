@@ -18,8 +18,12 @@ enum lock_rank {
     RANK_OBJECT = 2,       /* the capabilities of one object */
     RANK_CSPACE = 4,       /* one table of capabilities; never two */
     RANK_PROCESS = 8,      /* the threads of one process */
-    RANK_VSPACE = 10,      /* struct vspace */
-    RANK_GUEST = 12,       /* the threads of one guest; never two */
+    RANK_GUEST = 9,        /* the threads of one guest; never two */
+    RANK_VSPACE = 10,      /* struct vspace; two at once in order of address */
+    RANK_VSPACE_2 = 11,    /* the second of two */
+    RANK_MEMORY = 12,      /* struct memory; two at once in order of address */
+    RANK_MEMORY_2 = 13,    /* the second of two */
+    RANK_TABLES = 14,      /* the page tables of an address space */
     RANK_BUDGET = 15,      /* what one budget pays for, and its watch; never two */
     RANK_AUDIT = 16,       /* the audit ring */
     RANK_TIMER = 20,       /* one per-CPU timer queue */

@@ -13,7 +13,7 @@ struct user_fixture {
     struct budget *budget;                     /* of its own, without limits */
     struct process *process;                   /* what the threads run in */
     struct vspace *vspace;                     /* the process's */
-    struct frame *shared;                      /* the command blocks */
+    struct memory *shared;                     /* the command blocks */
     struct test_guest_command *command;        /* TEST_GUEST_THREADS of them */
     struct thread *thread[TEST_GUEST_THREADS]; /* NULL: none */
 };

@@ -1,0 +1,576 @@
+/* Memory objects: see kernel/memory.h. The tree is in memory_pages.c. */
+#include "memory_impl.h"
+#include <arch/mmu.h>
+#include <base/string.h>
+#include <kernel/cspace.h>
+#include <kernel/panic.h>
+#include <kernel/slab.h>
+
+enum {
+    PAGES_SLICE = 4096, /* pages that are only unlinked, at a time */
+    WORK_BLOCK = 64,    /* what 2 MiB of zeroes, or a slice of pages, cost */
+};
+
+static struct slab_cache memory_cache = SLAB_CACHE_INIT("memory", struct memory);
+
+static void work_spend_many(struct work *work, uint32_t amount)
+{
+    work->left -= MIN(work->left, amount);
+}
+
+/* ---- Life ---- */
+
+/* What is left of the pages, in slices; nothing is mapped. */
+static enum status release(struct memory *memory, struct work *work)
+{
+    uint64_t page = 0;
+
+    if (memory->kind == MEMORY_PAGES)
+        return memory_decommit(memory, &page, memory->page_count, work);
+    return OK;
+}
+
+static void memory_destroy(struct object *object)
+{
+    struct memory *memory = object_as_memory(object);
+    struct work work = { .left = UINT32_MAX };
+
+    ASSERT(list_empty(&memory->mappings));
+    memory->pin_count = 0;
+    while (release(memory, &work) == ERR_WOULD_BLOCK)
+        work.left = UINT32_MAX;
+    if (memory->kind == MEMORY_CONTIGUOUS) {
+        frame_free_range(node_frame(memory->pa), (size_t)memory->page_count);
+        payer_uncharge(object->payer, memory->page_count * PAGE_SIZE);
+    }
+    slab_free(&memory_cache, memory);
+}
+
+static enum status detach(struct object *object, struct capability *capability, struct work *work)
+{
+    return memory_detach(object_as_memory(object), capability, work);
+}
+
+enum status memory_detach(struct memory *memory, struct capability *capability, struct work *work)
+{
+    return mappings_remove(memory, &capability->uses, true, work);
+}
+
+/* Who only lost its capabilities may still be mapped, by mappings without one. */
+static enum status retire(struct object *object, enum object_end why, struct work *work)
+{
+    struct memory *memory = object_as_memory(object);
+
+    if (why == OBJECT_DESTROYED) {
+        enum status status = mappings_remove(memory, &memory->mappings, false, work);
+        if (status != OK)
+            return status;
+    }
+    spinlock_acquire(&memory->lock);
+    bool idle = list_empty(&memory->mappings) && memory->pin_count == 0;
+    spinlock_release(&memory->lock);
+    return idle ? release(memory, work) : OK;
+}
+
+static const struct object_ops memory_ops = {
+    .detach = detach,
+    .retire = retire,
+    .destroy = memory_destroy,
+};
+
+static unsigned height_for(uint64_t pages)
+{
+    unsigned height = 1;
+
+    while (pages > UINT64_C(1) << (9 * height))
+        height++;
+    return height;
+}
+
+static enum status create(struct budget *payer, uint64_t size_bytes, const struct memory *kind,
+                          struct memory **memory_out)
+{
+    if (size_bytes == 0 || size_bytes > MEMORY_SIZE_MAX ||
+        !IS_ALIGNED(size_bytes, (uint64_t)PAGE_SIZE))
+        return ERR_RANGE;
+    struct memory *memory = slab_alloc(&memory_cache);
+    if (memory == NULL)
+        return ERR_NO_MEMORY;
+    memory->kind = kind->kind;
+    memory->attributes = kind->attributes;
+    memory->anonymous = kind->anonymous;
+    memory->pa = kind->pa;
+    memory->page_count = size_bytes >> PAGE_SHIFT;
+    memory->height = height_for(memory->page_count);
+    spinlock_init(&memory->lock, RANK_MEMORY);
+    list_init(&memory->mappings);
+    enum status status =
+        object_init(&memory->object, OBJECT_MEMORY, &memory_ops, payer, sizeof(*memory));
+    if (status != OK)
+        slab_free(&memory_cache, memory);
+    else
+        *memory_out = memory;
+    return status;
+}
+
+enum status memory_create(struct budget *payer, uint64_t size_bytes, struct memory **memory_out)
+{
+    return create(payer, size_bytes, &(struct memory){ .kind = MEMORY_PAGES }, memory_out);
+}
+
+enum status memory_create_anonymous(struct budget *payer, uint64_t size_bytes,
+                                    struct memory **memory_out)
+{
+    return create(payer, size_bytes, &(struct memory){ .kind = MEMORY_PAGES, .anonymous = true },
+                  memory_out);
+}
+
+enum status memory_create_contiguous(struct budget *payer, uint64_t size_bytes,
+                                     uint64_t align_bytes, uint64_t limit,
+                                     struct memory **memory_out)
+{
+    struct memory kind = { .kind = MEMORY_CONTIGUOUS };
+    size_t count = (size_t)(size_bytes >> PAGE_SHIFT);
+    struct frame *first;
+
+    if (size_bytes > MEMORY_CONTIGUOUS_MAX)
+        return ERR_RANGE;
+    enum status status = payer_charge(payer, size_bytes);
+    if (status != OK)
+        return status;
+    status = frame_alloc_range(count, align_bytes, limit, &first);
+    if (status == OK) {
+        kind.pa = frame_paddr(first).raw;
+        memset(frame_kernel(first), 0, (size_t)size_bytes);
+        status = create(payer, size_bytes, &kind, memory_out);
+        if (status != OK)
+            frame_free_range(first, count);
+    }
+    if (status != OK)
+        payer_uncharge(payer, size_bytes);
+    return status;
+}
+
+enum status memory_create_physical(struct budget *payer, paddr_t pa, uint64_t size_bytes,
+                                   unsigned attributes, struct memory **memory_out)
+{
+    struct memory kind = { .kind = MEMORY_PHYSICAL, .attributes = attributes, .pa = pa.raw };
+
+    if ((attributes & ~(unsigned)(PERM_DEVICE | PERM_WRITE_COMBINE)) != 0 ||
+        !IS_ALIGNED(pa.raw, (uint64_t)PAGE_SIZE) || size_bytes > BIT64(48) ||
+        pa.raw > BIT64(48) - size_bytes)
+        return ERR_RANGE;
+    for (uint64_t done = 0; done < size_bytes; done += PAGE_SIZE) {
+        if (frame_of(paddr(pa.raw + done)) != NULL)
+            return ERR_INVALID;
+    }
+    return create(payer, size_bytes, &kind, memory_out);
+}
+
+void memory_put(struct memory *memory)
+{
+    object_put(&memory->object);
+}
+
+struct memory_info memory_inspect(struct memory *memory)
+{
+    spinlock_acquire(&memory->lock);
+    struct memory_info info = {
+        .size_bytes = memory->page_count * PAGE_SIZE,
+        .resident_pages = memory->kind == MEMORY_CONTIGUOUS ? memory->page_count : memory->resident,
+        .mapping_count = memory->mapping_count,
+        .kind = memory->kind,
+    };
+    spinlock_release(&memory->lock);
+    return info;
+}
+
+/* ---- Mappings ---- */
+
+static struct mapping *mapping_of(struct list *node)
+{
+    return CONTAINER_OF(node, struct mapping, memory_node);
+}
+
+static uint64_t mapping_first_after(const struct mapping *mapping)
+{
+    return mapping->first + ((mapping->end - mapping->start) >> PAGE_SHIFT);
+}
+
+/* Runs `visit` with what each mapping shows of [first, end). */
+static void for_mappings(struct memory *memory, const struct mapping *but, uint64_t first,
+                         uint64_t end,
+                         void (*visit)(struct mapping *mapping, uint64_t first, uint64_t end))
+{
+    LIST_FOR_EACH(node, &memory->mappings)
+    {
+        struct mapping *mapping = mapping_of(node);
+        uint64_t from = MAX(first, mapping->first);
+        uint64_t to = MIN(end, mapping_first_after(mapping));
+        if (mapping != but && from < to)
+            visit(mapping, from, to);
+    }
+}
+
+void memory_forget_replaced(struct memory *memory, uint64_t index, const struct mapping *but)
+{
+    for_mappings(memory, but, index, index + 1, mapping_drop);
+}
+
+/* ---- Ranges ---- */
+
+static enum status range_check(const struct memory *memory, uint64_t page, uint64_t end)
+{
+    if (memory->kind != MEMORY_PAGES)
+        return ERR_UNSUPPORTED;
+    return page <= end && end <= memory->page_count ? OK : ERR_RANGE;
+}
+
+/* True if the leaf that [page, end) lies in has no other pages. */
+static bool is_whole_leaf(const struct memory *memory, uint64_t page, uint64_t end)
+{
+    return page % NODE_SLOTS == 0 && (end - page == NODE_SLOTS || end == memory->page_count);
+}
+
+static enum status commit_one(struct memory *memory, uint64_t *page, uint64_t end,
+                              struct work *work) REQUIRES(memory->lock)
+{
+    struct memory_page found;
+    uint64_t span;
+    const uint64_t *entry = tree_find(memory, *page, &span);
+
+    if (*page % NODE_SLOTS == 0 && end - *page >= NODE_SLOTS && (entry == NULL || *entry == 0) &&
+        leaf_fill_block(memory, *page)) {
+        *page += NODE_SLOTS;
+        work_spend_many(work, WORK_BLOCK);
+        return OK;
+    }
+    enum status status = memory_page(memory, *page, false, &found);
+    if (status != OK)
+        return status;
+    ++*page;
+    work_spend(work);
+    return OK;
+}
+
+enum status memory_commit(struct memory *memory, uint64_t *page, uint64_t end, struct work *work)
+{
+    enum status status = range_check(memory, *page, end);
+
+    spinlock_acquire(&memory->lock);
+    while (status == OK && *page < end) {
+        status = work->left > 0 ? commit_one(memory, page, end, work) : ERR_WOULD_BLOCK;
+    }
+    spinlock_release(&memory->lock);
+    return status;
+}
+
+/* The pages of [page, end), which lie in one leaf; out of all page tables already. */
+static enum status decommit_leaf(struct memory *memory, uint64_t *entry, uint64_t page,
+                                 uint64_t end) REQUIRES(memory->lock)
+{
+    if (is_whole_leaf(memory, page, end)) {
+        leaf_remove(memory, page);
+        return OK;
+    }
+    enum status status = leaf_own(memory, page, &entry);
+    if (status == OK)
+        leaf_clear(memory, entry, page, end);
+    return status;
+}
+
+/* Up to a slice of pages that are there; what is not there is passed over. */
+static enum status decommit_slice(struct memory *memory, uint64_t *page, uint64_t end,
+                                  struct work *work) REQUIRES(memory->lock)
+{
+    uint64_t slice_end = MIN(end, ALIGN_DOWN(*page, (uint64_t)NODE_SLOTS) + PAGES_SLICE);
+    bool dropped = false;
+
+    while (*page < end) {
+        uint64_t span;
+        uint64_t *entry = tree_find(memory, *page, &span);
+        uint64_t next = MIN(ALIGN_DOWN(*page, span) + span, end);
+        if (entry != NULL && *entry != 0) {
+            if (*page >= slice_end)
+                break;
+            if (!dropped)
+                for_mappings(memory, NULL, *page, slice_end, mapping_drop);
+            dropped = true;
+            enum status status = decommit_leaf(memory, entry, *page, next);
+            if (status != OK)
+                return status;
+        }
+        *page = next;
+    }
+    work_spend_many(work, WORK_BLOCK);
+    return OK;
+}
+
+enum status memory_decommit(struct memory *memory, uint64_t *page, uint64_t end, struct work *work)
+{
+    enum status status = range_check(memory, *page, end);
+
+    spinlock_acquire(&memory->lock);
+    if (status == OK && memory->pin_count != 0)
+        status = ERR_BUSY;
+    while (status == OK && *page < end)
+        status = work->left > 0 ? decommit_slice(memory, page, end, work) : ERR_WOULD_BLOCK;
+    spinlock_release(&memory->lock);
+    return status;
+}
+
+void memory_unmapped(struct memory *memory, uint64_t first, uint64_t end)
+{
+    enum { LOOK_MAX = 64 };
+
+    if (memory->mapping_count > LOOK_MAX || memory->pin_count != 0)
+        return;
+    LIST_FOR_EACH(node, &memory->mappings)
+    {
+        const struct mapping *mapping = mapping_of(node);
+        if (mapping->first < end && first < mapping_first_after(mapping))
+            return;
+    }
+    for (uint64_t next; first < end; first = next) {
+        uint64_t span;
+        uint64_t *entry = tree_find(memory, first, &span);
+        next = MIN(ALIGN_DOWN(first, span) + span, end);
+        /* Without memory for a copy of a shared leaf the rest goes with the Memory. */
+        if (entry != NULL && *entry != 0)
+            (void)decommit_leaf(memory, entry, first, next);
+    }
+}
+
+/* ---- Sharing ---- */
+
+/* One after the other in order of address; `source` may not be `clone`. */
+static void lock_both(struct memory *a, struct memory *b) NO_LOCK_ANALYSIS
+{
+    spinlock_acquire(a < b ? &a->lock : &b->lock);
+    spinlock_acquire_second(a < b ? &b->lock : &a->lock, RANK_MEMORY_2);
+}
+
+static void unlock_both(struct memory *a, struct memory *b) NO_LOCK_ANALYSIS
+{
+    spinlock_release(a < b ? &b->lock : &a->lock);
+    spinlock_release(a < b ? &a->lock : &b->lock);
+}
+
+/* What is there in `clone` stays. */
+static enum status share_page(struct memory *clone, uint64_t index, uint64_t pa, bool copy)
+{
+    uint64_t *entry;
+    struct frame *frame;
+    enum status status = leaf_own(clone, index, &entry);
+
+    if (status != OK || node_slots(*entry)[index & (NODE_SLOTS - 1)] != 0)
+        return status;
+    if (copy) {
+        status = page_alloc(clone, 0, &frame);
+        if (status == OK)
+            memcpy(frame_kernel(frame), paddr_to_kernel(paddr(pa)), PAGE_SIZE);
+    } else {
+        status = payer_charge(clone->object.payer, PAGE_SIZE);
+        frame = node_frame(pa);
+    }
+    if (status != OK) {
+        leaf_clear(clone, entry, index, index);
+        return status;
+    }
+    if (!copy) {
+        frame_get(frame);
+        node_frame(*entry)->owner_word |= NODE_SHARED;
+    }
+    leaf_enter(clone, entry, index, frame);
+    return OK;
+}
+
+struct share {
+    struct memory *source;
+    struct memory *clone;
+    int64_t shift;
+};
+
+/* The pages of [*page, end), which lie in one leaf of the source. */
+static enum status share_leaf(const struct share *share, uint64_t leaf, uint64_t *page,
+                              uint64_t end, struct work *work)
+{
+    uint64_t index = *page + (uint64_t)share->shift;
+    uint64_t *entry;
+
+    node_frame(leaf)->owner_word |= leaf_is_shared(leaf) ? 0 : NODE_SHARED;
+    if (is_whole_leaf(share->source, *page, end) && index % NODE_SLOTS == 0 &&
+        share->source->object.payer == share->clone->object.payer) {
+        enum status status = tree_make(share->clone, index, &entry);
+        if (status != OK)
+            return status;
+        if (*entry == 0) {
+            leaf_adopt(share->clone, entry, leaf);
+            *page = end;
+            work_spend_many(work, 8);
+            return OK;
+        }
+    }
+    for (; *page < end; ++*page) {
+        uint64_t pa = node_slots(leaf)[*page % NODE_SLOTS];
+        enum status status =
+            pa != 0 ? share_page(share->clone, *page + (uint64_t)share->shift, pa, false) : OK;
+        if (status != OK)
+            return status;
+    }
+    work_spend_many(work, 16);
+    return OK;
+}
+
+/* A slice of the source is not writable anywhere when it is shared. */
+static enum status share_slice(const struct share *share, uint64_t *page, uint64_t end,
+                               struct work *work)
+{
+    uint64_t slice_end = MIN(end, ALIGN_DOWN(*page, (uint64_t)NODE_SLOTS) + PAGES_SLICE);
+    struct memory *source = share->source;
+    bool protected = false;
+
+    while (*page < end && work->left > 0) {
+        uint64_t span;
+        const uint64_t *entry = tree_find(source, *page, &span);
+        uint64_t next = MIN(ALIGN_DOWN(*page, span) + span, end);
+        if (entry == NULL || *entry == 0) {
+            *page = next;
+            work_spend(work);
+            continue;
+        }
+        if (*page >= slice_end)
+            break;
+        if (!protected && !leaf_is_shared(*entry)) {
+            for_mappings(source, NULL, *page, slice_end, mapping_write_protect);
+            protected = true;
+        }
+        enum status status = share_leaf(share, *entry, page, next, work);
+        if (status != OK)
+            return status;
+    }
+    return OK;
+}
+
+/* Devices may write to contiguous memory at any time. */
+static enum status copy_slice(const struct share *share, uint64_t *page, uint64_t end,
+                              struct work *work)
+{
+    for (; *page < end && work->left > 0; ++*page) {
+        enum status status = share_page(share->clone, *page + (uint64_t)share->shift,
+                                        share->source->pa + *page * PAGE_SIZE, true);
+        if (status != OK)
+            return status;
+        work_spend(work);
+    }
+    return OK;
+}
+
+static enum status share_check(const struct share *share, uint64_t page, uint64_t end)
+{
+    uint64_t to = page + (uint64_t)share->shift;
+
+    if (share->source->kind == MEMORY_PHYSICAL || share->clone->kind != MEMORY_PAGES)
+        return ERR_UNSUPPORTED;
+    if (page > end || end > share->source->page_count || to > share->clone->page_count ||
+        end - page > share->clone->page_count - to || share->source == share->clone)
+        return ERR_RANGE;
+    return OK;
+}
+
+enum status memory_share(struct memory *source, uint64_t *page, uint64_t end, struct memory *clone,
+                         int64_t shift, struct work *work)
+{
+    const struct share share = { source, clone, shift };
+    bool copy = source->kind == MEMORY_CONTIGUOUS;
+    enum status status = share_check(&share, *page, end);
+
+    if (status != OK)
+        return status;
+    lock_both(source, clone);
+    if (source->pin_count != 0 && !copy)
+        status = ERR_BUSY;
+    while (status == OK && *page < end) {
+        if (work->left == 0)
+            status = ERR_WOULD_BLOCK;
+        else
+            status = (copy ? copy_slice : share_slice)(&share, page, end, work);
+    }
+    unlock_both(source, clone);
+    return status;
+}
+
+/* ---- Pages by number ---- */
+
+/* With the lock held; what was replaced is gone from all page tables. */
+static enum status page_settled(struct memory *memory, uint64_t index, bool write, paddr_t *pa_out)
+    REQUIRES(memory->lock)
+{
+    struct memory_page page;
+    enum status status = memory_page(memory, index, write, &page);
+
+    if (status != OK)
+        return status;
+    if (page.replaced != NULL) {
+        memory_forget_replaced(memory, index, NULL);
+        frame_put(page.replaced);
+    }
+    *pa_out = paddr(page.pa);
+    return OK;
+}
+
+enum status memory_page_address(struct memory *memory, uint64_t page, bool write, paddr_t *pa_out)
+{
+    if (page >= memory->page_count)
+        return ERR_RANGE;
+    spinlock_acquire(&memory->lock);
+    enum status status = page_settled(memory, page, write, pa_out);
+    spinlock_release(&memory->lock);
+    return status;
+}
+
+enum status memory_pin(struct memory *memory, uint64_t first, uint64_t count)
+{
+    enum status status = OK;
+    paddr_t pa;
+
+    if (first > memory->page_count || count > memory->page_count - first)
+        return ERR_RANGE;
+    spinlock_acquire(&memory->lock);
+    for (uint64_t i = 0; status == OK && i < count && memory->kind == MEMORY_PAGES; i++)
+        status = page_settled(memory, first + i, true, &pa);
+    if (status == OK)
+        memory->pin_count++;
+    spinlock_release(&memory->lock);
+    return status;
+}
+
+void memory_unpin(struct memory *memory)
+{
+    spinlock_acquire(&memory->lock);
+    ASSERT(memory->pin_count > 0);
+    memory->pin_count--;
+    spinlock_release(&memory->lock);
+}
+
+enum status memory_write(struct memory *memory, uint64_t offset, const void *bytes,
+                         size_t size_bytes)
+{
+    const char *from = bytes;
+
+    while (size_bytes > 0) {
+        paddr_t pa;
+        size_t inside = (size_t)(offset & PAGE_MASK);
+        size_t step = MIN(PAGE_SIZE - inside, size_bytes);
+        enum status status = memory_page_address(memory, offset >> PAGE_SHIFT, true, &pa);
+        if (status != OK)
+            return status;
+        char *to = (char *)paddr_to_kernel(pa) + inside;
+        memcpy(to, from, step);
+        arch_sync_instructions(to, step);
+        offset += step;
+        from += step;
+        size_bytes -= step;
+    }
+    return OK;
+}

@@ -1,0 +1,384 @@
+/* The tree of a Memory's frames: see memory_impl.h.
+ *
+ * A leaf with several references is immutable, and copied by whoever wants to change it: the copy
+ * counts a reference to each frame, and a frame with several references is copied before it is
+ * written to. The last holder of a leaf, who finds one reference under its own lock, is alone with
+ * it.
+ */
+#include "memory_impl.h"
+#include "words.h"
+#include <base/string.h>
+#include <kernel/panic.h>
+
+static uint64_t *node_word(uint64_t pa)
+{
+    return &node_frame(pa)->owner_word;
+}
+
+static unsigned slot_index(uint64_t index, unsigned level)
+{
+    return (unsigned)(index >> (9 * level)) & (NODE_SLOTS - 1);
+}
+
+static enum status charge_pages(struct memory *memory, uint64_t pages)
+{
+    return payer_charge(memory->object.payer, pages * PAGE_SIZE);
+}
+
+static void uncharge_pages(struct memory *memory, uint64_t pages)
+{
+    payer_uncharge(memory->object.payer, pages * PAGE_SIZE);
+}
+
+enum status page_alloc(struct memory *memory, unsigned flags, struct frame **frame_out)
+{
+    enum status status = charge_pages(memory, 1);
+
+    if (status != OK)
+        return status;
+    status = frame_alloc(0, flags, frame_out);
+    if (status != OK)
+        uncharge_pages(memory, 1);
+    return status;
+}
+
+/* ---- Above the leaves ---- */
+
+uint64_t *tree_find(struct memory *memory, uint64_t index, uint64_t *span_out)
+{
+    uint64_t *entry = &memory->root;
+
+    for (unsigned level = memory->height - 1; level > 0; level--) {
+        if (*entry == 0) {
+            *span_out = UINT64_C(1) << (9 * (level + 1));
+            return NULL;
+        }
+        entry = &node_slots(*entry)[slot_index(index, level)];
+    }
+    *span_out = NODE_SLOTS;
+    return entry;
+}
+
+/* Entries lie in the node that counts them, but for the root. */
+static void entry_counts(struct memory *memory, uint64_t *entry, uint64_t change)
+{
+    if (entry != &memory->root)
+        frame_of(paddr_of_direct(entry))->owner_word += change;
+}
+
+static enum status node_make(struct memory *memory, uint64_t *entry)
+{
+    struct frame *frame;
+    enum status status = page_alloc(memory, FRAME_ZERO, &frame);
+
+    if (status != OK)
+        return status;
+    frame->owner_word = 0;
+    *entry = frame_paddr(frame).raw;
+    entry_counts(memory, entry, 1);
+    return OK;
+}
+
+static void node_free(struct memory *memory, uint64_t *entry)
+{
+    frame_put(node_frame(*entry));
+    uncharge_pages(memory, 1);
+    *entry = 0;
+    entry_counts(memory, entry, UINT64_MAX);
+}
+
+/* Free the nodes on the way to `index` that are empty, from below. */
+static void tree_prune(struct memory *memory, uint64_t index)
+{
+    uint64_t *entry[PT_LEVELS + 1];
+    unsigned depth = 0;
+
+    entry[0] = &memory->root;
+    for (unsigned level = memory->height - 1; level > 0 && *entry[depth] != 0; level--) {
+        uint64_t *slots = node_slots(*entry[depth]);
+        entry[++depth] = &slots[slot_index(index, level)];
+    }
+    if (*entry[depth] != 0)
+        return;
+    while (depth-- > 0 && (*node_word(*entry[depth]) & NODE_COUNT) == 0)
+        node_free(memory, entry[depth]);
+}
+
+enum status tree_make(struct memory *memory, uint64_t index, uint64_t **entry_out)
+{
+    uint64_t *entry = &memory->root;
+
+    for (unsigned level = memory->height - 1; level > 0; level--) {
+        enum status status = *entry == 0 ? node_make(memory, entry) : OK;
+        if (status != OK) {
+            tree_prune(memory, index);
+            return status;
+        }
+        entry = &node_slots(*entry)[slot_index(index, level)];
+    }
+    *entry_out = entry;
+    return OK;
+}
+
+/* ---- Leaves ---- */
+
+bool leaf_is_shared(uint64_t leaf)
+{
+    return __atomic_load_n(&node_frame(leaf)->references, __ATOMIC_ACQUIRE) != 1;
+}
+
+static uint64_t leaf_live(uint64_t leaf)
+{
+    return *node_word(leaf) & NODE_COUNT;
+}
+
+/* Put the frames of some entries, those that follow each other in one go. */
+static void slots_put(const uint64_t *slot, size_t count)
+{
+    for (size_t i = 0; i < count;) {
+        size_t run = 1;
+        if (slot[i] == 0) {
+            i++;
+            continue;
+        }
+        while (i + run < count && slot[i + run] == slot[i] + run * PAGE_SIZE)
+            run++;
+        frame_put_range(node_frame(slot[i]), run);
+        i += run;
+    }
+}
+
+/* One holder less. The last one releases and uncharges all. */
+static void leaf_put(struct memory *memory, uint64_t leaf)
+{
+    uint64_t live = leaf_live(leaf);
+
+    if (frame_put_shared(node_frame(leaf)))
+        return;
+    slots_put(node_slots(leaf), NODE_SLOTS);
+    frame_put(node_frame(leaf));
+    uncharge_pages(memory, live + 1);
+}
+
+void leaf_adopt(struct memory *memory, uint64_t *entry, uint64_t leaf)
+{
+    frame_get(node_frame(leaf));
+    *entry = leaf;
+    entry_counts(memory, entry, 1);
+    memory->resident += leaf_live(leaf);
+}
+
+void leaf_remove(struct memory *memory, uint64_t index)
+{
+    uint64_t span;
+    uint64_t *entry = tree_find(memory, index, &span);
+
+    memory->resident -= leaf_live(*entry);
+    leaf_put(memory, *entry);
+    *entry = 0;
+    entry_counts(memory, entry, UINT64_MAX);
+    tree_prune(memory, index);
+}
+
+static enum status leaf_copy(struct memory *memory, uint64_t *entry)
+{
+    uint64_t old = *entry;
+    uint64_t live = leaf_live(old);
+    struct frame *frame;
+    enum status status = charge_pages(memory, live + 1);
+
+    if (status != OK)
+        return status;
+    status = frame_alloc(0, 0, &frame);
+    if (status != OK) {
+        uncharge_pages(memory, live + 1);
+        return status;
+    }
+    const uint64_t *from = node_slots(old);
+    uint64_t *to = frame_kernel(frame);
+    for (size_t i = 0; i < NODE_SLOTS; i++) {
+        to[i] = from[i];
+        if (to[i] != 0)
+            frame_get(node_frame(to[i]));
+    }
+    frame->owner_word = *node_word(old) | NODE_SHARED;
+    *entry = frame_paddr(frame).raw;
+    leaf_put(memory, old);
+    return OK;
+}
+
+enum status leaf_own(struct memory *memory, uint64_t index, uint64_t **entry_out)
+{
+    enum status status = tree_make(memory, index, entry_out);
+
+    if (status != OK)
+        return status;
+    if (**entry_out == 0)
+        status = node_make(memory, *entry_out);
+    else if (leaf_is_shared(**entry_out))
+        status = leaf_copy(memory, *entry_out);
+    if (status != OK)
+        tree_prune(memory, index);
+    return status;
+}
+
+void leaf_enter(struct memory *memory, uint64_t *entry, uint64_t index, struct frame *frame_taken)
+{
+    node_slots(*entry)[slot_index(index, 0)] = frame_paddr(frame_taken).raw;
+    ++*node_word(*entry);
+    memory->resident++;
+}
+
+static void leaf_drop_if_empty(struct memory *memory, uint64_t index, uint64_t *entry)
+{
+    if (leaf_live(*entry) == 0) {
+        node_free(memory, entry);
+        tree_prune(memory, index);
+    }
+}
+
+void leaf_clear(struct memory *memory, uint64_t *entry, uint64_t index, uint64_t end)
+{
+    uint64_t *slot = &node_slots(*entry)[slot_index(index, 0)];
+    uint64_t cleared = 0;
+
+    slots_put(slot, (size_t)(end - index));
+    for (uint64_t i = 0; i < end - index; i++) {
+        cleared += slot[i] != 0;
+        slot[i] = 0;
+    }
+    *node_word(*entry) = (*node_word(*entry) & ~NODE_BLOCK) - cleared;
+    memory->resident -= cleared;
+    uncharge_pages(memory, cleared);
+    leaf_drop_if_empty(memory, index, entry);
+}
+
+bool leaf_fill_block(struct memory *memory, uint64_t index)
+{
+    struct frame *first;
+    uint64_t *entry;
+
+    if (charge_pages(memory, NODE_SLOTS) != OK)
+        return false;
+    if (frame_alloc_range(NODE_SLOTS, PAGE_SIZE * NODE_SLOTS, UINT64_MAX, &first) != OK) {
+        uncharge_pages(memory, NODE_SLOTS);
+        return false;
+    }
+    if (leaf_own(memory, index, &entry) != OK) {
+        frame_free_range(first, NODE_SLOTS);
+        uncharge_pages(memory, NODE_SLOTS);
+        return false;
+    }
+    uint64_t pa = frame_paddr(first).raw;
+    words_fill(paddr_to_kernel(paddr(pa)), PAGE_SIZE * NODE_SLOTS, 0);
+    for (size_t i = 0; i < NODE_SLOTS; i++)
+        node_slots(*entry)[i] = pa + i * PAGE_SIZE;
+    *node_word(*entry) = NODE_SLOTS | NODE_BLOCK;
+    memory->resident += NODE_SLOTS;
+    return true;
+}
+
+/* ---- What faults ask ---- */
+
+static bool frame_is_shared(uint64_t pa)
+{
+    return __atomic_load_n(&node_frame(pa)->references, __ATOMIC_ACQUIRE) != 1;
+}
+
+/* What a leaf that is there says; false if the page is not there, or shared and to be written. */
+static bool page_there(uint64_t leaf, uint64_t index, bool write, struct memory_page *page)
+{
+    uint64_t pa = node_slots(leaf)[slot_index(index, 0)];
+    uint64_t word = *node_word(leaf);
+
+    page->pa = pa;
+    if (pa == 0)
+        return false;
+    page->writable = !leaf_is_shared(leaf) && ((word & NODE_SHARED) == 0 || !frame_is_shared(pa));
+    /* Where frames may be shared, one answer does not hold for all of them. */
+    page->block = (word & NODE_BLOCK) != 0 && (!page->writable || (word & NODE_SHARED) == 0);
+    return page->writable || !write;
+}
+
+/* The leaf is the Memory's own. */
+static enum status page_make(struct memory *memory, uint64_t *entry, uint64_t index,
+                             struct memory_page *page)
+{
+    struct frame *frame;
+    enum status status = page_alloc(memory, page->pa == 0 ? FRAME_ZERO : 0, &frame);
+
+    if (status != OK)
+        return status;
+    if (page->pa != 0) {
+        memcpy(frame_kernel(frame), paddr_to_kernel(paddr(page->pa)), PAGE_SIZE);
+        page->replaced = node_frame(page->pa);
+        node_slots(*entry)[slot_index(index, 0)] = 0;
+        *node_word(*entry) = (*node_word(*entry) & ~NODE_BLOCK) - 1;
+        memory->resident--;
+        uncharge_pages(memory, 1);
+    }
+    leaf_enter(memory, entry, index, frame);
+    page->pa = frame_paddr(frame).raw;
+    page->made = true;
+    page->writable = true;
+    page->block = false;
+    return OK;
+}
+
+static enum status tree_page(struct memory *memory, uint64_t index, bool write,
+                             struct memory_page *page)
+{
+    uint64_t span;
+    uint64_t *entry = tree_find(memory, index, &span);
+
+    if (LIKELY(entry != NULL && *entry != 0) && page_there(*entry, index, write, page))
+        return OK;
+    enum status status = leaf_own(memory, index, &entry);
+    if (status != OK)
+        return status;
+    /* A leaf that came to be the Memory's own may have frames of its own. */
+    if (page_there(*entry, index, write, page))
+        return OK;
+    status = page_make(memory, entry, index, page);
+    if (status != OK)
+        leaf_drop_if_empty(memory, index, entry);
+    return status;
+}
+
+enum status memory_page(struct memory *memory, uint64_t index, bool write, struct memory_page *page)
+{
+    *page = (struct memory_page){ .pa = memory->pa + index * PAGE_SIZE };
+    if (memory->kind == MEMORY_PAGES) {
+        page->pa = 0;
+        return tree_page(memory, index, write, page);
+    }
+    page->writable = true;
+    page->block = true;
+    return OK;
+}
+
+struct memory_run memory_run(struct memory *memory, uint64_t index, size_t max)
+{
+    uint64_t rest = NODE_SLOTS - slot_index(index, 0);
+    struct memory_run run = { .count = (size_t)MIN(rest, (uint64_t)max) };
+    uint64_t span;
+
+    if (memory->kind != MEMORY_PAGES) {
+        run.there = true;
+        run.pa = memory->pa + index * PAGE_SIZE;
+        run.writable = true;
+        run.block = true;
+        return run;
+    }
+    const uint64_t *entry = tree_find(memory, index, &span);
+    if (entry == NULL || *entry == 0)
+        return run;
+    uint64_t word = *node_word(*entry);
+    run.there = true;
+    run.slot = &node_slots(*entry)[slot_index(index, 0)];
+    run.pa = run.slot[0];
+    run.writable = !leaf_is_shared(*entry);
+    run.look = (word & NODE_SHARED) != 0;
+    run.block = (word & NODE_BLOCK) != 0 && !(run.writable && run.look);
+    return run;
+}

@@ -35,6 +35,9 @@ struct object_info_system {
     uint64_t audit_next;   /* number of the next audit record */
     uint64_t audit_oldest; /* of the oldest that is still there */
     uint64_t audit_lost;   /* records that were overwritten unread */
+    uint64_t boot_time_s;  /* UNIX time; 0 if the loader brought none */
+    uint64_t counter_base; /* these two make a clock page (abi/clock_page.h) */
+    uint64_t ns_per_count;
 };
 
 struct object_info {

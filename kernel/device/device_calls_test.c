@@ -243,5 +243,6 @@ GUEST_TEST(the_audit_ring_is_read_from_user_mode)
     EXPECT_EQ(info->detail.system.cpu_count, cpu_count);
     EXPECT_EQ(info->detail.system.audit_next, start + 1);
     EXPECT(info->detail.system.frames_free < info->detail.system.frame_count);
+    EXPECT(info->detail.system.counter_base != 0 && info->detail.system.ns_per_count != 0);
     user_fixture_destroy(&f);
 }

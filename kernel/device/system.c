@@ -1,5 +1,7 @@
 /* The machine itself, as an object: what a capability for it allows is in its rights. */
+#include <arch/timer.h>
 #include <kernel/audit.h>
+#include <kernel/boot_info.h>
 #include <kernel/cspace.h>
 #include <kernel/frame.h>
 #include <kernel/panic.h>
@@ -19,7 +21,11 @@ static void info_of(struct object *object, struct object_info *info)
 {
     struct frame_stats frames = frame_stats();
     struct audit_stats audit = audit_stats();
+    int64_t boot_time_s = boot_info.boot_time_s;
+    uint64_t counter_base;
+    uint64_t ns_per_count;
     (void)object;
+    arch_clock_scale(&counter_base, &ns_per_count);
     info->detail.system = (struct object_info_system){
         .uptime_ns = clock_now_ns(),
         .cpu_count = cpu_count,
@@ -30,6 +36,9 @@ static void info_of(struct object *object, struct object_info *info)
         .audit_next = audit.next,
         .audit_oldest = audit.oldest,
         .audit_lost = audit.lost,
+        .boot_time_s = boot_time_s > 0 ? (uint64_t)boot_time_s : 0,
+        .counter_base = counter_base,
+        .ns_per_count = ns_per_count,
     };
 }
 

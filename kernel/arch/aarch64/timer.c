@@ -56,6 +56,12 @@ uint64_t arch_clock_ns(void)
     return scale(counter() - clock_base, ns_per_tick);
 }
 
+void arch_clock_scale(uint64_t *base_out, uint64_t *ns_per_count_out)
+{
+    *base_out = clock_base;
+    *ns_per_count_out = ns_per_tick;
+}
+
 /* Which bit of the counter makes an event: user mode may wait with WFE for one that never comes,
  * and the stream ends its wait.
  */

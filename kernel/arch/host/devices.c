@@ -43,6 +43,12 @@ uint64_t simulation_timer(uint32_t cpu_index)
     return cpu_get(cpu_index)->arch.timer_ns;
 }
 
+void arch_clock_scale(uint64_t *base_out, uint64_t *ns_per_count_out)
+{
+    *base_out = 0;
+    *ns_per_count_out = BIT64(32);
+}
+
 uint64_t arch_cycle_count(void)
 {
     return clock_ns;

@@ -50,6 +50,14 @@ uint64_t arch_clock_ns(void)
     return clock_scale(tsc - clock.tsc_base, clock.tsc_to_ns);
 }
 
+/* Programs do not know which CPU they are on, so where the machine's counters differ their clocks
+ * do. */
+void arch_clock_scale(uint64_t *base_out, uint64_t *ns_per_count_out)
+{
+    *base_out = clock.tsc_base;
+    *ns_per_count_out = clock.tsc_to_ns;
+}
+
 uint64_t x86_clock_tsc_after(uint64_t span_ns)
 {
     uint64_t at = rdtsc() + clock_scale(span_ns, clock.ns_to_tsc) + 1;

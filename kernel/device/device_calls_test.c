@@ -65,7 +65,7 @@ GUEST_TEST(a_part_is_a_capability_of_its_own)
     EXPECT_EQ(CALL(&f, object_split, part, 0, 0x1000, 5), ERR_RANGE);
     EXPECT_EQ(CALL(&f, object_split, part + 77, 0, 0x1000), ERR_NOT_FOUND);
     /* It shows what it covers. */
-    struct object_info *info = (void *)((char *)frame_kernel(f.shared) + PAGE_SIZE / 2);
+    struct object_info *info = (void *)((char *)f.command + PAGE_SIZE / 2);
     uint64_t info_at = BUFFER_AT;
     EXPECT_EQ(CALL(&f, object_info, inner, info_at, sizeof(*info)), OK);
     EXPECT_EQ(info->detail.device.first, 0x7fffff1000);
@@ -95,7 +95,7 @@ GUEST_TEST(memory_and_the_kernels_registers_are_not_split_off)
 
     REQUIRE(user_fixture_init(&f));
     uint64_t root = give_all(&f, &device_memory.object);
-    uint64_t owned = frame_paddr(f.shared).raw;
+    uint64_t owned = paddr_of_direct(f.command).raw;
     EXPECT_EQ(CALL(&f, object_split, root, owned, PAGE_SIZE), ERR_ACCESS);
     uint64_t controller = platform.gic_version != 0 ? platform.gicd_base : platform.lapic_base;
     EXPECT_EQ(CALL(&f, object_split, root, controller, PAGE_SIZE), ERR_ACCESS);
@@ -230,7 +230,7 @@ GUEST_TEST(the_audit_ring_is_read_from_user_mode)
     uint64_t audit = give(&f, system_object(), RIGHT_SYSTEM_AUDIT | RIGHT_ANY_INSPECT);
     uint64_t start = audit_stats().next;
     EXPECT_EQ(CALL(&f, handle_revoke, audit), ERR_ACCESS);
-    const struct audit_record *records = (void *)((char *)frame_kernel(f.shared) + PAGE_SIZE / 2);
+    const struct audit_record *records = (void *)((char *)f.command + PAGE_SIZE / 2);
     uint64_t at = BUFFER_AT;
     EXPECT_EQ(CALL(&f, system_control, audit, SYSTEM_OP_AUDIT_READ, start, at, 4), OK);
     EXPECT_EQ(value, 1);

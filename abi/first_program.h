@@ -9,9 +9,9 @@
 #define SYSTEM_IMAGE_AT ((uint64_t)0x100000000000)
 
 /* Its table, in this order: everything that there is to give, with all rights. */
-#define FIRST_HANDLE(n) ((uint64_t)1 << 32 | (n))
-#define HANDLE_SYSTEM   FIRST_HANDLE(0)
-#define HANDLE_PROCESS  FIRST_HANDLE(1) /* itself */
-#define HANDLE_BUDGET   FIRST_HANDLE(2) /* the root of all budgets */
+#define FIRST_HANDLE(n)      ((uint64_t)1 << 32 | (n))
+#define HANDLE_SYSTEM        FIRST_HANDLE(0)
+#define HANDLE_PROCESS       FIRST_HANDLE(1) /* itself */
+#define HANDLE_BUDGET        FIRST_HANDLE(2) /* the root of all budgets */
 #define HANDLE_DEVICE_MEMORY FIRST_HANDLE(3) /* registers: physical memory but for RAM */
 #define HANDLE_DEVICE_PORTS  FIRST_HANDLE(4) /* I/O ports, none on aarch64 */

@@ -232,7 +232,8 @@ enum status guest_create(struct vspace *upper, struct budget *payer, unsigned fl
         return ERR_NO_MEMORY;
     spinlock_init(&guest->lock, RANK_GUEST);
     list_init(&guest->threads);
-    enum status status = vspace_create_guest(upper, payer, (flags & GUEST_SPLIT) != 0, &guest->vspace);
+    enum status status =
+        vspace_create_guest(upper, payer, (flags & GUEST_SPLIT) != 0, &guest->vspace);
     if (status == OK) {
         status = object_init(&guest->object, OBJECT_GUEST, &guest_ops, payer, sizeof(*guest));
         if (status != OK)

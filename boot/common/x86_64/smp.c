@@ -56,8 +56,8 @@ extern const char handoff_enter[];
 
 #define ONE_MIB UINT64_C(0x100000)
 
-/* Longer than any CPU needs to start, at any clock rate: about five seconds or twenty. A virtual one
- * comes when its host lets it run.
+/* Longer than any CPU needs to start, at any clock rate: about five seconds or twenty. A virtual
+ * one comes when its host lets it run.
  */
 #define START_TIMEOUT_TICKS (UINT64_C(1) << 34)
 #define START_AGAIN_TICKS   (UINT64_C(1) << 22)

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <base/status.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define SPAN_COUNT_MAX UINT64_C(0xffffff)

@@ -17,7 +17,10 @@ static struct budget *parent_of(const struct budget *budget)
 
 static void destroy_storage(struct object *object)
 {
-    slab_free(&budget_cache, object_as_budget(object));
+    struct budget *budget = object_as_budget(object);
+
+    share_fini(&budget->share);
+    slab_free(&budget_cache, budget);
 }
 
 static void info(struct object *object, struct object_info *info)
@@ -46,6 +49,7 @@ enum status budget_create(struct budget *parent, struct budget **budget_out)
     spinlock_init(&budget->lock, RANK_BUDGET);
     budget->depth = depth;
     list_init(&budget->paid);
+    share_init(&budget->share);
     for (size_t kind = 0; kind < BUDGET_KINDS; kind++) {
         budget->account[kind].limit = BUDGET_UNLIMITED;
         budget->account[kind].soft = BUDGET_UNLIMITED;

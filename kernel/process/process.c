@@ -29,44 +29,64 @@ enum status process_add_thread(struct process *process, struct thread *thread)
     return status;
 }
 
-void process_remove_thread(struct thread *thread)
+void process_leave(struct thread *thread)
 {
     struct process *process = thread->process;
 
     if (process == NULL)
         return;
     spinlock_acquire(&process->lock);
-    list_remove(&thread->process_node);
-    process->thread_count--;
+    if (list_linked(&thread->process_node)) {
+        list_remove(&thread->process_node);
+        process->thread_count--;
+    }
     spinlock_release(&process->lock);
-    object_put(&process->object);
 }
 
-/* Dead ones are left to who still holds them. New ones go to the end of the list, so it goes round
- * until one pass has found all of them dead.
+/* The next that lives, counted, now at the end of the list: who asks goes round. NULL for one whose
+ * last reference is gone: it is on its way out. False: there is none left.
  */
-static enum status kill_threads(struct process *process, struct work *work)
+static bool next_thread(struct process *process, struct thread **thread_out)
 {
-    enum status status = OK;
+    spinlock_acquire(&process->lock);
+    bool any = !list_empty(&process->threads);
+    *thread_out = NULL;
+    if (any) {
+        struct thread *thread = CONTAINER_OF(process->threads.next, struct thread, process_node);
+        list_remove(&thread->process_node);
+        list_push_back(&process->threads, &thread->process_node);
+        if (object_try_get(&thread->object))
+            *thread_out = thread;
+    }
+    spinlock_release(&process->lock);
+    return any;
+}
 
+static void refuse_threads(struct process *process)
+{
     spinlock_acquire(&process->lock);
     bool first = !process->ending;
     process->ending = true;
-    LIST_FOR_EACH(node, &process->threads)
-    {
-        struct thread *thread = CONTAINER_OF(node, struct thread, process_node);
-        if (thread_is_dead(thread))
-            continue;
-        status = ERR_WOULD_BLOCK;
-        if (work->left == 0)
-            break;
-        thread_kill(thread);
-        work_spend(work);
-    }
     spinlock_release(&process->lock);
     if (first)
         audit_event(AUDIT_DEATH, &process->object, 0, process->object.id);
-    return status;
+}
+
+static enum status kill_threads(struct process *process, struct work *work)
+{
+    struct thread *thread;
+
+    refuse_threads(process);
+    while (next_thread(process, &thread)) {
+        if (work->left == 0)
+            return ERR_WOULD_BLOCK;
+        work_spend(work);
+        if (thread == NULL)
+            continue;
+        thread_kill(thread);
+        thread_put(thread);
+    }
+    return OK;
 }
 
 /* ---- The end ---- */

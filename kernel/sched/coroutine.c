@@ -9,6 +9,8 @@
 
 enum { COROUTINE_STACK_BYTES = 64 * 1024, COROUTINE_POLL_NS = 1000 * 1000 };
 
+bool coroutine_wants_look; /* at the condition, at the next poll; the boot CPU writes it */
+
 /* All of it belongs to the boot CPU. */
 static struct {
     void *stack_top; /* made once, kept */
@@ -22,7 +24,6 @@ static struct {
     void *condition_argument;
     uint64_t deadline_ns;
     bool timed_out;
-    bool look; /* at the condition, at the next poll */
     struct timer poll_timer;
 } co;
 
@@ -31,7 +32,7 @@ void coroutine_look(void)
     struct cpu *cpu = cpu_self();
     if (cpu->index != 0 || !co.busy)
         return;
-    co.look = true;
+    coroutine_wants_look = true;
     cpu->need_resched = 1;
 }
 
@@ -54,7 +55,7 @@ static void run_main(void *unused)
     co.active = true;
     co.main(co.argument);
     co.busy = false;
-    co.look = false;
+    coroutine_wants_look = false;
     leave();
     ASSERT_UNREACHABLE();
 }
@@ -74,7 +75,7 @@ enum status coroutine_start(void (*main)(void *argument), void *argument)
     co.condition = NULL;
     co.own_sp = arch_stack_prepare(co.stack_top, run_main, NULL);
     co.busy = true;
-    co.look = true;
+    coroutine_wants_look = true;
     cpu_get(0)->need_resched = 1;
     return OK;
 }
@@ -104,11 +105,11 @@ static bool ripe(void)
     return co.timed_out;
 }
 
-void coroutine_poll(void)
+void coroutine_poll_now(void)
 {
-    if (LIKELY(!co.look) || cpu_self()->index != 0 || co.active)
+    if (cpu_self()->index != 0 || co.active)
         return;
-    co.look = false;
+    coroutine_wants_look = false;
     (void)timer_cancel(&co.poll_timer);
     if (ripe())
         arch_stack_swap(&co.caller_sp, co.own_sp);

@@ -23,6 +23,12 @@ enum { SCAN_MAX = 64 };
 
 static struct cpu_mask idle_cpus; /* [A] hints: CPUs with nothing to run */
 
+/* Some budget has a quota or a weight. */
+static bool shares_count(void)
+{
+    return __atomic_load_n(&share_limit_count, __ATOMIC_RELAXED) != 0;
+}
+
 static struct thread *thread_of(struct list *node)
 {
     return CONTAINER_OF(node, struct thread, run_node);
@@ -124,10 +130,11 @@ static bool call_idle(struct cpu *idle)
 
 static bool any_idle(void)
 {
-    for (uint32_t i = 0; i * 64 < cpu_count; i++) {
+    uint32_t i = 0;
+    do {
         if (__atomic_load_n(&idle_cpus.word[i], __ATOMIC_RELAXED) != 0)
             return true;
-    }
+    } while (UNLIKELY(++i * 64 < cpu_count));
     return false;
 }
 
@@ -282,22 +289,26 @@ static bool make_ready(struct thread *thread, enum thread_state state)
 
 /* ---- What threads and others ask for ---- */
 
-/* With the queue locked. True if the scheduler's reference is the caller's to put, as soon as it
- * holds no lock: the thread was started and no CPU is on it. One that is does so when it leaves.
+/* With the queue locked. True if thread_over is the caller's to call, as soon as it holds no lock:
+ * no CPU is on the thread. One that is does so when it leaves.
  */
 static bool set_dead(struct thread *thread, enum thread_end end)
 {
-    bool started = thread->state != THREAD_NEW;
+    thread->started = thread->state != THREAD_NEW;
     thread->end = end;
     thread->state = THREAD_DEAD;
     uint32_t before = __atomic_fetch_or(&thread->presence, THREAD_OVER, __ATOMIC_ACQ_REL);
-    return started && (before & THREAD_ON_CPU) == 0;
+    return (before & THREAD_ON_CPU) == 0;
 }
 
 bool sched_block_current(void)
 {
+    return sched_block(cpu_self()->current);
+}
+
+bool sched_block(struct thread *thread)
+{
     struct cpu *cpu = cpu_self();
-    struct thread *thread = cpu->current;
     spinlock_acquire(&cpu->queue.lock);
     DEBUG_ASSERT(cpu->queue.running == thread && thread->state == THREAD_RUNNING);
     /* A kill that came first wins: it has not seen a wait that it would have to end. */
@@ -380,7 +391,7 @@ void thread_kill(struct thread *thread)
         bool release = kill_locked(cpu, thread, &cancel);
         unlock(cpu);
         if (release)
-            thread_put(thread);
+            thread_over(thread);
         if (cancel != NULL)
             cancel(thread, ERR_CANCELLED);
     } while (cancel != NULL);
@@ -601,7 +612,7 @@ static struct thread *retire_running(struct cpu *cpu, struct thread *thread, boo
 }
 
 /* Choose, with the queue locked. NULL: nothing to run. */
-static struct thread *choose(struct cpu *cpu)
+static struct thread *choose(struct cpu *cpu, bool limits)
 {
     struct run_queue *queue = &cpu->queue;
     if (queue->running != NULL)
@@ -610,6 +621,8 @@ static struct thread *choose(struct cpu *cpu)
     if (best < 0)
         return NULL;
     struct thread *next = thread_of(queue->fifo[best].next);
+    if (UNLIKELY(limits))
+        next = share_pick(&queue->fifo[best]);
     queue_remove(queue, next);
     next->state = THREAD_RUNNING;
     WRITE_ONCE(queue->running, next);
@@ -627,7 +640,7 @@ static void move_away(struct cpu *from, struct thread *thread_taken)
         thread_taken->state = THREAD_BLOCKED; /* so that make_ready moves it, and nobody else */
     spinlock_release(&from->queue.lock);
     if (release)
-        thread_put(thread_taken); /* the scheduler's reference; ours is another */
+        thread_over(thread_taken);
     else
         (void)make_ready(thread_taken, THREAD_BLOCKED);
     thread_put(thread_taken);
@@ -640,12 +653,12 @@ static void hand_over(struct cpu *cpu, struct thread *previous, struct thread *n
 {
     arch_thread_switch(previous, next);
     cpu->current = next;
-    if (previous != NULL) {
-        uint32_t before =
-            __atomic_fetch_and(&previous->presence, ~(uint32_t)THREAD_ON_CPU, __ATOMIC_ACQ_REL);
-        if ((before & THREAD_OVER) != 0)
-            thread_put(previous);
-    }
+    if (previous == NULL)
+        return;
+    uint32_t before =
+        __atomic_fetch_and(&previous->presence, ~(uint32_t)THREAD_ON_CPU, __ATOMIC_ACQ_REL);
+    if (UNLIKELY((before & THREAD_OVER) != 0))
+        thread_over(previous);
 }
 
 static void switch_thread(struct cpu *cpu, struct thread *previous, struct thread *next)
@@ -672,12 +685,15 @@ static struct thread *begin(struct cpu *cpu, struct thread *next, uint64_t now_n
     /* The slice counts only while a peer waits: otherwise the CPU is left alone. */
     bool peers = (READ_ONCE(queue->ready) & BIT64(next->priority)) != 0;
     cpu->slice_end_ns = peers ? now_ns + next->slice_left_ns : DEADLINE_NEVER;
+    if (UNLIKELY(next->granted_ns != 0))
+        cpu->slice_end_ns = MIN(cpu->slice_end_ns, now_ns + next->granted_ns);
     if (UNLIKELY(queue->ready_count != 0))
         nudge_for_waiting(cpu);
     if (UNLIKELY(__atomic_load_n(&next->guest.pending, __ATOMIC_ACQUIRE) != 0))
         guest_attend(next);
     thread_load_space(cpu, next);
-    timer_program(cpu);
+    if (MIN(READ_ONCE(cpu->timers.next_ns), cpu->slice_end_ns) < cpu->timer_programmed_ns)
+        timer_program(cpu);
     return next;
 }
 
@@ -714,16 +730,21 @@ struct thread *sched_next(void)
 
         struct thread *previous = cpu->current;
         uint64_t now_ns = clock_now_ns();
+        bool limits = shares_count();
+        if (UNLIKELY(limits) && previous != NULL)
+            share_charge(previous, now_ns);
         bool slice_over = previous != NULL && charge(cpu, previous, now_ns);
 
         spinlock_acquire(&cpu->queue.lock);
         struct thread *leaving = NULL;
         if (previous != NULL && cpu->queue.running == previous)
             leaving = retire_running(cpu, previous, slice_over);
-        struct thread *next = choose(cpu);
+        struct thread *next = choose(cpu, limits);
         bool died = previous != NULL && previous->state == THREAD_DEAD;
         spinlock_release(&cpu->queue.lock);
 
+        if (UNLIKELY(limits) && next != NULL && !share_admit(next, now_ns))
+            next = NULL;
         if (next != previous)
             switch_thread(cpu, previous, next);
         if (leaving != NULL)

@@ -29,13 +29,24 @@ static void destroy_storage(struct object *object)
     list_remove(&thread->all_node);
     all_count--;
     spinlock_release(&all_lock);
-    process_remove_thread(thread);
     guest_thread_fini(thread);
     arch_thread_fini(thread);
     vspace_put(thread->vspace);
     if (object->payer != NULL)
         budget_uncharge(object->payer, BUDGET_THREADS, 1);
+    if (thread->process != NULL) {
+        process_leave(thread);
+        object_put(&thread->process->object);
+    }
     slab_free(&thread_cache, thread);
+}
+
+/* It leaves whatever lists those that live. */
+void thread_over(struct thread *thread)
+{
+    process_leave(thread);
+    if (thread->started)
+        thread_put(thread);
 }
 
 /* Without a capability a thread goes on: who started it need not keep one. */
@@ -85,6 +96,7 @@ enum status thread_create(struct vspace *vspace, struct budget *payer, uaddr_t i
     thread->cpu = cpu_self();
     list_init(&thread->run_node);
     list_init(&thread->guest.node);
+    list_init(&thread->process_node);
     thread->state = THREAD_NEW;
     thread->priority = PRIORITY_DEFAULT;
     thread->affinity = cpu_mask_all();

@@ -68,6 +68,11 @@ void timer_start(struct timer *timer, uint64_t deadline_ns)
     timer_program(cpu);
 }
 
+void timer_again(struct timer *timer, uint64_t deadline_ns)
+{
+    timer->deadline_ns = deadline_ns;
+}
+
 bool timer_cancel(struct timer *timer)
 {
     /* The timer leaves its queue only under that queue's lock, and joins another only by
@@ -97,10 +102,15 @@ void timer_queue_run(struct cpu *cpu, uint64_t now_ns)
             break;
         struct timer *timer = timer_of(first);
         tree_remove(&queue->tree, first);
-        queue->count--;
+        timer->deadline_ns = DEADLINE_NEVER;
         /* Before timer->cpu says so, nobody can start or free it: a canceller waits for the lock.
          */
         timer->fire(timer);
+        if (timer->deadline_ns != DEADLINE_NEVER) {
+            tree_insert(&queue->tree, &timer->node, fires_before);
+            continue;
+        }
+        queue->count--;
         __atomic_store_n(&timer->cpu, NULL, __ATOMIC_RELEASE);
     }
     update_next(queue);

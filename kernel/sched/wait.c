@@ -3,15 +3,24 @@
 #include <kernel/sched.h>
 #include <kernel/wait.h>
 
-bool wait_begin(wait_cancel *cancel, uint64_t deadline_ns)
+static bool begin(struct thread *thread, wait_cancel *cancel, uint64_t deadline_ns)
 {
-    struct thread *thread = cpu_self()->current;
     thread->wait.deadline_ns = deadline_ns;
     __atomic_store_n(&thread->wait.cancel, cancel, __ATOMIC_RELEASE);
-    if (LIKELY(sched_block_current()))
+    if (LIKELY(sched_block(thread)))
         return true;
     __atomic_store_n(&thread->wait.cancel, NULL, __ATOMIC_RELEASE);
     return false;
+}
+
+bool wait_begin(wait_cancel *cancel, uint64_t deadline_ns)
+{
+    return begin(cpu_self()->current, cancel, deadline_ns);
+}
+
+bool wait_park(struct thread *thread, wait_cancel *cancel)
+{
+    return begin(thread, cancel, DEADLINE_NEVER);
 }
 
 /* The thread may be over its wait by now, but it runs nowhere else before it has left this CPU. Its

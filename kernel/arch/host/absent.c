@@ -10,7 +10,9 @@ const uint32_t symbol_start[1] = { 0 };
 const uint32_t symbol_name_at[1] = { 0 };
 const char symbol_names[1] = "";
 
-void coroutine_poll(void) {}
+bool coroutine_wants_look;
+
+void coroutine_poll_now(void) {}
 
 void coroutine_look(void) {}
 

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <kernel/object.h>
+#include <kernel/share.h>
 
 enum budget_kind { BUDGET_MEMORY /* bytes */, BUDGET_CAPABILITIES, BUDGET_THREADS, BUDGET_KINDS };
 
@@ -42,6 +43,7 @@ struct budget {
     struct list paid;           /* [L] object.paid_node, those that are retired at the end */
     struct budget_watch *watch; /* [L] */
     struct budget_account account[BUDGET_KINDS];
+    struct cpu_share share; /* CPU time */
 };
 
 struct budget_info {

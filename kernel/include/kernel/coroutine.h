@@ -17,7 +17,13 @@ enum status coroutine_start(void (*main)(void *argument), void *argument);
 /* From inside: wait until `condition` holds (OK) or the deadline passed (ERR_TIMED_OUT). */
 enum status coroutine_wait(bool (*condition)(void *argument), void *argument, uint64_t deadline_ns);
 /* From sched_next. */
-void coroutine_poll(void);
+extern bool coroutine_wants_look;
+void coroutine_poll_now(void);
+static inline void coroutine_poll(void)
+{
+    if (coroutine_wants_look)
+        coroutine_poll_now();
+}
 /* Something happened on this CPU that a condition may have waited for. */
 void coroutine_look(void);
 /* True if the caller runs inside it. */

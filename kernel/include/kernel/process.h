@@ -21,7 +21,7 @@ struct process {
     struct vspace *vspace; /* [C] counted */
     struct cspace cspace;
     struct spinlock lock;
-    struct list threads;   /* [L] of thread.process_node: those that are not freed */
+    struct list threads;   /* [L] of thread.process_node: those that live */
     uint32_t thread_count; /* [L] */
     bool ending;           /* [L] takes no more threads */
     bool built;            /* [A] its end may begin */
@@ -37,7 +37,8 @@ enum status process_end(struct process *process, struct work *work);
 
 /* The thread runs in this process from its start on; it counts a reference. ERR_DEAD. */
 enum status process_add_thread(struct process *process, struct thread *thread);
-void process_remove_thread(struct thread *thread);
+/* It is dead, and off its CPU; or it will never be started. Harmless if it left before. */
+void process_leave(struct thread *thread);
 
 static inline struct process *object_as_process(struct object *object)
 {

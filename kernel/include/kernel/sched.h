@@ -19,6 +19,8 @@ void sched_init_cpu(struct cpu *cpu);
  * it is to die there. What threads block for is to be left in other ways as well: see wait.h.
  */
 bool sched_block_current(void);
+/* The same for the thread that was chosen to run on this CPU. */
+bool sched_block(struct thread *thread);
 /* The current thread sleeps until the deadline. */
 void sched_sleep_current(uint64_t deadline_ns);
 /* True if it was BLOCKED and is READY now. Any CPU, any context. */

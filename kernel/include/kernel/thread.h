@@ -46,8 +46,8 @@ enum thread_state {
 /* Why it is dead; the fault codes keep the details in thread.fault_*. */
 enum thread_end { THREAD_END_NONE, THREAD_END_EXIT, THREAD_END_KILLED, THREAD_END_FAULT };
 
-/* Whoever brings a started thread to THREAD_OVER alone, by leaving the CPU or by ending it while no
- * CPU is on it, has the scheduler's reference and puts it. Whoever leaves the CPU otherwise touches
+/* Whoever brings a thread to THREAD_OVER alone, by leaving the CPU or by ending it while no
+ * CPU is on it, calls thread_over. Whoever leaves the CPU otherwise touches
  * the thread no more, since others may run and free it.
  */
 enum thread_presence {
@@ -80,6 +80,7 @@ struct thread {
     uint8_t attention;        /* [Q] of enum thread_attention */
     struct cpu_mask affinity; /* [Q] CPUs that it may run on */
     uint64_t slice_left_ns;   /* [O] */
+    uint64_t granted_ns;      /* [O] of the quotas of its budgets, while it runs */
     uint64_t run_ns;          /* [O] CPU time used */
     uint64_t run_since_ns;    /* [O] */
 
@@ -87,6 +88,7 @@ struct thread {
     struct timer deadline; /* [O] of the wait */
 
     enum thread_end end;    /* [Q] */
+    bool started;           /* [Q] once it is dead: it was, and the scheduler has a reference */
     const char *fault_name; /* [O] of a fatal fault */
     uint64_t fault_address; /* [O] */
     struct list all_node;   /* in the list of all threads (shell, leak checks) */
@@ -126,6 +128,9 @@ bool thread_is_dead(const struct thread *thread);
 enum status thread_suspend(struct thread *thread);
 /* ERR_STATE: it is not suspended. */
 enum status thread_resume(struct thread *thread);
+
+/* For the scheduler: dead and off the CPU, once, with no lock held. */
+void thread_over(struct thread *thread);
 
 /* The current thread ends; the caller goes on to the kernel exit and never comes back to it. */
 void thread_end_current(enum thread_end end);

@@ -2,7 +2,8 @@
  *
  * A timer lives in the queue of the CPU that started it and its callback runs there, from the timer
  * interrupt, with that queue's lock held: callbacks are short, may wake threads, and may not touch
- * timers. In exchange, when timer_cancel returns the callback is neither running nor going to.
+ * timers, except their own with timer_again. In exchange, when timer_cancel returns the callback is
+ * neither running nor going to.
  *
  * Locking: [L] the queue's lock   [C] constant while queued
  */
@@ -36,6 +37,8 @@ void timer_init(struct timer *timer, void (*fire)(struct timer *timer));
 
 /* Start on this CPU. A deadline in the past fires at the next opportunity, never from here. */
 void timer_start(struct timer *timer, uint64_t deadline_ns);
+/* From its own callback: once more at `deadline_ns`, which is to come. */
+void timer_again(struct timer *timer, uint64_t deadline_ns);
 /* True if it was stopped before it fired. */
 bool timer_cancel(struct timer *timer);
 

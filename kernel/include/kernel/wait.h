@@ -52,6 +52,9 @@ bool wait_begin(wait_cancel *cancel, uint64_t deadline_ns);
 void wait_arm(void);
 /* Lock held; the thread is out of the list. It may run, and end, as soon as the lock is free. */
 void wait_end(struct thread *thread);
+/* The same as wait_begin without a deadline for a thread that this CPU has chosen to run but not
+ * let go on yet. */
+bool wait_park(struct thread *thread, wait_cancel *cancel);
 /* For `cancel`, lock held: false if the reason has passed with an earlier wait. */
 bool wait_may_end(const struct thread *thread, enum status why);
 

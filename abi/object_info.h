@@ -40,6 +40,13 @@ struct object_info_system {
     uint64_t ns_per_count;
 };
 
+struct object_info_memory {
+    uint64_t size_bytes;
+    uint64_t resident_pages; /* that it has; those it shares with clones included */
+    uint64_t mapping_count;
+    uint64_t kind; /* 0 pages, 1 contiguous, 2 physical */
+};
+
 struct object_info {
     uint64_t id;     /* never used again */
     uint32_t type;   /* enum object_type */
@@ -51,6 +58,7 @@ struct object_info {
         uint64_t word[OBJECT_INFO_DETAIL_WORDS];
         struct object_info_budget budget;
         struct object_info_process process;
+        struct object_info_memory memory;
         struct object_info_device device;
         struct object_info_system system;
     } detail;

@@ -3,6 +3,7 @@
 #include <base/checked.h>
 #include <kernel/boot_info.h>
 #include <kernel/device.h>
+#include <kernel/memory.h>
 #include <kernel/panic.h>
 #include <object_info.h>
 
@@ -30,7 +31,20 @@ static void device_info(struct object *object, struct object_info *info)
                                                        .ports = device->ports };
 }
 
-static const struct object_ops device_ops = { .destroy = never_destroyed, .info = device_info };
+/* Mappings are all that exists through a device. */
+static enum status device_detach(struct object *object, struct capability *capability,
+                                 struct work *work)
+{
+    struct memory *registers = object_as_device(object)->registers;
+
+    return registers == NULL ? OK : memory_detach(registers, capability, work);
+}
+
+static const struct object_ops device_ops = {
+    .detach = device_detach,
+    .destroy = never_destroyed,
+    .info = device_info,
+};
 
 static void device_create(struct device *device, bool ports, uint64_t whole)
 {
@@ -40,6 +54,10 @@ static void device_create(struct device *device, bool ports, uint64_t whole)
     ASSERT(status == OK); /* nobody pays */
     device->ports = ports;
     device->whole = whole;
+    if (!ports)
+        status = memory_create_physical(NULL, paddr(0), MIN(whole << PAGE_SHIFT, MEMORY_SIZE_MAX),
+                                        PERM_DEVICE, &device->registers);
+    ASSERT(status == OK);
 }
 
 void device_init(const struct boot_info *info)

@@ -5,6 +5,7 @@
 #include <kernel/cspace.h>
 #include <kernel/panic.h>
 #include <kernel/slab.h>
+#include <object_info.h>
 
 enum {
     PAGES_SLICE = 4096, /* pages that are only unlinked, at a time */
@@ -72,7 +73,18 @@ static enum status retire(struct object *object, enum object_end why, struct wor
     return idle ? release(memory, work) : OK;
 }
 
+static void info(struct object *object, struct object_info *info)
+{
+    struct memory_info now = memory_inspect(object_as_memory(object));
+
+    info->detail.memory.size_bytes = now.size_bytes;
+    info->detail.memory.resident_pages = now.resident_pages;
+    info->detail.memory.mapping_count = now.mapping_count;
+    info->detail.memory.kind = now.kind;
+}
+
 static const struct object_ops memory_ops = {
+    .info = info,
     .detach = detach,
     .retire = retire,
     .destroy = memory_destroy,
@@ -160,7 +172,7 @@ enum status memory_create_physical(struct budget *payer, paddr_t pa, uint64_t si
         !IS_ALIGNED(pa.raw, (uint64_t)PAGE_SIZE) || size_bytes > BIT64(48) ||
         pa.raw > BIT64(48) - size_bytes)
         return ERR_RANGE;
-    for (uint64_t done = 0; done < size_bytes; done += PAGE_SIZE) {
+    for (uint64_t done = 0; done < size_bytes && attributes != PERM_DEVICE; done += PAGE_SIZE) {
         if (frame_of(paddr(pa.raw + done)) != NULL)
             return ERR_INVALID;
     }
@@ -283,19 +295,19 @@ static enum status decommit_leaf(struct memory *memory, uint64_t *entry, uint64_
 static enum status decommit_slice(struct memory *memory, uint64_t *page, uint64_t end,
                                   struct work *work) REQUIRES(memory->lock)
 {
-    uint64_t slice_end = MIN(end, ALIGN_DOWN(*page, (uint64_t)NODE_SLOTS) + PAGES_SLICE);
-    bool dropped = false;
+    uint64_t slice_end = 0;
 
     while (*page < end) {
         uint64_t span;
         uint64_t *entry = tree_find(memory, *page, &span);
         uint64_t next = MIN(ALIGN_DOWN(*page, span) + span, end);
         if (entry != NULL && *entry != 0) {
+            if (slice_end == 0) {
+                slice_end = MIN(end, ALIGN_DOWN(*page, (uint64_t)NODE_SLOTS) + PAGES_SLICE);
+                for_mappings(memory, NULL, *page, slice_end, mapping_drop);
+            }
             if (*page >= slice_end)
                 break;
-            if (!dropped)
-                for_mappings(memory, NULL, *page, slice_end, mapping_drop);
-            dropped = true;
             enum status status = decommit_leaf(memory, entry, *page, next);
             if (status != OK)
                 return status;

@@ -15,9 +15,10 @@
 struct boot_info;
 
 struct device {
-    struct object object; /* first */
-    bool ports;           /* [C] else physical memory */
-    uint64_t whole;       /* [C] units: pages or ports */
+    struct object object;     /* first */
+    bool ports;               /* [C] else physical memory */
+    uint64_t whole;           /* [C] units: pages or ports */
+    struct memory *registers; /* [C] what mappings show: page p is at p; NULL for ports */
 };
 
 /* Once, with the memory map, before there is a program. */

@@ -30,7 +30,7 @@ enum {
     MEMORY_CONTIGUOUS_MAX = 4 << 20, /* bytes; zeroed in one go */
     MEMORY_MAPPINGS_MAX = 1 << 14,   /* each is visited when pages change */
 };
-#define MEMORY_SIZE_MAX ((uint64_t)1 << 47)
+#define MEMORY_SIZE_MAX ((uint64_t)1 << 48)
 
 struct memory {
     struct object object; /* first */
@@ -63,7 +63,9 @@ enum status memory_create(struct budget *payer, uint64_t size_bytes, struct memo
 enum status memory_create_contiguous(struct budget *payer, uint64_t size_bytes,
                                      uint64_t align_bytes, uint64_t limit,
                                      struct memory **memory_out);
-/* `attributes`: PERM_DEVICE, PERM_WRITE_COMBINE or 0. ERR_INVALID: some of it has an owner. */
+/* `attributes`: PERM_DEVICE, PERM_WRITE_COMBINE or 0. ERR_INVALID: some of it has an owner. With
+ * PERM_DEVICE it may be all that there is, and who maps it sees to what is shown.
+ */
 enum status memory_create_physical(struct budget *payer, paddr_t pa, uint64_t size_bytes,
                                    unsigned attributes, struct memory **memory_out);
 void memory_put(struct memory *memory);

@@ -1,0 +1,252 @@
+/* Memory, and mapping it. */
+#include <kernel/device.h>
+#include <kernel/guest.h>
+#include <kernel/memory.h>
+#include <kernel/process.h>
+#include <kernel/space.h>
+#include <kernel/syscall.h>
+#include <kernel/thread.h>
+
+/* Calls that go in slices keep in their arguments how far they are. */
+static void set_argument(unsigned index, uint64_t value)
+{
+    arch_frame_syscall_set_argument(&cpu_self()->current->frame, index, value);
+}
+
+/* ---- Memory ---- */
+
+enum status sys_memory_create(const struct sys_memory_create_args *args,
+                              struct sys_memory_create_ret *ret)
+{
+    struct budget *payer = object_as_budget(args->budget);
+    struct memory *memory;
+    enum status status = (args->flags & MEMORY_FLAGS_CONTIGUOUS) != 0
+                             ? memory_create_contiguous(payer, args->size_bytes, args->align_bytes,
+                                                        args->limit, &memory)
+                             : memory_create(payer, args->size_bytes, &memory);
+
+    return status == OK ? syscall_install(&memory->object, &ret->memory) : status;
+}
+
+/* The Memory that a clone goes into: given, or made now and named by the call from here on. */
+static enum status clone_into(const struct sys_memory_clone_args *args, uint64_t *handle_out,
+                              struct memory **clone_out)
+{
+    struct object *object;
+
+    if (*handle_out == HANDLE_NONE) {
+        struct memory *memory;
+        enum status status =
+            memory_create(object_as_budget(args->budget), args->size_bytes, &memory);
+        if (status == OK)
+            status = syscall_install(&memory->object, handle_out);
+        if (status != OK)
+            return status;
+        set_argument(4, *handle_out);
+    }
+    enum status status =
+        syscall_lookup(*handle_out, OBJECT_MEMORY, RIGHT_MEMORY_READ | RIGHT_MEMORY_WRITE, &object);
+    if (status == OK)
+        *clone_out = object_as_memory(object);
+    return status;
+}
+
+static enum status clone_slice(const struct sys_memory_clone_args *args, struct memory *clone)
+{
+    struct work work = { WORK_SLICE };
+    uint64_t first = args->offset >> PAGE_SHIFT;
+    uint64_t page = (args->offset + args->done) >> PAGE_SHIFT;
+    enum status status = memory_share(object_as_memory(args->memory), &page,
+                                      (args->offset + args->size_bytes) >> PAGE_SHIFT, clone,
+                                      -(int64_t)first, &work);
+
+    set_argument(5, (page - first) << PAGE_SHIFT);
+    return status;
+}
+
+enum status sys_memory_clone(const struct sys_memory_clone_args *args,
+                             struct sys_memory_clone_ret *ret)
+{
+    const struct memory *memory = object_as_memory(args->memory);
+    uint64_t size_bytes = memory->page_count * PAGE_SIZE;
+    uint64_t handle = args->into;
+    struct memory *clone;
+
+    if (args->offset > size_bytes || args->size_bytes > size_bytes - args->offset ||
+        args->done > args->size_bytes)
+        return ERR_RANGE;
+    if (memory->kind == MEMORY_PHYSICAL)
+        return ERR_UNSUPPORTED;
+    enum status status = clone_into(args, &handle, &clone);
+    if (status != OK)
+        return status;
+    status = clone_slice(args, clone);
+    ret->clone = handle;
+    if (status != OK && status != ERR_WOULD_BLOCK && args->into == HANDLE_NONE) {
+        struct work work = { UINT32_MAX };
+        (void)cspace_close(&process_current()->cspace, handle, &work);
+        set_argument(4, HANDLE_NONE);
+        set_argument(5, 0);
+    }
+    return syscall_sliced(status);
+}
+
+enum status sys_memory_range(const struct sys_memory_range_args *args)
+{
+    struct memory *memory = object_as_memory(args->memory);
+    struct work work = { WORK_SLICE };
+    uint64_t page = args->offset >> PAGE_SHIFT;
+    uint64_t end = page + (args->size_bytes >> PAGE_SHIFT);
+    enum status status = args->op == MEMORY_OP_COMMIT ? memory_commit(memory, &page, end, &work)
+                                                      : memory_decommit(memory, &page, end, &work);
+
+    set_argument(2, page << PAGE_SHIFT);
+    set_argument(3, (end - page) << PAGE_SHIFT);
+    return syscall_sliced(status);
+}
+
+/* ---- Address spaces ---- */
+
+enum status space_lookup(uint64_t handle, struct vspace **vspace_out)
+{
+    struct capability_ref ref;
+    enum status status = syscall_capability(handle, OBJECT_ANY, 0, &ref);
+
+    if (status != OK)
+        return status;
+    if (ref.object->type == OBJECT_PROCESS) {
+        *vspace_out = object_as_process(ref.object)->vspace;
+        return (ref.rights & RIGHT_PROCESS_MAP) != 0 ? OK : ERR_ACCESS;
+    }
+    if (ref.object->type == OBJECT_GUEST) {
+        *vspace_out = object_as_guest(ref.object)->vspace;
+        return (ref.rights & RIGHT_GUEST_MAP) != 0 ? OK : ERR_ACCESS;
+    }
+    return ERR_NOT_FOUND;
+}
+
+/* Rights are numbered alike for Memory and devices, and as the kernel's own. */
+static unsigned perm_of(uint32_t bits)
+{
+    return bits & (PERM_READ | PERM_WRITE | PERM_EXECUTE);
+}
+
+_Static_assert((unsigned)RIGHT_MEMORY_READ == PERM_READ && (unsigned)ACCESS_READ == PERM_READ &&
+                   (unsigned)RIGHT_MEMORY_WRITE == PERM_WRITE &&
+                   (unsigned)ACCESS_WRITE == PERM_WRITE &&
+                   (unsigned)RIGHT_MEMORY_EXECUTE == PERM_EXECUTE &&
+                   (unsigned)ACCESS_EXECUTE == PERM_EXECUTE,
+               "one numbering");
+_Static_assert((unsigned)RIGHT_DEVICE_READ == PERM_READ &&
+                   (unsigned)RIGHT_DEVICE_WRITE == PERM_WRITE &&
+                   (unsigned)RIGHT_DEVICE_MAP == (unsigned)RIGHT_MEMORY_MAP,
+               "devices too");
+
+/* A device capability covers a span of the Memory that has all registers. */
+static enum status shown_by(const struct capability *capability, struct map_request *request)
+{
+    struct object *object = capability->object;
+    paddr_t base;
+
+    if (object->type == OBJECT_MEMORY) {
+        request->memory = object_as_memory(object);
+        return OK;
+    }
+    if (object->type != OBJECT_DEVICE)
+        return ERR_NOT_FOUND;
+    enum status status =
+        device_physical(object, capability->badge, request->offset, request->size_bytes, &base);
+    request->memory = object_as_device(object)->registers;
+    request->offset = base.raw;
+    return status;
+}
+
+/* With the capability's object locked, so that a revocation finds the mapping or prevents it. */
+static enum status map_through(struct vspace *vspace, struct capability *capability,
+                               const struct sys_map_args *args)
+{
+    unsigned asked = perm_of(args->access);
+    struct map_request request = {
+        .capability = capability,
+        .at = args->at,
+        .size_bytes = args->size_bytes,
+        .offset = args->offset,
+        .perm = asked,
+        .limit = perm_of(capability->rights),
+        .flags = ((args->access & ACCESS_SHARED) != 0 ? MAP_SHARED : 0) |
+                 ((args->access & ACCESS_POPULATE) != 0 ? MAP_POPULATE : 0),
+    };
+
+    enum status status = shown_by(capability, &request);
+    if (status != OK)
+        return status;
+    /* Writing and executing need reading as well, since the hardware gives it along. */
+    if (((asked | PERM_READ) & ~request.limit) != 0)
+        return ERR_ACCESS;
+    return vspace_map(vspace, &request);
+}
+
+enum status sys_map(const struct sys_map_args *args)
+{
+    struct capability *capability;
+    struct vspace *vspace;
+    enum status status = space_lookup(args->space, &vspace);
+
+    if (status == OK)
+        status = capability_acquire(&process_current()->cspace, args->memory, OBJECT_ANY,
+                                    RIGHT_MEMORY_MAP, &capability);
+    if (status != OK)
+        return status;
+    status = map_through(vspace, capability, args);
+    capability_release(capability);
+    return status;
+}
+
+static enum status range_check(const struct vspace *vspace, uint64_t at, uint64_t size_bytes)
+{
+    bool ok =
+        size_bytes != 0 && uaddr_range_ok(uaddr(at), size_bytes) && at + size_bytes <= vspace->end;
+
+    return ok ? OK : ERR_RANGE;
+}
+
+static enum status range_done(uint64_t at, uint64_t end, enum status status)
+{
+    set_argument(1, at);
+    set_argument(2, end - at);
+    return syscall_sliced(status);
+}
+
+enum status sys_unmap(const struct sys_unmap_args *args)
+{
+    struct vspace *vspace;
+    struct work work = { WORK_SLICE };
+    uint64_t at = args->at.raw;
+    uint64_t end = at + args->size_bytes;
+    enum status status = space_lookup(args->space, &vspace);
+
+    if (status == OK)
+        status = range_check(vspace, at, args->size_bytes);
+    if (status != OK)
+        return status;
+    status = vspace_unmap_slice(vspace, &at, end, &work);
+    return range_done(at, end, status);
+}
+
+enum status sys_protect(const struct sys_protect_args *args)
+{
+    struct vspace *vspace;
+    struct work work = { WORK_SLICE };
+    uint64_t at = args->at.raw;
+    uint64_t end = at + args->size_bytes;
+    enum status status = space_lookup(args->space, &vspace);
+
+    if (status == OK)
+        status = range_check(vspace, at, args->size_bytes);
+    if (status == OK && (args->access & (unsigned)(ACCESS_SHARED | ACCESS_POPULATE)) != 0)
+        status = ERR_RANGE;
+    if (status != OK)
+        return status;
+    status = vspace_protect_slice(vspace, &at, end, perm_of(args->access), &work);
+    return range_done(at, end, status);
+}

@@ -35,6 +35,7 @@ enum test_guest_function {
     GUEST_FAULT,        /* enum test_guest_fault in[0]; out[0] = 1 if nothing happened */
     GUEST_SCRIPT, /* in[2] times the in[1] steps at in[0]; out[0]: status that was not OK, out[1]:
                      which step */
+    GUEST_FUZZ, /* random system calls until stop, counting: in[0] seed, in[1] own pool of in[2] */
 };
 
 struct test_guest_command {
@@ -55,6 +56,21 @@ struct test_guest_step {
     uint64_t number;
     uint64_t word[6];
     uint64_t takes;
+};
+
+/* What the threads of GUEST_FUZZ know of, a page for each process from TEST_GUEST_POOL_AT on; all
+ * of them lie in each process, so that handles are tried where they mean nothing. Nothing in here
+ * need be true.
+ */
+#define TEST_GUEST_POOL_AT   ((uint64_t)0x28000000)
+#define TEST_GUEST_BUFFER_AT ((uint64_t)0x29000000) /* pages to read from and write to */
+#define TEST_GUEST_PLAY_AT   ((uint64_t)0x2a000000) /* for mapping and unmapping */
+enum { TEST_GUEST_BUFFERS = 3, TEST_GUEST_PLAY_PAGES = 64, TEST_GUEST_POOL_HANDLES = 32 };
+
+struct test_guest_pool {
+    uint64_t now_ns;
+    uint64_t calls[48];                           /* by number: how many said OK */
+    uint64_t handle[13][TEST_GUEST_POOL_HANDLES]; /* by type of object, as far as known */
 };
 
 /* Faults that every architecture knows (in[0] of GUEST_FAULT). */

@@ -1,4 +1,5 @@
 /* The user program of the kernel's tests: does what its command block says (abi/test_guest.h). */
+#include "fuzz.h"
 #include <base/compiler.h>
 #include <rt/syscall.h>
 #include <stdbool.h>
@@ -147,6 +148,9 @@ void main(struct test_guest_command *command)
         break;
     case GUEST_VECTOR_CLEAN:
         command->out[0] = guest_read_vector();
+        break;
+    case GUEST_FUZZ:
+        fuzz_run(command);
         break;
     case GUEST_FAULT:
         guest_fault(command->in[0]);

@@ -1,0 +1,211 @@
+/* Random system calls: for `stress=` seconds (default 3), threads of several processes make any
+ * call with anything, on all CPUs, while others of them change, unmap and destroy what the
+ * arguments name. Every so often everything is destroyed under their feet and begins anew.
+ *
+ * What must hold: nothing panics or hangs; threads that may run get on; and when a process's budget
+ * is destroyed its accounts are at zero, and no frame, thread or object is left.
+ */
+#include <base/syscall_table.h>
+#include <kernel/cmdline.h>
+#include <kernel/memory.h>
+#include <kernel/syscall.h>
+#include <kernel/system.h>
+#include <kernel/test.h>
+#include <kernel/user_fixture.h>
+
+enum { SPACES = 3, THREADS = 3, DEFAULT_SECONDS = 3, ROUND_MS = 400 };
+
+#define MS         ((uint64_t)1000 * 1000)
+#define BUDGET_MAX ((uint64_t)8 << 20)
+
+static struct random_calls {
+    uint64_t random;
+    uint64_t count;
+    uint64_t ok[ARRAY_LEN(((struct test_guest_pool *)NULL)->calls)];
+    struct user_fixture space[SPACES];
+    struct memory *pools;
+    struct test_guest_pool *pool[SPACES];
+} run;
+
+static uint64_t random_below(uint64_t limit)
+{
+    return test_random(&run.random) % limit;
+}
+
+/* ---- A round's world ---- */
+
+static bool map_pools(struct user_fixture *space)
+{
+    unsigned data = PERM_READ | PERM_WRITE;
+    struct map_request request = {
+        .memory = run.pools,
+        .at = uaddr(TEST_GUEST_POOL_AT),
+        .size_bytes = SPACES * PAGE_SIZE,
+        .perm = data,
+        .limit = data,
+        .flags = MAP_SHARED,
+    };
+    return vspace_map(space->vspace, &request) == OK &&
+           vspace_reserve(space->vspace, uaddr(TEST_GUEST_BUFFER_AT),
+                          TEST_GUEST_BUFFERS * PAGE_SIZE, data) == OK;
+}
+
+static void pool_put(unsigned s, struct object *object, uint32_t rights)
+{
+    struct test_guest_pool *pool = run.pool[s];
+    rights &= object_type_rights(object->type);
+    uint64_t handle;
+
+    if (cspace_create(&run.space[s].process->cspace, object, rights, &handle) != OK)
+        return; /* its limit */
+    for (unsigned i = 0; i < TEST_GUEST_POOL_HANDLES; i++) {
+        if (READ_ONCE(pool->handle[object->type][i]) == 0) {
+            WRITE_ONCE(pool->handle[object->type][i], handle);
+            return;
+        }
+    }
+}
+
+/* All but what would end the run, or the machine. */
+static void give(unsigned s)
+{
+    const uint32_t common = RIGHT_ANY_GRANT | RIGHT_ANY_REVOKE | RIGHT_ANY_INSPECT;
+
+    for (unsigned other = 0; other < SPACES; other++) {
+        struct user_fixture *space = &run.space[other];
+        if (other != s && random_below(2) == 0)
+            continue;
+        pool_put(s, &space->process->object, UINT32_MAX & ~(uint32_t)RIGHT_PROCESS_DESTROY);
+        pool_put(s, &space->budget->object,
+                 RIGHT_BUDGET_CHARGE | RIGHT_BUDGET_SPLIT | RIGHT_BUDGET_LIMIT | common);
+    }
+    pool_put(s, system_object(), RIGHT_SYSTEM_AUDIT | common);
+}
+
+static void start_thread(unsigned s, unsigned t)
+{
+    struct user_fixture *space = &run.space[s];
+
+    if (!user_prepare(space, t, GUEST_FUZZ))
+        return;
+    space->command[t].in[0] = test_random(&run.random) | 1;
+    space->command[t].in[1] = s;
+    space->command[t].in[2] = SPACES;
+    user_start(space, t);
+}
+
+static bool world_begin(void)
+{
+    paddr_t pa;
+
+    for (unsigned s = 0; s < SPACES; s++)
+        run.space[s] = (struct user_fixture){ .budget = NULL };
+    if (memory_create_contiguous(NULL, SPACES * PAGE_SIZE, PAGE_SIZE, UINT64_MAX, &run.pools) != OK)
+        return false;
+    if (memory_page_address(run.pools, 0, true, &pa) != OK)
+        return false;
+    for (unsigned s = 0; s < SPACES; s++) {
+        run.pool[s] = (struct test_guest_pool *)((char *)paddr_to_kernel(pa) + s * PAGE_SIZE);
+        if (!user_fixture_init(&run.space[s]) || !map_pools(&run.space[s]))
+            return false;
+        budget_limit(run.space[s].budget, BUDGET_MEMORY, BUDGET_MAX);
+        budget_limit(run.space[s].budget, BUDGET_CAPABILITIES, 2000);
+        budget_limit(run.space[s].budget, BUDGET_THREADS, 64);
+    }
+    for (unsigned s = 0; s < SPACES; s++)
+        give(s);
+    for (unsigned i = 0; i < SPACES * THREADS; i++)
+        start_thread(i % SPACES, i / SPACES);
+    return true;
+}
+
+static void world_end(void)
+{
+    for (unsigned s = 0; s < SPACES; s++) {
+        for (unsigned t = 0; t < THREADS; t++)
+            run.count += run.space[s].command != NULL ? user_count(&run.space[s], t) : 0;
+        for (size_t i = 0; run.pool[s] != NULL && i < ARRAY_LEN(run.ok); i++)
+            run.ok[i] += run.pool[s]->calls[i];
+    }
+    for (unsigned s = 0; s < SPACES; s++) {
+        if (run.space[s].budget != NULL)
+            user_fixture_destroy(&run.space[s]);
+    }
+    if (run.pools != NULL)
+        memory_put(run.pools);
+    run.pools = NULL;
+}
+
+/* ---- What the kernel does meanwhile ---- */
+
+static void replace_thread(unsigned s, unsigned t)
+{
+    struct user_fixture *space = &run.space[s];
+
+    if (space->thread[t] == NULL)
+        return;
+    thread_kill(space->thread[t]);
+    if (!user_wait_dead(space, t))
+        return;
+    run.count += user_count(space, t);
+    start_thread(s, t);
+}
+
+static void disturb(void)
+{
+    unsigned s = (unsigned)random_below(SPACES);
+    unsigned t = (unsigned)random_below(THREADS);
+    uaddr_t at = uaddr(TEST_GUEST_BUFFER_AT + PAGE_SIZE * random_below(TEST_GUEST_BUFFERS));
+    struct vspace *vspace = run.space[s].vspace;
+
+    switch (random_below(6)) {
+    case 0:
+        EXPECT_EQ(vspace_unmap(vspace, at, PAGE_SIZE), OK);
+        break;
+    case 1:
+        (void)vspace_reserve(vspace, at, PAGE_SIZE,
+                             random_below(2) == 0 ? PERM_READ : PERM_READ | PERM_WRITE);
+        break;
+    case 2:
+        give(s);
+        break;
+    default:
+        if (thread_is_dead(run.space[s].thread[t]) || random_below(8) == 0)
+            replace_thread(s, t);
+        break;
+    }
+}
+
+static void one_round(uint64_t end_ns)
+{
+    if (world_begin()) {
+        while (clock_now_ns() < end_ns && !test_has_failed()) {
+            for (unsigned s = 0; s < SPACES; s++)
+                WRITE_ONCE(run.pool[s]->now_ns, clock_now_ns());
+            disturb();
+            user_let_run_ns(random_below(4 * MS));
+        }
+    } else {
+        test_fail(__FILE__, __LINE__, "no memory for the world");
+    }
+    world_end();
+}
+
+GUEST_TEST(random_calls)
+{
+    uint64_t seconds = DEFAULT_SECONDS;
+    if (cmdline_has("stress") && cmdline_number("stress", &seconds) != OK)
+        test_fail(__FILE__, __LINE__, "stress= is a number");
+    run = (struct random_calls){ .random = test_seed() };
+    uint64_t end_ns = clock_now_ns() + seconds * 1000 * MS;
+    unsigned rounds = 0;
+    while (clock_now_ns() < end_ns && !test_has_failed()) {
+        one_round(clock_now_ns() + (1 + random_below(ROUND_MS)) * MS);
+        rounds++;
+    }
+    test_note("%llu calls on %u CPUs in %u rounds", (unsigned long long)run.count, cpu_count,
+              rounds);
+    for (unsigned i = 0; cmdline_has("stress") && i < syscall_table_count; i++)
+        test_note("%s: %llu OK", syscall_table[i].name,
+                  (unsigned long long)run.ok[syscall_table[i].number]);
+}

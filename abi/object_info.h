@@ -25,6 +25,12 @@ struct object_info_device {
     uint64_t ports; /* 1: I/O ports */
 };
 
+struct object_info_dma {
+    uint64_t first; /* device number */
+    uint64_t count;
+    uint64_t quarantined_pages; /* of these devices; nothing is pinned for them while there are */
+};
+
 struct object_info_system {
     uint64_t uptime_ns;
     uint64_t cpu_count;
@@ -60,6 +66,7 @@ struct object_info {
         struct object_info_process process;
         struct object_info_memory memory;
         struct object_info_device device;
+        struct object_info_dma dma;
         struct object_info_system system;
     } detail;
 };

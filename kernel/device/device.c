@@ -1,4 +1,5 @@
 /* Ranges of device registers and ports: what a capability covers, and what the kernel keeps. */
+#include "machine_impl.h"
 #include <arch/device.h>
 #include <base/checked.h>
 #include <kernel/boot_info.h>
@@ -13,11 +14,6 @@ static const struct boot_info *boot; /* [C] its memory map */
 static unsigned unit_shift(const struct device *device)
 {
     return device->ports ? 0 : PAGE_SHIFT;
-}
-
-static void never_destroyed(struct object *object)
-{
-    panic("object %llu of the machine was given up", (unsigned long long)object->id);
 }
 
 static void device_info(struct object *object, struct object_info *info)
@@ -42,28 +38,28 @@ static enum status device_detach(struct object *object, struct capability *capab
 
 static const struct object_ops device_ops = {
     .detach = device_detach,
-    .destroy = never_destroyed,
+    .destroy = machine_object_destroy,
     .info = device_info,
 };
 
 static void device_create(struct device *device, bool ports, uint64_t whole)
 {
-    enum status status =
-        object_init(&device->object, OBJECT_DEVICE, &device_ops, NULL, sizeof(*device));
+    enum status status = OK;
 
-    ASSERT(status == OK); /* nobody pays */
+    machine_object_init(&device->object, OBJECT_DEVICE, &device_ops);
     device->ports = ports;
     device->whole = whole;
     if (!ports)
-        status = memory_create_physical(NULL, paddr(0), MIN(whole << PAGE_SHIFT, MEMORY_SIZE_MAX),
-                                        PERM_DEVICE, &device->registers);
-    ASSERT(status == OK);
+        status = memory_create_physical(NULL, paddr(0), whole << PAGE_SHIFT, PERM_DEVICE,
+                                        &device->registers);
+    if (status != OK)
+        panic("devices: %s", status_text(status));
 }
 
 void device_init(const struct boot_info *info)
 {
     boot = info;
-    device_create(&device_memory, false, arch_physical_end() >> PAGE_SHIFT);
+    device_create(&device_memory, false, MIN(arch_physical_end(), MEMORY_SIZE_MAX) >> PAGE_SHIFT);
     device_create(&device_ports, true, arch_port_count());
 }
 

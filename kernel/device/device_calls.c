@@ -2,8 +2,10 @@
 #include <arch/device.h>
 #include <kernel/audit.h>
 #include <kernel/device.h>
+#include <kernel/dma.h>
 #include <kernel/process.h>
 #include <kernel/syscall.h>
+#include <kernel/uaccess.h>
 
 /* ---- Parts ---- */
 
@@ -15,6 +17,8 @@ static enum status part_badge(const struct capability *whole, uint64_t offset, u
     switch (whole->object->type) {
     case OBJECT_DEVICE:
         return device_part(whole->object, whole->badge, offset, size, badge_out);
+    case OBJECT_DMA:
+        return dma_part(whole->badge, offset, size, badge_out);
     default:
         return ERR_INVALID;
     }
@@ -70,4 +74,73 @@ enum status sys_device_io(const struct sys_device_io_args *args, struct sys_devi
     else
         status = ERR_RANGE;
     return status;
+}
+
+/* ---- DMA ---- */
+
+enum { RUNS_AT_ONCE = 32 };
+
+static enum status copy_runs(const struct pin *pin, uaddr_t to, size_t max)
+{
+    struct dma_run run[RUNS_AT_ONCE];
+    size_t done = 0;
+
+    for (;;) {
+        size_t count = dma_pin_runs(pin, done, run, RUNS_AT_ONCE);
+        if (count == 0)
+            return OK;
+        if (count > max - done)
+            return ERR_LIMIT;
+        enum status status =
+            copy_to_user(uaddr(to.raw + done * sizeof(run[0])), run, count * sizeof(run[0]));
+        if (status != OK)
+            return status;
+        done += count;
+    }
+}
+
+/* The addresses leave before the pin is in force, so that whoever cannot be told of it has none. */
+static enum status pin_publish(const struct sys_dma_pin_args *args, struct pin *pin,
+                               uint64_t *id_out)
+{
+    struct capability *capability;
+    enum status status = copy_runs(pin, args->runs, args->run_count);
+
+    if (status == OK)
+        status = capability_acquire(&process_current()->cspace, args->dma, OBJECT_DMA,
+                                    RIGHT_DMA_PIN, &capability);
+    if (status != OK)
+        return status;
+    status = dma_pin_attach(pin, capability, id_out);
+    capability_release(capability);
+    return status;
+}
+
+enum status sys_dma_pin(const struct sys_dma_pin_args *args, struct sys_dma_pin_ret *ret)
+{
+    struct capability_ref ref;
+    struct pin *pin;
+
+    if (args->run_count == 0 || args->run_count > DMA_RUNS_MAX)
+        return ERR_RANGE;
+    enum status status = syscall_capability(args->dma, OBJECT_DMA, RIGHT_DMA_PIN, &ref);
+    if (status == OK)
+        status = dma_pin_create(args->memory, args->offset, args->size_bytes, ref.badge,
+                                process_current()->cspace.budget, &pin);
+    if (status != OK)
+        return status;
+    status = pin_publish(args, pin, &ret->pin);
+    if (status != OK)
+        dma_pin_destroy(pin);
+    return status;
+}
+
+enum status sys_dma_unpin(const struct sys_dma_unpin_args *args)
+{
+    struct work work = { WORK_SLICE };
+    struct process *process = process_current();
+
+    if (process == NULL)
+        return ERR_NOT_FOUND;
+    return syscall_sliced(dma_unpin(&process->cspace, args->dma, args->pin, &work));
 }

@@ -1,51 +1,14 @@
 /* Drivers' system calls from user mode: what they give, and every way out of it that is shut. */
+#include "driver_test.h"
 #include <audit.h>
-#include <base/string.h>
 #include <kernel/audit.h>
 #include <kernel/device.h>
+#include <kernel/dma.h>
 #include <kernel/frame.h>
+#include <kernel/memory.h>
 #include <kernel/platform.h>
-#include <kernel/process.h>
-#include <kernel/syscall.h>
 #include <kernel/system.h>
-#include <kernel/test.h>
-#include <kernel/user_fixture.h>
 #include <object_info.h>
-
-/* In place of command blocks that no thread uses. */
-#define BUFFER_AT (TEST_GUEST_SHARED_AT + PAGE_SIZE / 2)
-
-enum { CALL_WORDS = 7 };
-
-static uint64_t value; /* of the last call that was OK */
-
-static uint64_t make(struct user_fixture *f, const uint64_t call[CALL_WORDS])
-{
-    if (!user_prepare(f, 0, GUEST_SYSCALL))
-        return UINT64_MAX;
-    memcpy(f->command[0].in, call, CALL_WORDS * sizeof(call[0]));
-    f->command[0].out[0] = UINT64_MAX;
-    user_start(f, 0);
-    (void)user_wait_dead(f, 0);
-    EXPECT_EQ(f->command[0].finished, 1);
-    value = f->command[0].out[1];
-    return f->command[0].out[0];
-}
-
-#define CALL(f, name, ...) make(f, (const uint64_t[CALL_WORDS]){ SYSCALL_##name, __VA_ARGS__ })
-
-static uint64_t give(struct user_fixture *f, struct object *object, uint32_t rights)
-{
-    uint64_t handle = HANDLE_NONE;
-
-    EXPECT_EQ(cspace_create(&f->process->cspace, object, rights, &handle), OK);
-    return handle;
-}
-
-static uint64_t give_all(struct user_fixture *f, struct object *object)
-{
-    return give(f, object, object_type_rights(object->type));
-}
 
 GUEST_TEST(a_part_is_a_capability_of_its_own)
 {
@@ -54,9 +17,9 @@ GUEST_TEST(a_part_is_a_capability_of_its_own)
     REQUIRE(user_fixture_init(&f));
     uint64_t root = give_all(&f, &device_memory.object);
     EXPECT_EQ(CALL(&f, object_split, root, 0x7fffff0000, 0x4000), OK);
-    uint64_t part = value;
+    uint64_t part = driver_value;
     EXPECT_EQ(CALL(&f, object_split, part, 0x1000, 0x2000), OK);
-    uint64_t inner = value;
+    uint64_t inner = driver_value;
     EXPECT_EQ(CALL(&f, object_split, part, 0x1000, 0x4000), ERR_RANGE);
     EXPECT_EQ(CALL(&f, object_split, part, UINT64_MAX - 0xfff, 0x2000), ERR_RANGE);
     EXPECT_EQ(CALL(&f, object_split, part, 0, 0), ERR_RANGE);
@@ -113,10 +76,10 @@ GUEST_TEST(ports_are_read_and_written_within_their_range)
     REQUIRE(user_fixture_init(&f));
     uint64_t root = give_all(&f, &device_ports.object);
     EXPECT_EQ(CALL(&f, object_split, root, 0x70, 2), OK);
-    uint64_t clock = value;
+    uint64_t clock = driver_value;
     EXPECT_EQ(CALL(&f, device_io, clock, PORT_OP_WRITE8, 0, 10), OK);
     EXPECT_EQ(CALL(&f, device_io, clock, PORT_OP_READ8, 1), OK);
-    EXPECT_EQ(value & 0x7f, 0x26);
+    EXPECT_EQ(driver_value & 0x7f, 0x26);
     EXPECT_EQ(CALL(&f, device_io, clock, PORT_OP_READ8, 2), ERR_RANGE);
     EXPECT_EQ(CALL(&f, device_io, clock, PORT_OP_READ16, 1), ERR_RANGE);
     EXPECT_EQ(CALL(&f, device_io, clock, PORT_OP_READ32, 0), ERR_RANGE);
@@ -144,6 +107,93 @@ GUEST_TEST(registers_are_no_ports)
         uint64_t ports = give_all(&f, &device_ports.object);
         EXPECT_EQ(CALL(&f, device_io, ports, PORT_OP_READ8, 0x70), ERR_UNSUPPORTED);
     }
+    user_fixture_destroy(&f);
+}
+
+/* ---- Registers in an address space, and memory for devices ---- */
+
+/* Where there are registers that can be read without harm: x86_64's HPET, aarch64's clock chip. */
+GUEST_TEST(mapped_registers_go_with_the_capability)
+{
+    struct user_fixture f;
+    uint64_t at = platform.gic_version != 0 ? UINT64_C(0x09010000) : platform.hpet_base;
+
+    if (at == 0)
+        SKIP("no registers to read");
+    REQUIRE(user_fixture_init(&f));
+    uint64_t root = give_all(&f, &device_memory.object);
+    EXPECT_EQ(CALL(&f, object_split, root, at, PAGE_SIZE), OK);
+    uint64_t part = driver_value;
+    uint64_t space = give_all(&f, &f.process->object);
+    EXPECT_EQ(CALL(&f, map, space, root, TEST_GUEST_ARENA_AT, paddr_of_direct(f.command).raw,
+                   PAGE_SIZE, ACCESS_READ),
+              ERR_ACCESS);
+    EXPECT_EQ(CALL(&f, map, space, part, TEST_GUEST_ARENA_AT, PAGE_SIZE, PAGE_SIZE, ACCESS_READ),
+              ERR_RANGE);
+    EXPECT_EQ(CALL(&f, map, space, part, TEST_GUEST_ARENA_AT, UINT64_MAX - PAGE_SIZE + 1, PAGE_SIZE,
+                   ACCESS_READ),
+              ERR_RANGE);
+    EXPECT_EQ(CALL(&f, map, space, part, TEST_GUEST_ARENA_AT, 0, PAGE_SIZE, ACCESS_READ), OK);
+    REQUIRE(user_run(&f, 1, GUEST_LOAD, TEST_GUEST_ARENA_AT, 0));
+    (void)user_wait_dead(&f, 1);
+    EXPECT_EQ(f.command[1].finished, 1);
+    EXPECT(f.command[1].out[0] != 0);
+    EXPECT_EQ(CALL(&f, handle_revoke, root), OK);
+    REQUIRE(user_run(&f, 1, GUEST_LOAD, TEST_GUEST_ARENA_AT, 0));
+    (void)user_wait_dead(&f, 1);
+    EXPECT_EQ(f.command[1].finished, 0);
+    user_fixture_destroy(&f);
+}
+
+GUEST_TEST(memory_is_pinned_from_user_mode_or_not_at_all)
+{
+    enum { PAGES = 3, RIGHTS = RIGHT_MEMORY_READ | RIGHT_MEMORY_WRITE };
+    struct user_fixture f;
+    struct memory *memory;
+
+    REQUIRE(user_fixture_init(&f));
+    REQUIRE(memory_create(f.budget, PAGES * PAGE_SIZE, &memory) == OK);
+    uint64_t pages = give(&f, &memory->object, RIGHTS);
+    uint64_t reader = give(&f, &memory->object, RIGHT_MEMORY_READ);
+    uint64_t root = give_all(&f, &dma_object);
+    EXPECT_EQ(CALL(&f, object_split, root, 16, 1), OK);
+    uint64_t dma = driver_value;
+    const struct dma_run *run = (void *)((char *)f.command + PAGE_SIZE / 2);
+    uint64_t size = PAGES * PAGE_SIZE;
+    EXPECT_EQ(CALL(&f, dma_pin, dma, reader, 0, size, BUFFER_AT, PAGES), ERR_ACCESS);
+    EXPECT_EQ(CALL(&f, dma_pin, dma, dma, 0, size, BUFFER_AT, PAGES), ERR_NOT_FOUND);
+    EXPECT_EQ(CALL(&f, dma_pin, dma, pages, 0, size, BUFFER_AT, 0), ERR_RANGE);
+    EXPECT_EQ(CALL(&f, dma_pin, dma, pages, 0, size, BUFFER_AT, DMA_RUNS_MAX + 1), ERR_RANGE);
+    EXPECT_EQ(CALL(&f, dma_pin, dma, pages, PAGE_SIZE, size, BUFFER_AT, PAGES), ERR_RANGE);
+    EXPECT_EQ(CALL(&f, dma_pin, dma, pages, 0, size, 0, PAGES), ERR_FAULT);
+    EXPECT_EQ(CALL(&f, dma_pin, dma, pages, 0, size, USER_END - 8, PAGES), ERR_FAULT);
+    EXPECT_EQ(memory->pin_count, 0);
+    EXPECT_EQ(CALL(&f, dma_pin, dma, pages, 0, size, BUFFER_AT, PAGES), OK);
+    uint64_t pin = driver_value;
+    EXPECT_EQ(memory->pin_count, 1);
+    uint64_t told = 0;
+    for (unsigned i = 0; told < size && i < PAGES; i++)
+        told += run[i].size_bytes;
+    EXPECT_EQ(told, size);
+    paddr_t pa;
+    EXPECT_EQ(memory_page_address(memory, 0, true, &pa), OK);
+    EXPECT_EQ(run[0].address, pa.raw);
+    uint64_t pins_only = give(&f, &dma_object, RIGHT_DMA_PIN);
+    EXPECT_EQ(CALL(&f, dma_unpin, pins_only, pin), ERR_ACCESS);
+    EXPECT_EQ(CALL(&f, dma_unpin, dma, pin + 1), ERR_NOT_FOUND);
+    EXPECT_EQ(CALL(&f, dma_unpin, dma, pin), OK);
+    EXPECT_EQ(memory->pin_count, 0);
+    /* What dies with its driver is the parent's to release. */
+    EXPECT_EQ(CALL(&f, dma_pin, dma, pages, 0, size, BUFFER_AT, PAGES), OK);
+    EXPECT_EQ(CALL(&f, handle_close, dma), OK);
+    EXPECT_EQ(memory->pin_count, 0);
+    struct object_info *info = (void *)((char *)f.command + PAGE_SIZE / 2);
+    EXPECT_EQ(CALL(&f, object_info, root, BUFFER_AT, sizeof(*info)), OK);
+    EXPECT_EQ(info->detail.dma.quarantined_pages, PAGES);
+    EXPECT_EQ(CALL(&f, dma_unpin, root, 0), OK);
+    EXPECT_EQ(CALL(&f, object_info, root, BUFFER_AT, sizeof(*info)), OK);
+    EXPECT_EQ(info->detail.dma.quarantined_pages, 0);
+    memory_put(memory);
     user_fixture_destroy(&f);
 }
 
@@ -197,7 +247,7 @@ GUEST_TEST(what_is_done_with_authority_is_recorded)
     EXPECT_EQ(record.object, device_memory.object.id);
     EXPECT_EQ(record.detail >> 24, 0x7fffff0);
     EXPECT_EQ(CALL(&f, object_create, budget, OBJECT_PROCESS), OK);
-    uint64_t child = value;
+    uint64_t child = driver_value;
     EXPECT(find_record(&f, start, AUDIT_PROCESS, &record));
     uint64_t child_id = record.target;
     EXPECT_EQ(CALL(&f, handle_copy, root, RIGHT_DEVICE_READ, 0, child), OK);
@@ -217,7 +267,7 @@ GUEST_TEST(what_is_done_with_authority_is_recorded)
     /* What a process does with its own table is its own matter. */
     start = audit_stats().next;
     EXPECT_EQ(CALL(&f, handle_copy, root, RIGHT_DEVICE_READ), OK);
-    EXPECT_EQ(CALL(&f, handle_close, value), OK);
+    EXPECT_EQ(CALL(&f, handle_close, driver_value), OK);
     EXPECT_EQ(audit_stats().next, start);
     user_fixture_destroy(&f);
 }
@@ -233,11 +283,11 @@ GUEST_TEST(the_audit_ring_is_read_from_user_mode)
     const struct audit_record *records = (void *)((char *)f.command + PAGE_SIZE / 2);
     uint64_t at = BUFFER_AT;
     EXPECT_EQ(CALL(&f, system_control, audit, SYSTEM_OP_AUDIT_READ, start, at, 4), OK);
-    EXPECT_EQ(value, 1);
+    EXPECT_EQ(driver_value, 1);
     EXPECT_EQ(records[0].sequence, start);
     EXPECT_EQ(records[0].kind, AUDIT_DENIAL);
     EXPECT_EQ(CALL(&f, system_control, audit, SYSTEM_OP_AUDIT_READ, start + 1, at, 4), OK);
-    EXPECT_EQ(value, 0);
+    EXPECT_EQ(driver_value, 0);
     const struct object_info *info = (const void *)records;
     EXPECT_EQ(CALL(&f, object_info, audit, at, sizeof(*info)), OK);
     EXPECT_EQ(info->detail.system.cpu_count, cpu_count);

@@ -1,21 +1,15 @@
 /* The machine itself, as an object: what a capability for it allows is in its rights. */
+#include "machine_impl.h"
 #include <arch/timer.h>
 #include <kernel/audit.h>
 #include <kernel/boot_info.h>
 #include <kernel/cspace.h>
 #include <kernel/frame.h>
-#include <kernel/panic.h>
 #include <kernel/system.h>
 #include <kernel/thread.h>
 #include <object_info.h>
 
 static struct object machine;
-
-static void destroy(struct object *object)
-{
-    (void)object;
-    ASSERT_UNREACHABLE(); /* the kernel's own reference stays */
-}
 
 static void info_of(struct object *object, struct object_info *info)
 {
@@ -42,12 +36,11 @@ static void info_of(struct object *object, struct object_info *info)
     };
 }
 
-static const struct object_ops system_ops = { .destroy = destroy, .info = info_of };
+static const struct object_ops system_ops = { .destroy = machine_object_destroy, .info = info_of };
 
 void system_init(void)
 {
-    /* Nobody pays, so it cannot fail. */
-    (void)object_init(&machine, OBJECT_SYSTEM, &system_ops, NULL, 0);
+    machine_object_init(&machine, OBJECT_SYSTEM, &system_ops);
 }
 
 struct object *system_object(void)

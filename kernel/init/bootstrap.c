@@ -12,6 +12,7 @@
 #include <kernel/boot_info.h>
 #include <kernel/bootstrap.h>
 #include <kernel/device.h>
+#include <kernel/dma.h>
 #include <kernel/flat.h>
 #include <kernel/panic.h>
 #include <kernel/process.h>
@@ -91,6 +92,8 @@ static enum status give_all(struct process *process)
         status = give(process, &device_memory.object, HANDLE_DEVICE_MEMORY);
     if (status == OK)
         status = give(process, &device_ports.object, HANDLE_DEVICE_PORTS);
+    if (status == OK)
+        status = give(process, &dma_object, HANDLE_DMA);
     return status;
 }
 

@@ -14,6 +14,7 @@
 #include <kernel/console.h>
 #include <kernel/cpu.h>
 #include <kernel/device.h>
+#include <kernel/dma.h>
 #include <kernel/frame.h>
 #include <kernel/grace.h>
 #include <kernel/kmap.h>
@@ -165,6 +166,7 @@ void kernel_main(void)
 
     system_init();
     device_init(&boot_info);
+    dma_init(&dma_ledger);
     if (start_cpus())
         log_info("memory: %llu KiB of the loader's given back",
                  (unsigned long long)(frame_reclaim_bootloader(&boot_info) * PAGE_SIZE >> 10));

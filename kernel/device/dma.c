@@ -1,0 +1,409 @@
+/* Pins: memory that devices may reach, who pays for it, and what becomes of it when a driver dies.
+ */
+#include "machine_impl.h"
+#include <base/string.h>
+#include <kernel/dma.h>
+#include <kernel/frame.h>
+#include <kernel/memory.h>
+#include <kernel/slab.h>
+#include <object_info.h>
+
+/* Pages that follow each other, in one word: the first's number and how many come after it. */
+enum { RUN_SHIFT = 12 };
+#define RUN_MORE_MAX ((UINT64_C(1) << RUN_SHIFT) - 1)
+static_assert(DMA_PIN_PAGES_MAX <= RUN_MORE_MAX + 1, "a run holds a whole pin");
+static_assert(DMA_RUNS_MAX * sizeof(uint64_t) <= PAGE_SIZE, "runs fit into a page");
+
+enum { RUNS_INSIDE = 6 };
+
+/* A frame has a reference for each pin that it is in, so it outlives the memory object. */
+struct pin {
+    struct list node;      /* [O] in capability->uses, or in the quarantine */
+    uint64_t id;           /* [O] */
+    struct span devices;   /* [C] */
+    struct budget *payer;  /* counted; NULL in the quarantine */
+    struct memory *memory; /* counted; NULL in the quarantine */
+    uint64_t pages;        /* [C] */
+    uint64_t run_count;    /* [C] */
+    uint64_t mapped_count; /* [C] runs that the devices reach */
+    struct frame *more;    /* [C] a page of runs, if they do not fit here */
+    uint64_t inside[RUNS_INSIDE];
+};
+
+struct object dma_object;
+static const struct dma_ops *ops; /* [C] */
+static uint64_t last_id;          /* [O] */
+static struct list quarantine;    /* [O] */
+static struct slab_cache pin_cache = SLAB_CACHE_INIT("dma pin", struct pin);
+
+/* ---- The ledger ---- */
+
+static enum status ledger_map(struct span devices, paddr_t base, uint64_t pages)
+{
+    (void)devices;
+    (void)base;
+    (void)pages;
+    return OK;
+}
+
+static void ledger_unmap(struct span devices, paddr_t base, uint64_t pages)
+{
+    (void)devices;
+    (void)base;
+    (void)pages;
+}
+
+const struct dma_ops dma_ledger = { "pin ledger", ledger_map, ledger_unmap };
+
+/* ---- Runs ---- */
+
+static uint64_t *runs_of(const struct pin *pin)
+{
+    return pin->more != NULL ? frame_kernel(pin->more) : (uint64_t *)(uintptr_t)pin->inside;
+}
+
+static uint64_t run_pages(uint64_t run)
+{
+    return (run & RUN_MORE_MAX) + 1;
+}
+
+static paddr_t run_base(uint64_t run)
+{
+    return paddr(run & ~RUN_MORE_MAX);
+}
+
+static enum status runs_grow(struct pin *pin)
+{
+    enum status status = budget_charge(pin->payer, BUDGET_MEMORY, PAGE_SIZE);
+
+    if (status != OK)
+        return status;
+    struct frame *frame;
+    status = frame_alloc(0, 0, &frame);
+    if (status != OK) {
+        budget_uncharge(pin->payer, BUDGET_MEMORY, PAGE_SIZE);
+        return status;
+    }
+    memcpy(frame_kernel(frame), pin->inside, sizeof(pin->inside));
+    pin->more = frame;
+    return OK;
+}
+
+/* One page more, at `pa`. */
+static enum status runs_add(struct pin *pin, paddr_t pa)
+{
+    uint64_t *runs = runs_of(pin);
+
+    if (pin->run_count > 0) {
+        uint64_t *last = &runs[pin->run_count - 1];
+        if (run_base(*last).raw + run_pages(*last) * PAGE_SIZE == pa.raw) {
+            *last += 1;
+            return OK;
+        }
+    }
+    if (pin->run_count == RUNS_INSIDE && pin->more == NULL) {
+        enum status status = runs_grow(pin);
+        if (status != OK)
+            return status;
+        runs = runs_of(pin);
+    }
+    runs[pin->run_count++] = pa.raw;
+    return OK;
+}
+
+/* ---- Life of a pin ---- */
+
+static enum status collect(struct pin *pin, uint64_t first)
+{
+    enum status status = OK;
+
+    for (uint64_t i = 0; i < pin->pages && status == OK; i++) {
+        paddr_t pa;
+        status = memory_page_address(pin->memory, first + i, true, &pa);
+        if (status == OK && frame_of(pa) == NULL)
+            status = ERR_UNSUPPORTED;
+        if (status == OK)
+            status = runs_add(pin, pa);
+        if (status == OK)
+            frame_get_range(frame_of(pa), 1);
+    }
+    return status;
+}
+
+static enum status map_runs(struct pin *pin)
+{
+    const uint64_t *runs = runs_of(pin);
+
+    for (; pin->mapped_count < pin->run_count; pin->mapped_count++) {
+        uint64_t run = runs[pin->mapped_count];
+        enum status status = ops->map(pin->devices, run_base(run), run_pages(run));
+        if (status != OK)
+            return status;
+    }
+    return OK;
+}
+
+static void unmap_runs(struct pin *pin)
+{
+    const uint64_t *runs = runs_of(pin);
+
+    for (uint64_t i = 0; i < pin->mapped_count; i++)
+        ops->unmap(pin->devices, run_base(runs[i]), run_pages(runs[i]));
+}
+
+static void frames_put(struct pin *pin)
+{
+    const uint64_t *runs = runs_of(pin);
+
+    for (uint64_t i = 0; i < pin->run_count; i++)
+        frame_put_range(frame_of(run_base(runs[i])), run_pages(runs[i]));
+}
+
+/* Memory and payer are rid of it; what is left is the device's. */
+static void settle(struct pin *pin)
+{
+    struct budget *payer = pin->payer;
+
+    if (pin->memory != NULL) {
+        memory_unpin(pin->memory);
+        memory_put(pin->memory);
+    }
+    budget_uncharge(payer, BUDGET_MEMORY, sizeof(*pin) + (pin->more != NULL ? PAGE_SIZE : 0));
+    budget_put(payer);
+    pin->memory = NULL;
+    pin->payer = NULL;
+}
+
+/* The devices are quiet. */
+static void pin_free(struct pin *pin)
+{
+    unmap_runs(pin);
+    frames_put(pin);
+    if (pin->payer != NULL)
+        settle(pin);
+    if (pin->more != NULL)
+        frame_put(pin->more);
+    slab_free(&pin_cache, pin);
+}
+
+static enum status pin_alloc(struct budget *payer, struct pin **pin_out)
+{
+    enum status status = budget_charge(payer, BUDGET_MEMORY, sizeof(struct pin));
+
+    if (status != OK)
+        return status;
+    struct pin *pin = slab_alloc(&pin_cache);
+    if (pin == NULL) {
+        budget_uncharge(payer, BUDGET_MEMORY, sizeof(struct pin));
+        return ERR_NO_MEMORY;
+    }
+    budget_get(payer);
+    pin->payer = payer;
+    *pin_out = pin;
+    return OK;
+}
+
+enum status dma_pin_create(struct object *memory, uint64_t offset, uint64_t size_bytes,
+                           uint64_t badge, struct budget *payer, struct pin **pin_out)
+{
+    struct pin *pin;
+    uint64_t first = offset >> PAGE_SHIFT;
+
+    if (!IS_ALIGNED(offset | size_bytes, PAGE_SIZE) || size_bytes == 0 ||
+        size_bytes > DMA_PIN_PAGES_MAX * PAGE_SIZE)
+        return ERR_RANGE;
+    enum status status = pin_alloc(payer, &pin);
+    if (status != OK)
+        return status;
+    pin->devices = span_of_badge(badge, DMA_DEVICES);
+    pin->pages = size_bytes >> PAGE_SHIFT;
+    status = memory_pin(object_as_memory(memory), first, pin->pages);
+    if (status == OK) {
+        object_get(memory);
+        pin->memory = object_as_memory(memory);
+        status = collect(pin, first);
+    }
+    if (status == OK)
+        status = map_runs(pin);
+    if (status == OK)
+        *pin_out = pin;
+    else
+        pin_free(pin);
+    return status;
+}
+
+void dma_pin_destroy(struct pin *pin_taken)
+{
+    pin_free(pin_taken);
+}
+
+size_t dma_pin_runs(const struct pin *pin, size_t from, struct dma_run *run, size_t max)
+{
+    const uint64_t *runs = runs_of(pin);
+    size_t count = 0;
+
+    for (; count < max && from + count < pin->run_count; count++) {
+        uint64_t at = runs[from + count];
+        run[count] = (struct dma_run){ run_base(at).raw, run_pages(at) * PAGE_SIZE };
+    }
+    return count;
+}
+
+/* ---- Who has them ---- */
+
+static struct pin *pin_of(struct list *node)
+{
+    return CONTAINER_OF(node, struct pin, node);
+}
+
+static bool spans_meet(struct span a, struct span b)
+{
+    return a.first < b.first + b.count && b.first < a.first + a.count;
+}
+
+static bool is_quarantined(struct span devices)
+{
+    LIST_FOR_EACH(node, &quarantine)
+    {
+        if (spans_meet(pin_of(node)->devices, devices))
+            return true;
+    }
+    return false;
+}
+
+static uint64_t pins_of(const struct capability *capability)
+{
+    uint64_t count = 0;
+
+    LIST_FOR_EACH(node, &capability->uses)
+    {
+        count++;
+    }
+    return count;
+}
+
+enum status dma_pin_attach(struct pin *pin, struct capability *capability, uint64_t *id_out)
+{
+    if (is_quarantined(pin->devices))
+        return ERR_BUSY;
+    if (pins_of(capability) >= DMA_PINS_MAX)
+        return ERR_LIMIT;
+    pin->id = ++last_id;
+    list_push_back(&capability->uses, &pin->node);
+    *id_out = pin->id;
+    return OK;
+}
+
+static struct pin *find_attached(const struct capability *capability, uint64_t id)
+{
+    LIST_FOR_EACH(node, &capability->uses)
+    {
+        if (id == 0 || pin_of(node)->id == id)
+            return pin_of(node);
+    }
+    return NULL;
+}
+
+static struct pin *find_quarantined(struct span devices, uint64_t id)
+{
+    LIST_FOR_EACH(node, &quarantine)
+    {
+        struct pin *pin = pin_of(node);
+        if (span_within(pin->devices, devices) && (id == 0 || pin->id == id))
+            return pin;
+    }
+    return NULL;
+}
+
+static enum status take_out(struct cspace *cspace, uint64_t handle, uint64_t id,
+                            struct pin **pin_out)
+{
+    struct capability *capability;
+    enum status status =
+        capability_acquire(cspace, handle, OBJECT_DMA, RIGHT_DMA_UNPIN, &capability);
+
+    if (status != OK)
+        return status;
+    struct pin *pin = find_attached(capability, id);
+    if (pin == NULL)
+        pin = find_quarantined(span_of_badge(capability->badge, DMA_DEVICES), id);
+    if (pin != NULL)
+        list_remove(&pin->node);
+    capability_release(capability);
+    *pin_out = pin;
+    return OK;
+}
+
+enum status dma_unpin(struct cspace *cspace, uint64_t handle, uint64_t id, struct work *work)
+{
+    for (;;) {
+        struct pin *pin;
+        enum status status = take_out(cspace, handle, id, &pin);
+        if (status != OK)
+            return status;
+        if (pin == NULL)
+            return id == 0 ? OK : ERR_NOT_FOUND;
+        pin_free(pin);
+        work_spend(work);
+        if (id != 0)
+            return OK;
+        if (work->left == 0)
+            return ERR_WOULD_BLOCK;
+    }
+}
+
+/* ---- The object ---- */
+
+/* Nobody has told the devices to stop. */
+static enum status dma_detach(struct object *object, struct capability *capability,
+                              struct work *work)
+{
+    (void)object;
+    while (!list_empty(&capability->uses)) {
+        if (work->left == 0)
+            return ERR_WOULD_BLOCK;
+        struct pin *pin = pin_of(capability->uses.next);
+        list_remove(&pin->node);
+        list_push_back(&quarantine, &pin->node);
+        settle(pin);
+        work_spend(work);
+    }
+    return OK;
+}
+
+static void dma_info(struct object *object, struct object_info *info)
+{
+    struct object_info_dma *dma = &info->detail.dma;
+    struct span devices = span_of_badge(info->badge, DMA_DEVICES);
+
+    dma->first = devices.first;
+    dma->count = devices.count;
+    spinlock_acquire(&object->lock);
+    LIST_FOR_EACH(node, &quarantine)
+    {
+        if (span_within(pin_of(node)->devices, devices))
+            dma->quarantined_pages += pin_of(node)->pages;
+    }
+    spinlock_release(&object->lock);
+}
+
+static const struct object_ops dma_object_ops = { .detach = dma_detach,
+                                                  .destroy = machine_object_destroy,
+                                                  .info = dma_info };
+
+void dma_init(const struct dma_ops *machine)
+{
+    ops = machine;
+    list_init(&quarantine);
+    machine_object_init(&dma_object, OBJECT_DMA, &dma_object_ops);
+}
+
+enum status dma_part(uint64_t badge, uint64_t offset, uint64_t count, uint64_t *part_out)
+{
+    struct span part;
+    enum status status = span_part(span_of_badge(badge, DMA_DEVICES), offset, count, &part);
+
+    if (status == OK)
+        *part_out = span_badge(part);
+    return status;
+}

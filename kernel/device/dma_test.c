@@ -1,0 +1,286 @@
+/* Pins: what they keep in place, who pays, and what happens to them without their driver. */
+#include <kernel/dma.h>
+#include <kernel/frame.h>
+#include <kernel/memory.h>
+#include <kernel/slab.h>
+#include <kernel/test.h>
+
+enum { PAGES = 24 };
+
+static struct budget *budget;
+static struct cspace cspace;
+static struct memory *memory;
+static uint64_t root, device;
+
+static uint64_t used(void)
+{
+    struct budget_info info;
+
+    budget_inspect(budget, &info);
+    return info.used[BUDGET_MEMORY];
+}
+
+static uint64_t derive(uint64_t from, uint64_t offset, uint64_t count)
+{
+    struct capability *capability;
+    uint64_t badge;
+    uint64_t part = HANDLE_NONE;
+
+    if (capability_acquire(&cspace, from, OBJECT_DMA, 0, &capability) != OK)
+        return HANDLE_NONE;
+    if (dma_part(capability->badge, offset, count, &badge) == OK)
+        EXPECT_EQ(capability_derive(capability,
+                                    &(struct capability_mint){ capability->rights, badge }, &cspace,
+                                    &part),
+                  OK);
+    capability_release(capability);
+    return part;
+}
+
+static bool ready(void)
+{
+    if (dma_object.references == 0)
+        dma_init(&dma_ledger);
+    if (budget_create(NULL, &budget) != OK || cspace_init(&cspace, budget, 1) != OK ||
+        memory_create(budget, PAGES * PAGE_SIZE, &memory) != OK ||
+        cspace_create(&cspace, &dma_object, object_type_rights(OBJECT_DMA), &root) != OK) {
+        test_fail(__FILE__, __LINE__, "no memory");
+        return false;
+    }
+    device = derive(root, 8, 1);
+    return device != HANDLE_NONE;
+}
+
+static void over(void)
+{
+    struct work work = { UINT32_MAX };
+
+    EXPECT_EQ(cspace_clear(&cspace, &work), OK);
+    EXPECT_EQ(object_end(&memory->object, &work), OK);
+    memory_put(memory);
+    EXPECT_EQ(used(), 0);
+    budget_put(budget);
+}
+
+static enum status pin(uint64_t handle, uint64_t first, uint64_t pages, uint64_t *id_out)
+{
+    struct capability *capability;
+    struct capability_ref ref;
+    struct pin *made;
+    enum status status = cspace_borrow(&cspace, handle, OBJECT_DMA, RIGHT_DMA_PIN, &ref);
+
+    if (status == OK)
+        status = dma_pin_create(&memory->object, first * PAGE_SIZE, pages * PAGE_SIZE, ref.badge,
+                                budget, &made);
+    if (status != OK)
+        return status;
+    status = capability_acquire(&cspace, handle, OBJECT_DMA, RIGHT_DMA_PIN, &capability);
+    if (status == OK) {
+        status = dma_pin_attach(made, capability, id_out);
+        capability_release(capability);
+    }
+    if (status != OK)
+        dma_pin_destroy(made);
+    return status;
+}
+
+static enum status unpin(uint64_t handle, uint64_t id)
+{
+    struct work work = { UINT32_MAX };
+
+    return dma_unpin(&cspace, handle, id, &work);
+}
+
+static enum status decommit(void)
+{
+    struct work work = { UINT32_MAX };
+    uint64_t page = 0;
+
+    return memory_decommit(memory, &page, PAGES, &work);
+}
+
+TEST(pinned_pages_stay_until_they_are_unpinned)
+{
+    uint64_t id;
+
+    REQUIRE(ready());
+    uint64_t before = used();
+    EXPECT_EQ(pin(device, 0, PAGES, &id), OK);
+    EXPECT_EQ(memory_inspect(memory).resident_pages, PAGES);
+    EXPECT_EQ(decommit(), ERR_BUSY);
+    EXPECT_EQ(unpin(device, id + 1), ERR_NOT_FOUND);
+    EXPECT_EQ(unpin(device, id), OK);
+    EXPECT_EQ(unpin(device, id), ERR_NOT_FOUND);
+    EXPECT_EQ(decommit(), OK);
+    EXPECT_EQ(used(), before);
+    over();
+}
+
+TEST(a_pin_is_a_whole_number_of_pages_within_the_memory)
+{
+    static const struct {
+        uint64_t first, pages;
+    } bad[] = {
+        { 0, 0 },
+        { 0, PAGES + 1 },
+        { PAGES, 1 },
+        { PAGES - 1, 2 },
+        { 0, DMA_PIN_PAGES_MAX + 1 },
+        { UINT64_MAX >> PAGE_SHIFT, 1 },
+        { UINT64_MAX >> PAGE_SHIFT, 2 },
+        { 1, UINT64_MAX >> PAGE_SHIFT },
+    };
+    uint64_t id;
+    struct pin *made;
+
+    REQUIRE(ready());
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        EXPECT_EQ(pin(device, bad[i].first, bad[i].pages, &id), ERR_RANGE);
+    EXPECT_EQ(dma_pin_create(&memory->object, 8, PAGE_SIZE, 0, budget, &made), ERR_RANGE);
+    EXPECT_EQ(dma_pin_create(&memory->object, 0, PAGE_SIZE + 8, 0, budget, &made), ERR_RANGE);
+    over();
+}
+
+/* Every page is where its run says, in order, and runs are as long as they can be. */
+TEST(runs_say_where_the_pages_are)
+{
+    struct dma_run run[PAGES];
+    struct pin *made;
+    uint64_t page = 0;
+
+    REQUIRE(ready());
+    /* Touched backwards, so that they do not all follow each other. */
+    for (uint64_t i = PAGES; i-- > 0;) {
+        paddr_t pa;
+        EXPECT_EQ(memory_page_address(memory, i, true, &pa), OK);
+    }
+    REQUIRE(dma_pin_create(&memory->object, 0, PAGES * PAGE_SIZE, 0, budget, &made) == OK);
+    size_t count = dma_pin_runs(made, 0, run, PAGES);
+    EXPECT_EQ(dma_pin_runs(made, count, run, PAGES), 0);
+    for (size_t i = 0; i < count; i++) {
+        for (uint64_t at = 0; at < run[i].size_bytes; at += PAGE_SIZE, page++) {
+            paddr_t pa;
+            EXPECT_EQ(memory_page_address(memory, page, true, &pa), OK);
+            EXPECT_EQ(pa.raw, run[i].address + at);
+        }
+        if (i > 0)
+            EXPECT(run[i - 1].address + run[i - 1].size_bytes != run[i].address);
+    }
+    EXPECT_EQ(page, PAGES);
+    dma_pin_destroy(made);
+    over();
+}
+
+/* The driver is gone and has told nobody what its device is doing. */
+TEST(pins_of_a_dead_driver_are_quarantined)
+{
+    struct frame *frames[2];
+    uint64_t id;
+    paddr_t pa;
+
+    REQUIRE(ready());
+    uint64_t before = used();
+    EXPECT_EQ(pin(device, 0, 2, &id), OK);
+    for (uint64_t i = 0; i < 2; i++) {
+        EXPECT_EQ(memory_page_address(memory, i, true, &pa), OK);
+        frames[i] = frame_of(pa);
+    }
+    EXPECT_EQ(cspace_close(&cspace, device, &(struct work){ 10 }), OK);
+    /* Neither budget nor Memory notice any more; the frames do. */
+    EXPECT_EQ(decommit(), OK);
+    EXPECT(used() <= before);
+    for (uint64_t i = 0; i < 2; i++)
+        EXPECT(frames[i]->references > 0 || frames[i]->state == FRAME_OWNED);
+    /* Nothing is pinned for that device, by whatever capability; others are free. */
+    uint64_t again = derive(root, 8, 1);
+    uint64_t both = derive(root, 7, 2);
+    uint64_t other = derive(root, 9, 1);
+    EXPECT_EQ(pin(again, 4, 1, &id), ERR_BUSY);
+    EXPECT_EQ(pin(both, 4, 1, &id), ERR_BUSY);
+    EXPECT_EQ(pin(other, 4, 1, &id), OK);
+    /* Who may unpin for another device has nothing to say here. */
+    EXPECT_EQ(unpin(other, 0), OK);
+    EXPECT_EQ(pin(again, 4, 1, &id), ERR_BUSY);
+    EXPECT_EQ(unpin(again, 0), OK);
+    EXPECT_EQ(pin(again, 4, 1, &id), OK);
+    EXPECT_EQ(unpin(again, id), OK);
+    over();
+}
+
+TEST(a_revoked_driver_leaves_its_pins_to_the_parent)
+{
+    uint64_t id;
+
+    REQUIRE(ready());
+    for (uint64_t i = 0; i < 3; i++)
+        EXPECT_EQ(pin(device, i, 1, &id), OK);
+    struct work little = { 1 };
+    enum status status = ERR_WOULD_BLOCK;
+    for (unsigned i = 0; i < 10 && status == ERR_WOULD_BLOCK; i++) {
+        little.left = 1;
+        status = cspace_revoke(&cspace, root, &little);
+    }
+    EXPECT_EQ(status, OK);
+    little.left = 1;
+    EXPECT_EQ(dma_unpin(&cspace, root, 0, &little), ERR_WOULD_BLOCK);
+    EXPECT_EQ(unpin(root, 0), OK);
+    over();
+}
+
+TEST(devices_are_split_and_never_grow)
+{
+    uint64_t part;
+    uint64_t inner;
+
+    EXPECT_EQ(dma_part(0, 8, 8, &part), OK);
+    EXPECT_EQ(dma_part(part, 0, 9, &inner), ERR_RANGE);
+    EXPECT_EQ(dma_part(part, 8, 1, &inner), ERR_RANGE);
+    EXPECT_EQ(dma_part(part, UINT64_MAX, 2, &inner), ERR_RANGE);
+    EXPECT_EQ(dma_part(part, 1, 0, &inner), ERR_RANGE);
+    EXPECT_EQ(dma_part(part, 7, 1, &inner), OK);
+    EXPECT_EQ(dma_part(0, DMA_DEVICES, 1, &part), ERR_RANGE);
+}
+
+TEST(pins_are_bounded_and_paid_for)
+{
+    uint64_t id;
+
+    REQUIRE(ready());
+    for (unsigned i = 0; i < DMA_PINS_MAX; i++)
+        EXPECT_EQ(pin(device, 0, 1, &id), OK);
+    EXPECT_EQ(pin(device, 0, 1, &id), ERR_LIMIT);
+    EXPECT_EQ(unpin(device, 0), OK);
+    budget_limit(budget, BUDGET_MEMORY, used());
+    EXPECT_EQ(pin(device, 0, 1, &id), ERR_LIMIT);
+    budget_limit(budget, BUDGET_MEMORY, BUDGET_UNLIMITED);
+    over();
+}
+
+/* Whatever fails, nothing is left behind. */
+TEST(every_allocation_of_a_pin_may_fail)
+{
+    uint64_t id;
+
+    REQUIRE(ready());
+    for (uint64_t i = PAGES; i-- > 0;) {
+        paddr_t pa;
+        EXPECT_EQ(memory_page_address(memory, i, true, &pa), OK);
+    }
+    uint64_t before = used();
+    slab_fail_after(1);
+    EXPECT_EQ(pin(device, 0, PAGES, &id), ERR_NO_MEMORY);
+    slab_fail_after(0);
+    EXPECT_EQ(used(), before);
+    enum status status = ERR_NO_MEMORY;
+    for (uint64_t nth = 1; nth < 8 && status == ERR_NO_MEMORY; nth++) {
+        frame_fail_after(nth);
+        status = pin(device, 0, PAGES, &id);
+        frame_fail_after(0);
+        if (status != OK)
+            EXPECT_EQ(used(), before);
+    }
+    EXPECT_EQ(status, OK);
+    EXPECT_EQ(unpin(device, 0), OK);
+    EXPECT_EQ(used(), before);
+    over();
+}

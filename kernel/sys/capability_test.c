@@ -204,16 +204,21 @@ GUEST_TEST(who_may_not_charge_creates_nothing)
 GUEST_TEST(what_is_closed_makes_room_below_a_limit)
 {
     struct user_fixture f;
+    struct budget *part;
     REQUIRE(user_fixture_init(&f));
-    uint64_t budget = give_budget(&f, all_budget);
+    REQUIRE(budget_create(f.budget, &part) == OK);
+    uint64_t budget = user_give(&f, &part->object, all_budget);
     uint64_t first = create(&f, budget, OBJECT_PROCESS);
-    budget_limit(f.budget, BUDGET_MEMORY, account(&f, BUDGET_MEMORY) + 64);
+    struct budget_info info;
+    budget_inspect(part, &info);
+    budget_limit(part, BUDGET_MEMORY, info.used[BUDGET_MEMORY] + 64);
     for (unsigned i = 0; i < 20; i++) {
         EXPECT_EQ(user_call(&f, SYSCALL_object_create, NULL, budget, OBJECT_PROCESS), ERR_LIMIT);
         EXPECT_EQ(user_call(&f, SYSCALL_object_destroy, NULL, first), OK);
         EXPECT_EQ(user_call(&f, SYSCALL_handle_close, NULL, first), OK);
         EXPECT_EQ(user_call(&f, SYSCALL_object_create, &first, budget, OBJECT_PROCESS), OK);
     }
+    budget_put(part);
     user_fixture_destroy(&f);
 }
 

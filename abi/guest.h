@@ -10,11 +10,6 @@
 
 #define GUEST_END ((uint64_t)0x00007f8000000000)
 
-/* Flags of guest_create. */
-enum {
-    GUEST_SPLIT = 1 << 0, /* the guest runs without the sandbox's part of user space */
-};
-
 /* Why guest_enter came back: its value, and guest_state.reason. */
 enum guest_reason {
     GUEST_REASON_SYSCALL = 1, /* the guest executed the system call instruction */

@@ -10,7 +10,8 @@ UNIT_LINK     := -fuse-ld=lld -Wl,--gc-sections
 # What needs a machine: entry, guest runner, stacks of its own, the kernel's real page tables.
 UNIT_NOT_HOSTED := kernel/init/main.c kernel/init/limine.c kernel/init/bootstrap.c kernel/init/flat.c \
 	kernel/debug/test.c kernel/debug/bench.c kernel/debug/crash.c kernel/debug/shell.c \
-	kernel/sched/coroutine.c kernel/mm/kmap.c
+	kernel/sched/coroutine.c kernel/mm/kmap.c \
+	kernel/guest/guest_test.c kernel/guest/sandbox_fixture_test.c
 # Parts of an architecture that touch no hardware.
 UNIT_PURE := kernel/arch/aarch64/asid.c kernel/arch/aarch64/asid_test.c \
 	kernel/arch/x86_64/pcid.c kernel/arch/x86_64/pcid_test.c

@@ -21,18 +21,22 @@ BUILD_PRODUCTS += $(KERNEL) $(OUT)/compile_commands.json
 endif
 
 # --- Flat user programs: one directory, linked at a fixed address, copied out as plain bytes.
-FLAT_DIRECTORIES := services/bootstrap $(if $(filter CONFIG_TESTS,$(CONFIG)),tests/guest)
+FLAT_DIRECTORIES := services/bootstrap $(if $(filter CONFIG_TESTS,$(CONFIG)),tests/guest tests/sandbox)
 FLAT_DIRECTORIES := $(foreach d,$(FLAT_DIRECTORIES),$(if $(wildcard $(d)/*.[cS]),$(d)))
 FLAT_PROGRAMS    := $(patsubst %,$(GEN)/%.flat,$(notdir $(FLAT_DIRECTORIES)))
 RT_SOURCES       := $(call plain,$(sort $(wildcard lib/rt/*.c lib/rt/arch/$(ARCH)/*.[cS] lib/base/*.c lib/fs/*.c))) \
 	$(addprefix $(GEN)/,$(ABI_USER_CODE))
+
+# Where each is linked. A sandbox lives in the part of user space that guests do not have.
+FLAT_BASE         := 0x400000
+FLAT_BASE_sandbox := 0x7f8000400000
 
 user_objects = $(patsubst %,$(OUT)/user/%.o,$(call plain,$(1)))
 
 define flat_program
 $(GEN)/$(notdir $(1)).elf: build/flat.ld $(call user_objects,$(sort $(wildcard $(1)/*.[cS] $(1)/arch/$(ARCH)/*.[cS])) $(RT_SOURCES))
 	$$(call say,LD,$$@)
-	$$(Q)$$(LLD) $$(LINK_FLAGS) -T build/flat.ld -o $$@ $$(filter %.o,$$^)
+	$$(Q)$$(LLD) $$(LINK_FLAGS) --defsym=FLAT_BASE=$(or $(FLAT_BASE_$(notdir $(1))),$(FLAT_BASE)) -T build/flat.ld -o $$@ $$(filter %.o,$$^)
 $(GEN)/$(notdir $(1)).flat: $(GEN)/$(notdir $(1)).elf
 	$$(Q)$$(OBJCOPY) -O binary $$< $$@
 endef

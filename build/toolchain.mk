@@ -43,7 +43,9 @@ KERNEL_CFLAGS := $(TARGET_CFLAGS) $(WARNINGS) -Wframe-larger-than=2048 \
 	$(KERNEL_CFLAGS_$(ARCH)) $(addprefix -D,$(addsuffix =1,$(CONFIG)))
 KERNEL_INCLUDES := -Iabi -Ilib/base/include -Ikernel/include -Ikernel/arch/$(ARCH)/include -I$(GEN)
 
-USER_CFLAGS   := $(TARGET_CFLAGS) $(WARNINGS)
+# Programs are linked wherever they are to lie.
+USER_CFLAGS_x86_64 := -fpie
+USER_CFLAGS   := $(TARGET_CFLAGS) $(USER_CFLAGS_$(ARCH)) $(WARNINGS)
 USER_INCLUDES := -Iabi -Ilib/base/include -Ilib/fs/include -Ilib/elf/include -Ilib/manifest/include -Ilib/rt/include -Ilib/rt/arch/$(ARCH)/include -I$(GEN)
 
 HOST_CFLAGS := -std=gnu17 -O1 -g $(WARNINGS)

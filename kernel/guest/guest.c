@@ -4,8 +4,10 @@
  * another one, when it finds at the kernel exit that the guest is gone, when it is freed. Only
  * while it is on no CPU the guest that goes does it for it.
  */
+#include <abi_syscalls.h>
 #include <kernel/frame.h>
 #include <kernel/guest.h>
+#include <kernel/memory.h>
 #include <kernel/sched.h>
 #include <kernel/slab.h>
 
@@ -41,6 +43,8 @@ static void detach(struct thread *thread)
 
 static enum status attach(struct thread *thread, struct guest *guest)
 {
+    if (guest->vspace->upper != thread->vspace)
+        return ERR_INVALID;
     spinlock_acquire(&guest->lock);
     bool gone = guest->gone;
     if (!gone) {
@@ -152,14 +156,40 @@ enum status guest_go(struct thread *current, struct guest *guest)
     return OK;
 }
 
-void guest_bind(struct thread *current, struct frame *frame_taken)
+static void unbind(struct thread *thread)
 {
-    struct frame *old = current->guest.frame;
+    struct memory *memory = thread->guest.memory;
 
-    current->guest.frame = frame_taken;
-    current->guest.state = frame_kernel(frame_taken);
-    if (old != NULL)
-        frame_put(old);
+    thread->guest.state = NULL;
+    thread->guest.memory = NULL;
+    if (memory == NULL)
+        return;
+    memory_unpin(memory);
+    memory_put(memory);
+}
+
+/* Pinned, the page is nobody else's and stays where it is. */
+enum status guest_bind(struct thread *thread, struct memory *memory, uint64_t offset)
+{
+    paddr_t pa;
+
+    if (!IS_ALIGNED(offset, (uint64_t)PAGE_SIZE))
+        return ERR_RANGE;
+    enum status status = memory_pin(memory, offset >> PAGE_SHIFT, 1);
+    if (status != OK)
+        return status;
+    status = memory_page_address(memory, offset >> PAGE_SHIFT, true, &pa);
+    if (status == OK && frame_of(pa) == NULL)
+        status = ERR_UNSUPPORTED;
+    if (status != OK) {
+        memory_unpin(memory);
+        return status;
+    }
+    unbind(thread);
+    object_get(&memory->object);
+    thread->guest.memory = memory;
+    thread->guest.state = paddr_to_kernel(pa);
+    return OK;
 }
 
 void guest_kick_thread(struct thread *thread)
@@ -171,8 +201,7 @@ void guest_kick_thread(struct thread *thread)
 void guest_thread_fini(struct thread *thread)
 {
     detach(thread);
-    if (thread->guest.frame != NULL)
-        frame_put(thread->guest.frame);
+    unbind(thread);
 }
 
 /* ---- The object ---- */
@@ -209,7 +238,8 @@ static enum status guest_retire(struct object *object, enum object_end why, stru
     spinlock_release(&guest->lock);
     while (left-- > 0)
         object_put(object);
-    return empty ? OK : ERR_WOULD_BLOCK;
+    uint64_t at = USER_START;
+    return empty ? vspace_unmap_slice(guest->vspace, &at, GUEST_END, work) : ERR_WOULD_BLOCK;
 }
 
 static void guest_destroy(struct object *object)
@@ -245,4 +275,11 @@ enum status guest_create(struct vspace *upper, struct budget *payer, unsigned fl
     }
     *guest_out = guest;
     return OK;
+}
+
+enum status guest_clone(struct guest *source, struct guest *target, struct budget *payer,
+                        uint64_t *at, struct work *work)
+{
+    *at = MAX(*at, USER_START);
+    return vspace_clone(source->vspace, target->vspace, payer, at, GUEST_END, work);
 }

@@ -16,7 +16,7 @@ enum status flat_load(struct vspace *vspace, const struct flat_header *image)
         return status;
     struct map_request text = {
         .memory = memory,
-        .at = uaddr(FLAT_BASE),
+        .at = uaddr(image->base),
         .size_bytes = image->text_bytes,
         .perm = PERM_READ | PERM_EXECUTE,
         .limit = PERM_READ | PERM_EXECUTE,
@@ -24,7 +24,7 @@ enum status flat_load(struct vspace *vspace, const struct flat_header *image)
     };
     struct map_request data = {
         .memory = memory,
-        .at = uaddr(FLAT_BASE + image->text_bytes),
+        .at = uaddr(image->base + image->text_bytes),
         .size_bytes = image->data_bytes + image->bss_bytes,
         .offset = image->text_bytes,
         .perm = PERM_READ | PERM_WRITE,

@@ -87,6 +87,9 @@ void arch_thread_switch(struct thread *previous, struct thread *next)
             vector_set(cpu, false);
         }
     }
+    bool steps = next != NULL && next->guest.arch.step;
+    if (UNLIKELY(steps || (previous != NULL && previous->guest.arch.step)))
+        guest_set_step(steps);
     if (next != NULL)
         SYSREG_WRITE(tpidr_el0, next->arch.tpidr);
 }

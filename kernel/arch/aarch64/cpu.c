@@ -103,6 +103,7 @@ static void control_registers_init(void)
      * the performance monitors and the activity monitors.
      */
     SYSREG_WRITE(mdscr_el1, MDSCR_TDCC);
+    SYSREG_WRITE(oslar_el1, 0); /* no debugger outside has locked single steps away */
     if (ID_FIELD(SYSREG_READ(id_aa64dfr0_el1), 8) % 15 != 0)
         SYSREG_WRITE(pmuserenr_el0, 0);
     if (ID_FIELD(SYSREG_READ(id_aa64pfr0_el1), 44) != 0)

@@ -4,6 +4,25 @@
 #include <arch_impl/sysreg.h>
 #include <kernel/guest.h>
 
+#define MDSCR_SS    BIT64(0)
+#define PSTATE_STEP BIT64(21)
+
+/* The other half of PSTATE.SS: without this bit it means nothing. */
+void guest_set_step(bool on)
+{
+    uint64_t mdscr = SYSREG_READ(mdscr_el1) & ~MDSCR_SS;
+
+    SYSREG_WRITE(mdscr_el1, mdscr | (on ? MDSCR_SS : 0));
+    isb();
+}
+
+static void step_end(struct thread *current)
+{
+    if (UNLIKELY(current->guest.arch.step))
+        guest_set_step(false);
+    current->guest.arch.step = false;
+}
+
 enum status arch_guest_load(struct thread *current, const struct guest_state *state)
 {
     const struct guest_registers *from = &state->registers;
@@ -22,6 +41,9 @@ enum status arch_guest_load(struct thread *current, const struct guest_state *st
     frame->pc = pc;
     frame->pstate = PSTATE_USER | (READ_ONCE(from->pstate) & GUEST_FLAGS);
     SYSREG_WRITE(tpidr_el0, READ_ONCE(from->tpidr));
+    sandbox->step = (frame->pstate & PSTATE_STEP) != 0;
+    if (UNLIKELY(sandbox->step))
+        guest_set_step(true);
     return OK;
 }
 
@@ -34,6 +56,7 @@ struct thread *guest_leave(struct thread *current)
 
     state->registers.tpidr = SYSREG_READ(tpidr_el0);
     SYSREG_WRITE(tpidr_el0, current->guest.arch.tpidr);
+    step_end(current);
     current->guest.inside = false;
     state->reason = GUEST_REASON_SYSCALL;
     thread_load_space(cpu_self(), current);
@@ -55,6 +78,7 @@ void arch_guest_save(struct thread *current, struct guest_state *state, uint64_t
     to->pstate = frame->pstate;
     to->tpidr = SYSREG_READ(tpidr_el0);
     SYSREG_WRITE(tpidr_el0, sandbox->tpidr);
+    step_end(current);
     arch_frame_init(frame, uaddr(sandbox->pc), uaddr(sandbox->sp), 0);
     arch_frame_syscall_return(frame, status, value);
 }

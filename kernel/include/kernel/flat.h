@@ -7,10 +7,10 @@
 #include <kernel/vspace.h>
 
 #define FLAT_MAGIC 0x0054414c464d4854 /* "THMFLAT" */
-#define FLAT_BASE  ((uint64_t)0x400000)
 
 struct flat_header {
     uint64_t magic;
+    uint64_t base;       /* virtual address of this header */
     uint64_t entry;      /* virtual address */
     uint64_t text_bytes; /* header, code and constants: read and execute; page multiple */
     uint64_t data_bytes; /* initialised data: read and write; page multiple */

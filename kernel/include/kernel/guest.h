@@ -32,12 +32,18 @@ static inline struct guest *object_as_guest(struct object *object)
 /* A guest whose sandbox is `upper`. `flags` of abi/guest.h, else ERR_RANGE. */
 enum status guest_create(struct vspace *upper, struct budget *payer, unsigned flags,
                          struct guest **guest_out);
+/* What `source` has in [*at, GUEST_END) in `target` too, in slices (vspace_clone). */
+enum status guest_clone(struct guest *source, struct guest *target, struct budget *payer,
+                        uint64_t *at, struct work *work);
 
-/* The current thread's state page from now on; takes the reference. */
-void guest_bind(struct thread *current, struct frame *frame_taken);
+/* The thread, which does not run elsewhere, has its state page there from now on. ERR_RANGE: no
+ * page of `memory`. ERR_UNSUPPORTED: it is not RAM. ERR_BUSY, and what else memory_pin says.
+ */
+enum status guest_bind(struct thread *thread, struct memory *memory, uint64_t offset);
 /* The current thread goes into the guest at the kernel exit, or comes back from it at once: its
  * registers are complete. Errors, with the frame as it was: ERR_STATE, it has no state page;
- * ERR_DEAD, the guest is gone; ERR_RANGE, its state page has no registers of a guest.
+ * ERR_INVALID, the guest is another process's; ERR_DEAD, the guest is gone; ERR_RANGE, its state
+ * page has no registers of a guest.
  */
 enum status guest_go(struct thread *current, struct guest *guest);
 /* The thread is to come back from its guest. Latched. */

@@ -5,8 +5,8 @@
 #include <base/list.h>
 #include <stdbool.h>
 
-struct frame;
 struct guest;
+struct memory;
 struct vspace;
 
 enum guest_pending {
@@ -22,7 +22,7 @@ struct guest_thread {
     struct vspace *vspace;     /* [G] the guest's */
     struct list node;          /* [G] in guest.threads */
     struct guest_state *state; /* [O] its state page in the direct map; NULL: none */
-    struct frame *frame;       /* [O] counted: behind the state page */
+    struct memory *memory;     /* [O] counted and pinned: whose page that is; NULL in some tests */
     struct arch_guest arch;    /* [O] what the sandbox finds again */
     uint32_t pending;          /* [A] of enum guest_pending */
     bool inside;               /* [O] the frame has the guest's registers */

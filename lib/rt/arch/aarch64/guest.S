@@ -1,0 +1,61 @@
+/* Entering a guest, and copies that may fault (lib/rt/include/rt/guest.h). */
+    .text
+
+/* enum status guest_enter(uint64_t guest, uint64_t state, uint64_t offset, uint64_t *reason_out) */
+    .global guest_enter
+guest_enter:
+    stp x29, x30, [sp, #-112]!
+    stp x19, x20, [sp, #16]
+    stp x21, x22, [sp, #32]
+    stp x23, x24, [sp, #48]
+    stp x25, x26, [sp, #64]
+    stp x27, x28, [sp, #80]
+    str x3, [sp, #96]
+    mov x8, #32
+    svc #0
+    ldr x2, [sp, #96]
+    str x1, [x2]
+    ldp x19, x20, [sp, #16]
+    ldp x21, x22, [sp, #32]
+    ldp x23, x24, [sp, #48]
+    ldp x25, x26, [sp, #64]
+    ldp x27, x28, [sp, #80]
+    ldp x29, x30, [sp], #112
+    ret
+
+/* size_t guest_copy_bytes(void *to, const void *from, size_t size_bytes): bytes not copied. x3 is
+ * the length of a step: first 8, then 1. A fault among the long ones begins again with short ones,
+ * so that every byte up to the bad one is copied.
+ */
+    .global guest_copy_bytes
+guest_copy_bytes:
+    mov x3, #8
+    .global guest_copy_start
+guest_copy_start:
+    cmp x2, #8
+    b.lo .Lbytes
+    ldr x4, [x1]
+    str x4, [x0]
+    add x1, x1, #8
+    add x0, x0, #8
+    sub x2, x2, #8
+    b guest_copy_start
+.Lbytes:
+    mov x3, #1
+    cbz x2, .Ldone
+1:  ldrb w4, [x1]
+    strb w4, [x0]
+    add x1, x1, #1
+    add x0, x0, #1
+    subs x2, x2, #1
+    b.ne 1b
+.Ldone:
+    .global guest_copy_end
+guest_copy_end:
+    mov x0, x2
+    ret
+    .global guest_copy_recover
+guest_copy_recover:
+    cmp x3, #1
+    b.ne .Lbytes
+    b guest_copy_end

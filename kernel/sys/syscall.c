@@ -43,6 +43,8 @@ enum status syscall_lookup(uint64_t handle, enum object_type type, uint32_t righ
 
 /* ---- Once more ---- */
 
+#define GRACE_LAST_TRY UINT64_MAX /* no ticket */
+
 bool syscall_grace_over(struct thread *current)
 {
     if (current->grace_ticket == 0)
@@ -58,9 +60,19 @@ static bool short_of_something(enum status status)
     return status == ERR_LIMIT || status == ERR_NO_MEMORY;
 }
 
+/* True until the call was made once after the end of the period. */
+static bool worth_another_try(struct thread *current)
+{
+    if (current->grace_ticket == GRACE_LAST_TRY)
+        return false;
+    if (syscall_grace_over(current))
+        current->grace_ticket = GRACE_LAST_TRY;
+    return true;
+}
+
 bool syscall_again(struct thread *current, enum status status)
 {
-    if (status == SYSCALL_RESTART || (short_of_something(status) && !syscall_grace_over(current))) {
+    if (status == SYSCALL_RESTART || (short_of_something(status) && worth_another_try(current))) {
         arch_frame_syscall_restart(&current->frame);
         return true;
     }

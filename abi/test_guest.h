@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <ipc.h>
 #include <stdint.h>
 
 #define TEST_GUEST_SHARED_AT ((uint64_t)0x10000000) /* command blocks, read and write */
@@ -33,9 +34,19 @@ enum test_guest_function {
     GUEST_VECTOR,     /* vector registers keep their values until stop; out[0]: failures */
     GUEST_VECTOR_CLEAN, /* out[0]: bits that were set in vector registers at their first use */
     GUEST_FAULT,        /* enum test_guest_fault in[0]; out[0] = 1 if nothing happened */
-    GUEST_SCRIPT, /* in[2] times the in[1] steps at in[0]; out[0]: status that was not OK, out[1]:
-                     which step */
     GUEST_FUZZ, /* random system calls until stop, counting: in[0] seed, in[1] own pool of in[2] */
+    GUEST_SCRIPT,   /* in[2] times the in[1] steps at in[0]; out[0]: status that was not OK, out[1]:
+                       which step */
+    GUEST_IPC,      /* IPC call in[0] of endpoint in[1], Reply in[2], deadline in[3], with
+                     * `message`; out[0] status */
+    GUEST_IPC_LOOP, /* the same in[4] times in the tightest loop, with all registers as they come
+                     * back; out[0]: the last status */
+    GUEST_CLIENT,   /* calls with in[4] words until stop, or in[5] times if that is not 0; counts
+                     * answers. out[0] last status, out[1] wrong words, out[2] other errors */
+    GUEST_SERVER,   /* receives and answers each word + 1, until an error (out[0]) or a label of
+                     * GUEST_SERVER_STOP; out[1]: sum of the badges, out[2] bits of signals */
+    GUEST_WAITER,   /* waits for bits in[2] of in[1] until deadline in[3], again and again until
+                     * stop or an error (out[0]); out[1]: their sum */
 };
 
 struct test_guest_command {
@@ -46,7 +57,8 @@ struct test_guest_command {
     uint64_t finished;
     uint64_t count;
     uint64_t out[4];
-    uint64_t reserved[15];
+    struct ipc_message message;
+    uint64_t reserved[5];
 };
 
 /* One system call of a script. An argument whose bit is set in `takes` is the value that the step
@@ -57,6 +69,7 @@ struct test_guest_step {
     uint64_t word[6];
     uint64_t takes;
 };
+enum { GUEST_SERVER_STOP = 0xffff };
 
 /* What the threads of GUEST_FUZZ know of, a page for each process from TEST_GUEST_POOL_AT on; all
  * of them lie in each process, so that handles are tried where they mean nothing. Nothing in here

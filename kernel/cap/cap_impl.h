@@ -4,7 +4,7 @@
 #include <kernel/addr.h>
 #include <kernel/cspace.h>
 
-enum { SLOTS_PER_PAGE = PAGE_SIZE / sizeof(struct slot), SLOT_END = UINT32_MAX };
+enum { SLOT_END = UINT32_MAX };
 
 /* ---- The table (cspace.c) ---- */
 

@@ -291,6 +291,9 @@ enum status cspace_copy(struct cspace *from, uint64_t handle, const struct capab
 
     if (status != OK)
         return status;
+    struct capability_mint same = { .rights = source->rights };
+    if (mint == NULL)
+        mint = &same;
     status = mint_allowed(source, mint);
     if (status == OK)
         status = capability_derive(source, mint, to, handle_out);

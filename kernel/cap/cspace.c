@@ -184,42 +184,6 @@ struct capability *cspace_find(const struct cspace *cspace, uint64_t handle)
 
 /* ---- Lookup ---- */
 
-/* What lies in the slot is freed only after a grace period, and the pages of slots only when the
- * table is cleared, when no thread is left that could look. A capability knows its handle, so one
- * that came into the slot meanwhile does not pass for another.
- */
-static const struct capability *peek(const struct cspace *cspace, uint64_t handle)
-{
-    uint32_t index = (uint32_t)handle;
-    uint32_t page = index / SLOTS_PER_PAGE;
-
-    if (UNLIKELY(page >= __atomic_load_n(&cspace->page_count, __ATOMIC_ACQUIRE)))
-        return NULL;
-    const struct slot *slot = &cspace->page[page][index % SLOTS_PER_PAGE];
-    const struct capability *capability = __atomic_load_n(&slot->capability, __ATOMIC_ACQUIRE);
-    if (UNLIKELY(capability == NULL ||
-                 __atomic_load_n(&capability->handle, __ATOMIC_RELAXED) != handle))
-        return NULL;
-    return capability;
-}
-
-enum status cspace_borrow(const struct cspace *cspace, uint64_t handle, enum object_type type,
-                          uint32_t rights, struct capability_ref *ref_out)
-{
-    const struct capability *capability = peek(cspace, handle);
-
-    if (UNLIKELY(capability == NULL ||
-                 __atomic_load_n(&capability->state, __ATOMIC_ACQUIRE) == CAPABILITY_DYING ||
-                 (type != OBJECT_ANY && capability->object->type != type)))
-        return ERR_NOT_FOUND;
-    if (UNLIKELY((rights & ~capability->rights) != 0))
-        return ERR_ACCESS;
-    ref_out->object = capability->object;
-    ref_out->rights = capability->rights;
-    ref_out->badge = capability->badge;
-    return OK;
-}
-
 /* Under the lock, where the capability and with it the reference that it counts stay. */
 enum status cspace_lookup(struct cspace *cspace, uint64_t handle, enum object_type type,
                           uint32_t rights, struct capability_ref *ref_out)

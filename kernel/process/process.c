@@ -8,11 +8,6 @@
 
 static struct slab_cache process_cache = SLAB_CACHE_INIT("process", struct process);
 
-struct process *process_current(void)
-{
-    return cpu_self()->current->process;
-}
-
 /* ---- Threads ---- */
 
 enum status process_add_thread(struct process *process, struct thread *thread)

@@ -381,6 +381,16 @@ static bool kill_locked(struct cpu *cpu, struct thread *thread, wait_cancel **ca
     return false;
 }
 
+bool wait_renew(struct thread *thread, wait_cancel *cancel)
+{
+    struct cpu *cpu = lock_thread(thread);
+    bool blocked = thread->state == THREAD_BLOCKED;
+    if (blocked)
+        __atomic_store_n(&thread->wait.cancel, cancel, __ATOMIC_RELEASE);
+    unlock(cpu);
+    return blocked;
+}
+
 /* A thread that is to die begins no wait, so there is one to end at most. */
 void thread_kill(struct thread *thread)
 {
@@ -456,22 +466,42 @@ bool thread_is_dead(const struct thread *thread)
     return __atomic_load_n(&thread->presence, __ATOMIC_ACQUIRE) == THREAD_OVER;
 }
 
+/* Its priority is its own or the one that is lent to it, whichever is higher. Queue locked. */
+static void update_priority(struct cpu *cpu, struct thread *thread)
+{
+    uint8_t priority = MAX(thread->own_priority, thread->lent_priority);
+    if (priority == thread->priority)
+        return;
+    if (thread->state == THREAD_READY && list_linked(&thread->run_node)) {
+        queue_remove(&cpu->queue, thread);
+        thread->priority = priority;
+        enqueue_ready(cpu, thread);
+    } else {
+        thread->priority = priority;
+        if (thread->state == THREAD_RUNNING)
+            ipi_reschedule(cpu);
+    }
+}
+
 enum status sched_set_priority(struct thread *thread, unsigned priority)
 {
     if (priority >= PRIORITY_COUNT)
         return ERR_RANGE;
     struct cpu *cpu = lock_thread(thread);
-    if (thread->state == THREAD_READY && list_linked(&thread->run_node)) {
-        queue_remove(&cpu->queue, thread);
-        thread->priority = (uint8_t)priority;
-        enqueue_ready(cpu, thread);
-    } else {
-        thread->priority = (uint8_t)priority;
-        if (thread->state == THREAD_RUNNING)
-            ipi_reschedule(cpu);
-    }
+    thread->own_priority = (uint8_t)priority;
+    update_priority(cpu, thread);
     unlock(cpu);
     return OK;
+}
+
+void sched_lend(struct thread *thread, uint8_t priority)
+{
+    if (READ_ONCE(thread->lent_priority) == priority)
+        return;
+    struct cpu *cpu = lock_thread(thread);
+    thread->lent_priority = priority;
+    update_priority(cpu, thread);
+    unlock(cpu);
 }
 
 static bool names_online_cpu(const struct cpu_mask *mask)
@@ -695,6 +725,56 @@ static struct thread *begin(struct cpu *cpu, struct thread *next, uint64_t now_n
     if (MIN(READ_ONCE(cpu->timers.next_ns), cpu->slice_end_ns) < cpu->timer_programmed_ns)
         timer_program(cpu);
     return next;
+}
+
+/* ---- Straight from one thread to another ---- */
+
+/* Nobody else wants to be asked: `next` blocks here, no other thread should come first, and nobody
+ * counts whose time it is. */
+static bool may_switch(const struct cpu *cpu, const struct thread *next, unsigned priority)
+{
+    uint64_t others = cpu->queue.ready >> priority;
+    return LIKELY(next->cpu == cpu && next->state == THREAD_BLOCKED &&
+                  (next->attention | cpu->current->attention) == 0 && allowed(next, cpu) &&
+                  READ_ONCE(next->guest.pending) == 0 && !shares_count()) &&
+           (LIKELY(others == 0) || (others == 1 && cpu->slice_end_ns != DEADLINE_NEVER));
+}
+
+bool sched_switch_begin(struct thread *next, uint8_t lent, wait_cancel *cancel,
+                        uint64_t deadline_ns)
+{
+    struct cpu *cpu = cpu_self();
+    struct thread *previous = cpu->current;
+    uint8_t priority = MAX(next->own_priority, lent);
+    spinlock_acquire(&cpu->queue.lock);
+    bool may = may_switch(cpu, next, priority);
+    if (LIKELY(may)) {
+        previous->wait.deadline_ns = deadline_ns;
+        __atomic_store_n(&previous->wait.cancel, cancel, __ATOMIC_RELEASE);
+        previous->state = THREAD_BLOCKED;
+        next->lent_priority = lent;
+        next->priority = priority;
+        next->state = THREAD_RUNNING;
+        __atomic_store_n(&next->wait.cancel, NULL, __ATOMIC_RELEASE);
+        WRITE_ONCE(cpu->queue.running, next);
+    }
+    spinlock_release(&cpu->queue.lock);
+    return may;
+}
+
+/* The time since the last look at the clock goes on counting, now for `next`, and ends with the
+ * slice of the one that lends it. */
+void sched_switch_end(struct thread *previous, struct thread *next)
+{
+    struct cpu *cpu = cpu_self();
+    uint64_t slice_left_ns = next->slice_left_ns;
+    next->slice_left_ns = previous->slice_left_ns;
+    next->run_since_ns = previous->run_since_ns;
+    previous->slice_left_ns = slice_left_ns;
+    __atomic_store_n(&next->presence, THREAD_ON_CPU, __ATOMIC_RELAXED);
+    cpu->switches++;
+    hand_over(cpu, previous, next);
+    thread_load_space(cpu, next);
 }
 
 /* Steal, or halt until there may be something. A waker that puts a thread here sets need_resched

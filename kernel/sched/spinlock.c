@@ -17,6 +17,16 @@ void spinlock_init(struct spinlock *lock, enum lock_rank rank)
     *lock = (struct spinlock)SPINLOCK_INIT(rank);
 }
 
+void spinlock_wait(struct spinlock *lock, uint32_t ticket)
+{
+    while (__atomic_load_n(&lock->serving, __ATOMIC_ACQUIRE) != ticket) {
+        if (UNLIKELY(READ_ONCE(locks_are_off)))
+            return;
+        ipi_poll();
+        arch_relax();
+    }
+}
+
 #ifdef CONFIG_DEBUG
 /* A rank is taken once at most, and only above all that are held. */
 static void note_acquire(struct cpu *cpu, const struct spinlock *lock, uint32_t rank)
@@ -45,31 +55,6 @@ static void note_release(struct cpu *cpu, const struct spinlock *lock)
         cpu->lock_rank[i] = cpu->lock_rank[i + 1];
     }
 }
-#else
-static void note_acquire(struct cpu *cpu, const struct spinlock *lock, uint32_t rank)
-{
-    (void)cpu;
-    (void)lock;
-    (void)rank;
-}
-
-static void note_release(struct cpu *cpu, const struct spinlock *lock)
-{
-    (void)cpu;
-    (void)lock;
-}
-#endif
-
-static void wait_for_turn(struct spinlock *lock, uint32_t ticket)
-{
-    while (__atomic_load_n(&lock->serving, __ATOMIC_ACQUIRE) != ticket) {
-        if (UNLIKELY(READ_ONCE(locks_are_off)))
-            return;
-        ipi_poll();
-        arch_relax();
-    }
-}
-
 void spinlock_acquire_second(struct spinlock *lock, enum lock_rank rank) NO_LOCK_ANALYSIS
 {
     struct cpu *cpu = cpu_self();
@@ -82,7 +67,7 @@ void spinlock_acquire_second(struct spinlock *lock, enum lock_rank rank) NO_LOCK
     note_acquire(cpu, lock, rank);
     uint32_t ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
     if (UNLIKELY(__atomic_load_n(&lock->serving, __ATOMIC_ACQUIRE) != ticket))
-        wait_for_turn(lock, ticket);
+        spinlock_wait(lock, ticket);
     WRITE_ONCE(lock->holder, cpu->index + 1);
 }
 
@@ -104,3 +89,15 @@ bool spinlock_held(const struct spinlock *lock)
 {
     return READ_ONCE(lock->holder) == cpu_self()->index + 1;
 }
+#else
+void spinlock_acquire_second(struct spinlock *lock, enum lock_rank rank) NO_LOCK_ANALYSIS
+{
+    (void)rank;
+    spinlock_acquire(lock);
+}
+
+bool spinlock_held(const struct spinlock *lock)
+{
+    return READ_ONCE(lock->serving) != READ_ONCE(lock->next);
+}
+#endif

@@ -29,6 +29,7 @@ static void destroy_storage(struct object *object)
     list_remove(&thread->all_node);
     all_count--;
     spinlock_release(&all_lock);
+    ipc_thread_fini(thread);
     guest_thread_fini(thread);
     arch_thread_fini(thread);
     vspace_put(thread->vspace);
@@ -98,10 +99,11 @@ enum status thread_create(struct vspace *vspace, struct budget *payer, uaddr_t i
     list_init(&thread->guest.node);
     list_init(&thread->process_node);
     thread->state = THREAD_NEW;
-    thread->priority = PRIORITY_DEFAULT;
+    thread->priority = thread->own_priority = PRIORITY_DEFAULT;
     thread->affinity = cpu_mask_all();
     thread->slice_left_ns = SCHED_SLICE_NS;
     list_init(&thread->wait.node);
+    ipc_thread_init(thread);
     timer_init(&thread->deadline, wait_deadline_passed);
     enum status status = make_object(thread, payer);
     if (status != OK) {

@@ -1,6 +1,8 @@
 /* Objects that need nothing but a budget, and the end of those that can be ended. */
 #include <kernel/audit.h>
+#include <kernel/endpoint.h>
 #include <kernel/process.h>
+#include <kernel/reply.h>
 #include <kernel/syscall.h>
 #include <kernel/thread.h>
 
@@ -30,6 +32,9 @@ static const struct creator {
     enum status (*create)(struct budget *budget, struct object **object_out);
     uint32_t right; /* to the budget */
 } creators[OBJECT_TYPE_COUNT] = {
+    [OBJECT_ENDPOINT] = { endpoint_create, RIGHT_BUDGET_CHARGE },
+    [OBJECT_NOTIFICATION] = { notification_create, RIGHT_BUDGET_CHARGE },
+    [OBJECT_REPLY] = { reply_create, RIGHT_BUDGET_CHARGE },
     [OBJECT_PROCESS] = { create_process, RIGHT_BUDGET_CHARGE },
     [OBJECT_BUDGET] = { create_budget, RIGHT_BUDGET_SPLIT },
 };

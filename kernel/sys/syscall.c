@@ -17,19 +17,6 @@ void trap_syscall(struct thread *current)
 
 /* ---- Handles ---- */
 
-enum status syscall_capability(uint64_t handle, enum object_type type, uint32_t rights,
-                               struct capability_ref *ref_out)
-{
-    const struct process *process = process_current();
-
-    if (UNLIKELY(process == NULL))
-        return ERR_NOT_FOUND;
-    enum status status = cspace_borrow(&process->cspace, handle, type, rights, ref_out);
-    if (UNLIKELY(status != OK))
-        audit_denial(handle, type, rights, status);
-    return status;
-}
-
 enum status syscall_lookup(uint64_t handle, enum object_type type, uint32_t rights,
                            struct object **object_out)
 {

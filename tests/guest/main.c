@@ -1,7 +1,7 @@
 /* The user program of the kernel's tests: does what its command block says (abi/test_guest.h). */
 #include "fuzz.h"
 #include <base/compiler.h>
-#include <rt/syscall.h>
+#include <rt/ipc.h>
 #include <stdbool.h>
 #include <test_guest.h>
 
@@ -16,6 +16,9 @@ uint64_t guest_check_vector(uint64_t seed, uint64_t spins);
 uint64_t guest_read_vector(void);
 void guest_fault(uint64_t kind);
 void guest_calls(uint64_t number, uint64_t times);
+/* IPC call `number` again and again, without touching the registers of the message in between. */
+uint64_t guest_ipc_loop(uint64_t number, uint64_t endpoint, uint64_t reply, uint64_t info,
+                        uint64_t times);
 
 static void step(struct test_guest_command *command)
 {
@@ -84,6 +87,89 @@ static void run_touch(struct test_guest_command *command)
     for (uint64_t i = 0; i < command->in[1]; i++) {
         *word_at(command->in[0] + i * 4096) = i;
         step(command);
+    }
+}
+
+/* ---- Messages ---- */
+
+static bool answer_is_right(const struct ipc_message *message, uint64_t first, unsigned words)
+{
+    bool right = ipc_info_words(message->info) == words &&
+                 ipc_info_label(message->info) == (uint32_t)first && message->badge == 0;
+    for (unsigned i = 0; i < words; i++)
+        right = right && message->word[i] == first + i + 1;
+    return right;
+}
+
+static void run_client(struct test_guest_command *command)
+{
+    unsigned words = (unsigned)command->in[4];
+    for (uint64_t i = 0; !stopped(command) && (command->in[5] == 0 || i < command->in[5]); i++) {
+        struct ipc_message message = { .info = ipc_info((uint32_t)(i & 0xfff), words) };
+        for (unsigned at = 0; at < words; at++)
+            message.word[at] = (i & 0xfff) + at;
+        command->out[0] = (uint64_t)ipc_call(command->in[1], &message, command->in[3]);
+        if (command->out[0] != OK)
+            command->out[2]++;
+        else if (!answer_is_right(&message, i & 0xfff, words))
+            command->out[1]++;
+        step(command);
+    }
+}
+
+static void run_server(struct test_guest_command *command)
+{
+    struct ipc_message message = { .info = 0 };
+    enum status status = ipc_receive(command->in[1], command->in[2], &message, command->in[3]);
+    while (status == OK && ipc_info_label(message.info) != GUEST_SERVER_STOP) {
+        command->out[1] += message.badge;
+        if ((message.info & IPC_INFO_SIGNAL) != 0)
+            command->out[2] |= message.word[0];
+        step(command);
+        unsigned words = ipc_info_words(message.info);
+        for (unsigned i = 0; i < words; i++)
+            message.word[i]++;
+        message.info = ipc_info(ipc_info_label(message.info), words);
+        status = ipc_reply_receive(command->in[1], command->in[2], &message, command->in[3]);
+    }
+    command->out[0] = (uint64_t)status;
+}
+
+static void run_waiter(struct test_guest_command *command)
+{
+    uint64_t bits = 0;
+    while (!stopped(command)) {
+        command->out[0] =
+            (uint64_t)notification_wait(command->in[1], command->in[2], command->in[3], &bits);
+        if (command->out[0] != OK)
+            return;
+        command->out[1] += bits;
+        step(command);
+    }
+}
+
+static bool run_message(struct test_guest_command *command)
+{
+    switch (command->function) {
+    case GUEST_IPC:
+        command->out[0] = (uint64_t)ipc_raw(command->in[0], command->in[1], command->in[2],
+                                            command->in[3], &command->message);
+        return true;
+    case GUEST_IPC_LOOP:
+        command->out[0] = guest_ipc_loop(command->in[0], command->in[1], command->in[2],
+                                         command->message.info, command->in[4]);
+        return true;
+    case GUEST_CLIENT:
+        run_client(command);
+        return true;
+    case GUEST_SERVER:
+        run_server(command);
+        return true;
+    case GUEST_WAITER:
+        run_waiter(command);
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -157,7 +243,8 @@ void main(struct test_guest_command *command)
         command->out[0] = 1;
         break;
     default:
-        run_loop(command);
+        if (!run_message(command))
+            run_loop(command);
         break;
     }
     WRITE_ONCE(command->finished, 1);

@@ -83,10 +83,11 @@ void arch_vspace_init_guest(struct vspace *vspace)
 /* PCID 0 is the kernel's own root, so slots count from 1. */
 static void load(struct cpu *cpu, paddr_t root, struct pcid_space *space)
 {
-    struct pcid_choice choice = pcid_choose(&cpu->arch.pcid, cpu->index, space);
     uint64_t cr3 = root.raw;
-    if (x86_features.pcid)
+    if (x86_features.pcid) {
+        struct pcid_choice choice = pcid_choose(&cpu->arch.pcid, cpu->index, space);
         cr3 |= (choice.slot + 1) | (choice.flush ? 0 : CR3_NO_FLUSH);
+    }
     write_cr3(cr3);
     cpu->arch.loaded = space;
 }
@@ -188,7 +189,10 @@ static void flush_user(void *argument)
     const struct pcid_space *flushed = &flush->vspace->arch.pcid;
     if (loaded == NULL || (loaded != flushed && loaded->upper != flushed))
         return; /* the generation makes it flush when it comes back */
-    switch (pcid_flush_arrives(&cpu->arch.pcid, loaded, flushed, flush->generation)) {
+    enum pcid_flush what = PCID_FLUSH_RANGE; /* without identifiers every load was a full flush */
+    if (x86_features.pcid)
+        what = pcid_flush_arrives(&cpu->arch.pcid, loaded, flushed, flush->generation);
+    switch (what) {
     case PCID_FLUSH_NOTHING:
         break;
     case PCID_FLUSH_RANGE:

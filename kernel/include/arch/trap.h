@@ -24,6 +24,14 @@ static inline void arch_frame_syscall_return(struct trap_frame *frame, uint64_t 
 static inline void arch_frame_syscall_restart(struct trap_frame *frame);
 static inline void arch_frame_syscall_set_argument(struct trap_frame *frame, unsigned index,
                                                    uint64_t value);
+/* The same, but it is the call `number` that is made then. */
+static inline void arch_frame_syscall_restart_as(struct trap_frame *frame, uint64_t number);
+/* Messages: the registers are listed in abi/ipc.h. */
+static inline uint64_t *arch_frame_message_word(struct trap_frame *frame, unsigned index);
+static inline void arch_frame_message_copy(struct trap_frame *to, const struct trap_frame *from,
+                                           unsigned words);
+static inline void arch_frame_message_return(struct trap_frame *frame, uint64_t status,
+                                             uint64_t info, uint64_t badge);
 /* Registers as text through console_printf (user fault report). */
 void arch_frame_print(const struct trap_frame *frame);
 

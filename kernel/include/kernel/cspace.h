@@ -17,6 +17,7 @@
  */
 #pragma once
 
+#include <kernel/addr.h>
 #include <kernel/budget.h>
 
 enum { HANDLE_NONE = 0, CAPABILITY_DEPTH_MAX = 64 };
@@ -50,6 +51,8 @@ struct slot {
     uint32_t next_free;
 };
 
+enum { SLOTS_PER_PAGE = PAGE_SIZE / sizeof(struct slot) };
+
 /* Storage is its process's. It grows by pages and shrinks when it is cleared. */
 struct cspace {
     struct spinlock lock;
@@ -66,6 +69,7 @@ struct cspace {
 /* What a lookup found. */
 struct capability_ref {
     struct object *object;
+    struct capability *capability; /* borrowed, as by cspace_borrow */
     uint32_t rights;
     uint64_t badge;
 };
@@ -93,17 +97,52 @@ enum status cspace_clear(struct cspace *cspace, struct work *work);
 /* The first capability, derived from none. ERR_INVALID: rights that the type does not have. */
 enum status cspace_create(struct cspace *cspace, struct object *object, uint32_t rights,
                           uint64_t *handle_out);
+/* What lies in the slot is freed only after a grace period, and the pages of slots only when the
+ * table is cleared, when no thread is left that could look. A capability knows its handle, so one
+ * that came into the slot meanwhile does not pass for another.
+ */
+static inline struct capability *cspace_peek(const struct cspace *cspace, uint64_t handle)
+{
+    uint32_t index = (uint32_t)handle;
+    uint32_t page = index / SLOTS_PER_PAGE;
+
+    if (UNLIKELY(page >= __atomic_load_n(&cspace->page_count, __ATOMIC_ACQUIRE)))
+        return NULL;
+    const struct slot *slot = &cspace->page[page][index % SLOTS_PER_PAGE];
+    struct capability *capability = __atomic_load_n(&slot->capability, __ATOMIC_ACQUIRE);
+    if (UNLIKELY(capability == NULL ||
+                 __atomic_load_n(&capability->handle, __ATOMIC_RELAXED) != handle))
+        return NULL;
+    return capability;
+}
+
 /* The object that `handle` names, if it has that type (OBJECT_ANY: whichever) and the capability
  * all of `rights`. No lock, and no reference counted: it may be used until this CPU leaves the
  * kernel, though it may be ended meanwhile. */
-enum status cspace_borrow(const struct cspace *cspace, uint64_t handle, enum object_type type,
-                          uint32_t rights, struct capability_ref *ref_out);
+static inline enum status cspace_borrow(const struct cspace *cspace, uint64_t handle,
+                                        enum object_type type, uint32_t rights,
+                                        struct capability_ref *ref_out)
+{
+    struct capability *capability = cspace_peek(cspace, handle);
+
+    if (UNLIKELY(capability == NULL ||
+                 __atomic_load_n(&capability->state, __ATOMIC_ACQUIRE) == CAPABILITY_DYING ||
+                 (type != OBJECT_ANY && capability->object->type != type)))
+        return ERR_NOT_FOUND;
+    if (UNLIKELY((rights & ~capability->rights) != 0))
+        return ERR_ACCESS;
+    ref_out->object = capability->object;
+    ref_out->capability = capability;
+    ref_out->rights = capability->rights;
+    ref_out->badge = capability->badge;
+    return OK;
+}
 /* The same with a reference counted; put it when done. */
 enum status cspace_lookup(struct cspace *cspace, uint64_t handle, enum object_type type,
                           uint32_t rights, struct capability_ref *ref_out);
-/* Derive a capability. ERR_ACCESS also for rights that the source lacks, and for a badge on one
- * that has one or lacks the right to mint. ERR_STATE: it or one above it is under revocation.
- * ERR_LIMIT: CAPABILITY_DEPTH_MAX, or the budget's.
+/* Derive a capability; without `mint` one that is no different. ERR_ACCESS also for rights that the
+ * source lacks, and for a badge on one that has one or lacks the right to mint. ERR_STATE: it or
+ * one above it is under revocation. ERR_LIMIT: CAPABILITY_DEPTH_MAX, or the budget's.
  */
 enum status cspace_copy(struct cspace *from, uint64_t handle, const struct capability_mint *mint,
                         struct cspace *to, uint64_t *handle_out);

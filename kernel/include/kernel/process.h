@@ -12,9 +12,8 @@
 
 #include <base/list.h>
 #include <kernel/cspace.h>
+#include <kernel/thread.h>
 #include <kernel/vspace.h>
-
-struct thread;
 
 struct process {
     struct object object;  /* first; object.payer pays for table and page tables */
@@ -46,4 +45,7 @@ static inline struct process *object_as_process(struct object *object)
 }
 
 /* The process of the thread that runs on this CPU. */
-struct process *process_current(void);
+static inline struct process *process_current(void)
+{
+    return cpu_self()->current->process;
+}

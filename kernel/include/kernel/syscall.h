@@ -11,7 +11,8 @@
  */
 #pragma once
 
-#include <kernel/cspace.h>
+#include <kernel/audit.h>
+#include <kernel/process.h>
 #include <syscall_handlers.h>
 
 /* What a handler returns instead of a status when it has used up its slice: the thread makes the
@@ -26,8 +27,18 @@ static inline enum status syscall_sliced(enum status status)
 }
 
 /* As syscall_lookup, with what the capability says. */
-enum status syscall_capability(uint64_t handle, enum object_type type, uint32_t rights,
-                               struct capability_ref *ref_out);
+static inline enum status syscall_capability(uint64_t handle, enum object_type type,
+                                             uint32_t rights, struct capability_ref *ref_out)
+{
+    const struct process *process = process_current();
+
+    if (UNLIKELY(process == NULL))
+        return ERR_NOT_FOUND;
+    enum status status = cspace_borrow(&process->cspace, handle, type, rights, ref_out);
+    if (UNLIKELY(status != OK))
+        audit_denial(handle, type, rights, status);
+    return status;
+}
 
 /* True once a grace period has passed since the current thread's call asked first. While it says
  * false, restart.

@@ -28,6 +28,7 @@
 #include <kernel/budget.h>
 #include <kernel/cpu.h>
 #include <kernel/guest_thread.h>
+#include <kernel/ipc.h>
 #include <kernel/timer.h>
 #include <kernel/vspace.h>
 #include <kernel/wait.h>
@@ -76,7 +77,9 @@ struct thread {
     struct cpu *cpu;          /* [Q] whose queue; changed with both queues locked */
     struct list run_node;     /* [Q] in queue.fifo[priority] while READY */
     enum thread_state state;  /* [Q] */
-    uint8_t priority;         /* [Q] 0 lowest, PRIORITY_COUNT - 1 highest */
+    uint8_t priority;         /* [Q] 0 lowest, PRIORITY_COUNT - 1 highest: of these the higher */
+    uint8_t own_priority;     /* [Q] */
+    uint8_t lent_priority;    /* [Q] by whom it serves */
     uint8_t attention;        /* [Q] of enum thread_attention */
     struct cpu_mask affinity; /* [Q] CPUs that it may run on */
     uint64_t slice_left_ns;   /* [O] */
@@ -85,6 +88,7 @@ struct thread {
     uint64_t run_since_ns;    /* [O] */
 
     struct wait wait;      /* what it is BLOCKED for */
+    struct ipc_wait ipc;   /* if that is a message or a signal */
     struct timer deadline; /* [O] of the wait */
 
     enum thread_end end;    /* [Q] */

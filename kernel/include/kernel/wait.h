@@ -55,6 +55,9 @@ void wait_end(struct thread *thread);
 /* The same as wait_begin without a deadline for a thread that this CPU has chosen to run but not
  * let go on yet. */
 bool wait_park(struct thread *thread, wait_cancel *cancel);
+/* Lock held; its `cancel` was NULL for a while, so that nobody ended the wait. False: it has been
+ * killed meanwhile. A deadline that passed is forgotten. */
+bool wait_renew(struct thread *thread, wait_cancel *cancel);
 /* For `cancel`, lock held: false if the reason has passed with an earlier wait. */
 bool wait_may_end(const struct thread *thread, enum status why);
 

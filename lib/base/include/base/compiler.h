@@ -37,6 +37,8 @@
 #define SECTION(name)                  __attribute__((section(name)))
 #define USED                           __attribute__((used))
 #define UNUSED                         __attribute__((unused))
+#define FALLTHROUGH                    __attribute__((fallthrough))
+#define ALWAYS_INLINE                  inline __attribute__((always_inline))
 #define NOINLINE                       __attribute__((noinline))
 #define LIKELY(x)                      __builtin_expect(!!(x), 1)
 #define UNLIKELY(x)                    __builtin_expect(!!(x), 0)

@@ -188,3 +188,36 @@ guest_calls:
     pop %rbp
     pop %rbx
     ret
+
+/* uint64_t guest_ipc_loop(uint64_t number, uint64_t endpoint, uint64_t reply, uint64_t info,
+ *                         uint64_t times): word 0 is `reply`; six instructions a
+ * turn, call included.
+ */
+    .global guest_ipc_loop
+guest_ipc_loop:
+    push %rbx
+    push %rbp
+    push %r12
+    push %r13
+    push %r14
+    push %r15
+    push %r8
+    push %rcx
+    push %rdi
+    mov %rsi, %rdi
+    mov %rdx, %r10
+    mov %rdx, %r8
+1:  mov 0(%rsp), %rax
+    mov 8(%rsp), %rsi
+    mov $-1, %rdx
+    syscall
+    decq 16(%rsp)
+    jnz 1b
+    add $24, %rsp
+    pop %r15
+    pop %r14
+    pop %r13
+    pop %r12
+    pop %rbp
+    pop %rbx
+    ret

@@ -69,3 +69,57 @@ static inline void arch_frame_syscall_set_argument(struct trap_frame *frame, uns
 {
     frame->x[index] = value;
 }
+
+/* ---- Messages (abi/ipc.h) ---- */
+
+static inline uint64_t *arch_frame_message_word(struct trap_frame *frame, unsigned index)
+{
+    return &frame->x[index < 4 ? 4 + index : 5 + index];
+}
+
+static inline void arch_frame_message_copy(struct trap_frame *to, const struct trap_frame *from,
+                                           unsigned words)
+{
+    switch (words) {
+    case 8:
+        to->x[12] = from->x[12];
+        FALLTHROUGH;
+    case 7:
+        to->x[11] = from->x[11];
+        FALLTHROUGH;
+    case 6:
+        to->x[10] = from->x[10];
+        FALLTHROUGH;
+    case 5:
+        to->x[9] = from->x[9];
+        FALLTHROUGH;
+    case 4:
+        to->x[7] = from->x[7];
+        FALLTHROUGH;
+    case 3:
+        to->x[6] = from->x[6];
+        FALLTHROUGH;
+    case 2:
+        to->x[5] = from->x[5];
+        FALLTHROUGH;
+    case 1:
+        to->x[4] = from->x[4];
+        FALLTHROUGH;
+    default:
+        break;
+    }
+}
+
+static inline void arch_frame_message_return(struct trap_frame *frame, uint64_t status,
+                                             uint64_t info, uint64_t badge)
+{
+    frame->x[0] = status;
+    frame->x[1] = info;
+    frame->x[2] = badge;
+}
+
+static inline void arch_frame_syscall_restart_as(struct trap_frame *frame, uint64_t number)
+{
+    frame->x[8] = number;
+    arch_frame_syscall_restart(frame);
+}

@@ -8,6 +8,7 @@ struct trap_frame {
     uint64_t value;
     uint64_t ip;
     uint64_t sp;
+    uint64_t message[8];
     uint64_t reserved;
 };
 
@@ -57,4 +58,30 @@ static inline void arch_frame_syscall_set_argument(struct trap_frame *frame, uns
                                                    uint64_t value)
 {
     frame->argument[index] = value;
+}
+
+static inline uint64_t *arch_frame_message_word(struct trap_frame *frame, unsigned index)
+{
+    return &frame->message[index];
+}
+
+static inline void arch_frame_message_copy(struct trap_frame *to, const struct trap_frame *from,
+                                           unsigned words)
+{
+    for (unsigned i = 0; i < words; i++)
+        to->message[i] = from->message[i];
+}
+
+static inline void arch_frame_message_return(struct trap_frame *frame, uint64_t status,
+                                             uint64_t info, uint64_t badge)
+{
+    frame->status = status;
+    frame->argument[1] = info;
+    frame->argument[2] = badge;
+}
+
+static inline void arch_frame_syscall_restart_as(struct trap_frame *frame, uint64_t number)
+{
+    frame->number = number;
+    arch_frame_syscall_restart(frame);
 }

@@ -117,3 +117,59 @@ static inline void arch_frame_syscall_set_argument(struct trap_frame *frame, uns
         break;
     }
 }
+
+/* ---- Messages (abi/ipc.h) ---- */
+
+static inline uint64_t *arch_frame_message_word(struct trap_frame *frame, unsigned index)
+{
+    uint64_t *const word[] = { &frame->r8,  &frame->r9,  &frame->rbx, &frame->rbp,
+                               &frame->r12, &frame->r13, &frame->r14, &frame->r15 };
+    return word[index];
+}
+
+static inline void arch_frame_message_copy(struct trap_frame *to, const struct trap_frame *from,
+                                           unsigned words)
+{
+    switch (words) {
+    case 8:
+        to->r15 = from->r15;
+        FALLTHROUGH;
+    case 7:
+        to->r14 = from->r14;
+        FALLTHROUGH;
+    case 6:
+        to->r13 = from->r13;
+        FALLTHROUGH;
+    case 5:
+        to->r12 = from->r12;
+        FALLTHROUGH;
+    case 4:
+        to->rbp = from->rbp;
+        FALLTHROUGH;
+    case 3:
+        to->rbx = from->rbx;
+        FALLTHROUGH;
+    case 2:
+        to->r9 = from->r9;
+        FALLTHROUGH;
+    case 1:
+        to->r8 = from->r8;
+        FALLTHROUGH;
+    default:
+        break;
+    }
+}
+
+static inline void arch_frame_message_return(struct trap_frame *frame, uint64_t status,
+                                             uint64_t info, uint64_t badge)
+{
+    frame->rax = status;
+    frame->rsi = info;
+    frame->rdx = badge;
+}
+
+static inline void arch_frame_syscall_restart_as(struct trap_frame *frame, uint64_t number)
+{
+    frame->rax = number;
+    arch_frame_syscall_restart(frame);
+}

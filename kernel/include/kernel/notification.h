@@ -1,0 +1,71 @@
+/* A notification: 64 sticky bits. Signalling sets bits and never blocks; waiting takes those that
+ * are wanted. Interrupts, timers, deaths and limits arrive here.
+ *
+ * Bits go, in this order, to threads that wait for them, to the endpoint that is bound to them, and
+ * else stay until somebody takes them.
+ *
+ * Locking:  [L] under lock   [O] the object's lock   [C] constant   [A] atomic
+ */
+#pragma once
+
+#include <kernel/budget.h>
+#include <kernel/timer.h>
+
+struct capability;
+struct endpoint;
+struct notification;
+struct thread;
+
+enum { NOTIFICATION_WAITERS_MAX = 16 };
+
+/* Part of an object that signals: where to, and what. It goes away on either side without the other
+ * one's help. Zeroed, it signals nobody.
+ */
+struct signal_target {
+    struct notification *notification; /* [A] written under the notification's lock; NULL: none */
+    uint64_t bits;                     /* [A] */
+    struct list node;                  /* [L] of the notification */
+};
+
+struct notification {
+    struct object object; /* first */
+    struct spinlock lock;
+    bool dead;                 /* [L] */
+    uint32_t waiter_count;     /* [L] */
+    uint64_t bits;             /* [L] signalled, and not yet taken */
+    struct list waiters;       /* [L] of thread.ipc.queue, in order of arrival */
+    struct list targets;       /* [L] of signal_target.node: what signals it */
+    struct endpoint *endpoint; /* [L] bound to it; its bits are those of endpoint->source */
+    struct timer timer;        /* [O] started and stopped */
+    uint64_t timer_bits;       /* [A] */
+};
+
+/* The caller gets the reference. ERR_NO_MEMORY; ERR_LIMIT, ERR_DEAD: the payer's. */
+enum status notification_create(struct budget *payer, struct object **object_out);
+/* Any context, any CPU, with locks below RANK_NOTIFICATION held. */
+void notification_signal(struct notification *notification, uint64_t bits);
+/* The running thread takes bits of `mask`, or waits for them, through a capability of it: its frame
+ * has the result when it goes on. ERR_TIMED_OUT, ERR_BUSY (NOTIFICATION_WAITERS_MAX wait),
+ * ERR_DEAD, ERR_CANCELLED (the capability went).
+ */
+void notification_wait_current(struct capability *capability, uint64_t mask, uint64_t deadline_ns);
+/* One timer for each notification: set again, it forgets what it was set to. DEADLINE_NEVER: off.
+ * ERR_DEAD.
+ */
+enum status notification_timer(struct notification *notification, uint64_t bits,
+                               uint64_t deadline_ns);
+
+/* From now on signal_target_fire signals `bits` there; what was bound before is forgotten. The
+ * caller keeps others from doing the same. ERR_DEAD: nothing is bound then.
+ */
+enum status signal_target_bind(struct signal_target *target, struct notification *notification,
+                               uint64_t bits);
+/* Signals nobody from now on; a signal on another CPU may be on its way. */
+void signal_target_clear(struct signal_target *target);
+/* Any context, as notification_signal. */
+void signal_target_fire(struct signal_target *target);
+
+static inline struct notification *object_as_notification(struct object *object)
+{
+    return CONTAINER_OF(object, struct notification, object);
+}

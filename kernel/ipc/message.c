@@ -1,0 +1,613 @@
+/* Messages: from one thread's registers into another one's.
+ *
+ * The way that matters is a call to a server that waits on this CPU, and its answer: one lock, no
+ * queue of the scheduler, and the CPU goes on as the other thread. All other ways end the wait of
+ * the other side and leave the rest to the scheduler.
+ *
+ * Capabilities are given on without the endpoint's lock. Meanwhile both sides are busy: in no
+ * queue, and with no `cancel`, so nobody but us ends their waits. Everything that can fail comes
+ * before the message is delivered; if it fails, the sender hears of it and the receiver does not.
+ */
+#include "ipc_impl.h"
+#include <ipc.h>
+#include <kernel/panic.h>
+#include <kernel/process.h>
+#include <kernel/syscall.h>
+
+enum { RECEIVE_ATTEMPTS = 4 };
+
+#define INFO_DELIVERED                                                                             \
+    (UINT64_C(0xffffffff) | UINT64_C(15) << IPC_INFO_WORDS | UINT64_C(7) << IPC_INFO_CAPABILITIES)
+/* Nothing but a label, words, and what is accepted. */
+#define INFO_IS_PLAIN(info) LIKELY((info) >> (IPC_INFO_ACCEPT + 3) == 0)
+
+static bool info_valid(uint64_t info)
+{
+    unsigned words = ipc_info_words(info);
+    unsigned capabilities = ipc_info_capabilities(info);
+    uint64_t known =
+        INFO_DELIVERED | UINT64_C(7) << IPC_INFO_ACCEPT | UINT64_C(15) << IPC_INFO_MOVE;
+
+    return words <= IPC_WORDS && capabilities <= IPC_CAPABILITIES && capabilities <= words &&
+           ipc_info_moved(info) >> capabilities == 0 && (info & ~known) == 0;
+}
+
+static uint64_t info_of(const struct thread *thread)
+{
+    return arch_frame_syscall_argument(&thread->frame, 1);
+}
+
+static ALWAYS_INLINE void deliver(struct thread *to, const struct thread *from, uint64_t info,
+                                  uint64_t flags, uint64_t badge)
+{
+    arch_frame_message_copy(&to->frame, &from->frame, ipc_info_words(info));
+    arch_frame_message_return(&to->frame, OK, (info & INFO_DELIVERED) | flags, badge);
+}
+
+/* ---- Capabilities ---- */
+
+struct transfer {
+    unsigned count;
+    uint64_t handle[IPC_CAPABILITIES]; /* in the receiver's table */
+};
+
+static enum status give_one(const struct thread *from, const struct thread *to, uint64_t handle,
+                            bool move, uint64_t *given_out)
+{
+    struct cspace *source = &from->process->cspace;
+    struct cspace *target = &to->process->cspace;
+
+    return move ? cspace_move(source, handle, target, given_out)
+                : cspace_copy(source, handle, NULL, target, given_out);
+}
+
+/* What was moved goes back, what was copied is closed. A sender whose other threads fill its table
+ * in this moment loses what they left no room for. */
+static void take_back(const struct thread *from, const struct thread *to, uint64_t moved,
+                      const struct transfer *transfer, unsigned count)
+{
+    while (count-- > 0) {
+        struct work work = { .left = UINT32_MAX };
+        uint64_t handle = transfer->handle[count];
+        if ((moved >> count & 1) == 0 ||
+            cspace_move(&to->process->cspace, handle, &from->process->cspace, &handle) != OK)
+            (void)cspace_close(&to->process->cspace, handle, &work);
+    }
+}
+
+/* All or none. Copies come first, since they can be taken back without a trace. */
+static enum status give(struct thread *from, const struct thread *to, uint64_t info,
+                        struct transfer *transfer)
+{
+    unsigned first = ipc_info_words(info) - ipc_info_capabilities(info);
+    unsigned moved = ipc_info_moved(info);
+
+    transfer->count = 0;
+    if (ipc_info_capabilities(info) > ipc_info_accepts(info_of(to)))
+        return ERR_LIMIT;
+    for (unsigned i = 0; i < ipc_info_capabilities(info); i++) {
+        enum status status = give_one(from, to, *arch_frame_message_word(&from->frame, first + i),
+                                      (moved >> i & 1) != 0, &transfer->handle[i]);
+        if (status != OK) {
+            take_back(from, to, moved, transfer, i);
+            return status;
+        }
+        transfer->count++;
+    }
+    return OK;
+}
+
+static void deliver_handles(struct thread *to, uint64_t info, const struct transfer *transfer)
+{
+    unsigned first = ipc_info_words(info) - transfer->count;
+
+    for (unsigned i = 0; i < transfer->count; i++)
+        *arch_frame_message_word(&to->frame, first + i) = transfer->handle[i];
+}
+
+/* ---- Busy: capabilities are on their way, and the lock is open ---- */
+
+static void busy_begin(struct thread *thread)
+{
+    thread->ipc.busy = true;
+    if (thread != cpu_self()->current)
+        __atomic_store_n(&thread->wait.cancel, NULL, __ATOMIC_RELEASE);
+    (void)thread_get(thread); /* somebody may kill it */
+}
+
+/* Give what `from` sends on to `to`, one of which runs and the other is out of its queue. */
+static enum status give_busily(struct endpoint *endpoint, struct thread *from, struct thread *to,
+                               uint64_t info, struct transfer *transfer) REQUIRES(endpoint->lock)
+{
+    busy_begin(from);
+    busy_begin(to);
+    spinlock_release(&endpoint->lock);
+    enum status status = give(from, to, info, transfer);
+    spinlock_acquire(&endpoint->lock);
+    from->ipc.busy = false;
+    to->ipc.busy = false;
+    return status;
+}
+
+/* A receiver whose message did not come to be goes through its call again: what came to the
+ * endpoint meanwhile waits for it in a queue. Its answer, if it gave one, is out.
+ */
+static void receive_again(struct thread *receiver)
+{
+    enum status aborted = receiver->ipc.aborted;
+
+    reply_release(receiver);
+    if (aborted != OK) {
+        ipc_finish(receiver, aborted);
+        return;
+    }
+    ipc_leave(receiver);
+    arch_frame_syscall_restart_as(&receiver->frame, SYSCALL_ipc_receive);
+    wait_end(receiver);
+}
+
+/* ---- Calls and sends ---- */
+
+/* What a system call asks for. */
+struct request {
+    struct thread *current;
+    struct endpoint *endpoint;
+    struct capability *capability;
+    uint64_t info;
+    uint64_t deadline_ns;
+    enum ipc_state state; /* how it would wait */
+};
+
+static ALWAYS_INLINE enum status enter_through(const struct request *request, enum ipc_role role)
+    REQUIRES(request->endpoint->lock)
+{
+    if (UNLIKELY(request->endpoint->dead))
+        return ERR_DEAD;
+    return ipc_use_enter(&request->current->ipc.use[role], request->capability);
+}
+
+/* The Reply of the receiver is bound to the running thread, if there is one still. */
+static ALWAYS_INLINE void bind(struct thread *receiver, const struct request *request)
+{
+    struct thread *current = request->current;
+    struct reply *reply = receiver->ipc.reply;
+
+    receiver->ipc.reply = NULL;
+    ipc_enter(current, &request->endpoint->object, IPC_ANSWER);
+    current->ipc.reply = reply;
+    __atomic_store_n(&reply->thread, current, __ATOMIC_RELEASE);
+}
+
+/* The receiver is out of the queue. True: this CPU is to go on as the receiver. */
+static ALWAYS_INLINE bool deliver_call(struct thread *receiver, const struct request *request,
+                                       const struct transfer *transfer)
+{
+    bool direct =
+        sched_switch_begin(receiver, request->current->priority, ipc_cancel, request->deadline_ns);
+    bool waits = direct || wait_begin(ipc_cancel, request->deadline_ns);
+
+    if (LIKELY(waits))
+        bind(receiver, request);
+    else
+        reply_release(receiver);
+    ipc_leave(receiver);
+    deliver(receiver, request->current, request->info, waits ? IPC_INFO_CALL : 0,
+            request->capability->badge);
+    if (UNLIKELY(transfer != NULL))
+        deliver_handles(receiver, request->info, transfer);
+    if (!direct) {
+        sched_lend(receiver, request->current->priority);
+        wait_end(receiver);
+    }
+    return direct;
+}
+
+static void deliver_send(struct thread *receiver, const struct request *request,
+                         const struct transfer *transfer)
+{
+    reply_release(receiver);
+    ipc_leave(receiver);
+    deliver(receiver, request->current, request->info, 0, request->capability->badge);
+    if (transfer != NULL)
+        deliver_handles(receiver, request->info, transfer);
+    wait_end(receiver);
+}
+
+static enum status queue_sender(const struct request *request) REQUIRES(request->endpoint->lock)
+{
+    if (ipc_late(request->deadline_ns))
+        return ERR_TIMED_OUT;
+    if (wait_begin(ipc_cancel, request->deadline_ns)) {
+        endpoint_queue_sender(request->endpoint, request->current);
+        ipc_enter(request->current, &request->endpoint->object, request->state);
+    }
+    return ERR_WOULD_BLOCK;
+}
+
+static ALWAYS_INLINE struct thread *next_receiver(struct endpoint *endpoint)
+{
+    struct list *node = list_pop_front(&endpoint->receivers);
+
+    return node != NULL ? CONTAINER_OF(node, struct thread, wait.node) : NULL;
+}
+
+/* The running thread may wait for an answer: nothing has happened that would have ended that. */
+static enum status may_wait(const struct request *request, const struct thread *receiver)
+    REQUIRES(request->endpoint->lock)
+{
+    if (receiver->ipc.reply == NULL)
+        return ERR_DEAD;
+    return enter_through(request, IPC_SENDER);
+}
+
+/* OK: it is out, and waits for no answer. ERR_WOULD_BLOCK: it waits, or this CPU goes on as
+ * *direct_out. */
+static enum status send_with_capabilities(const struct request *request, struct thread *receiver,
+                                          struct thread **direct_out)
+    REQUIRES(request->endpoint->lock)
+{
+    struct transfer transfer;
+    enum status status =
+        give_busily(request->endpoint, request->current, receiver, request->info, &transfer);
+    if (status != OK) {
+        receive_again(receiver);
+        return status;
+    }
+    if (request->state == IPC_CALL)
+        status = may_wait(request, receiver);
+    if (request->state == IPC_SEND || status != OK) {
+        deliver_send(receiver, request, &transfer);
+        return status;
+    }
+    if (deliver_call(receiver, request, &transfer))
+        *direct_out = receiver;
+    return ERR_WOULD_BLOCK;
+}
+
+static void put_both(struct thread *one, struct thread *other)
+{
+    thread_put(one);
+    thread_put(other);
+}
+
+/* What is not the fast path, with the lock held, which it opens. */
+static void send_slowly(const struct request *request) NO_LOCK_ANALYSIS
+{
+    struct endpoint *endpoint = request->endpoint;
+    struct thread *current = request->current;
+    struct thread *direct = NULL;
+    struct thread *busy = NULL;
+    enum status status = enter_through(request, IPC_SENDER);
+    struct thread *receiver = status == OK ? next_receiver(endpoint) : NULL;
+
+    if (status == OK && receiver == NULL) {
+        status = queue_sender(request);
+    } else if (status == OK && ipc_info_capabilities(request->info) > 0) {
+        busy = receiver;
+        status = send_with_capabilities(request, receiver, &direct);
+    } else if (status == OK && request->state == IPC_SEND) {
+        deliver_send(receiver, request, NULL);
+    } else if (status == OK) {
+        status = ERR_WOULD_BLOCK;
+        if (deliver_call(receiver, request, NULL))
+            direct = receiver;
+    }
+    spinlock_release(&endpoint->lock);
+    if (busy != NULL)
+        put_both(busy, current);
+    if (status != ERR_WOULD_BLOCK)
+        arch_frame_syscall_return(&current->frame, (uint64_t)status, 0);
+    else if (request->deadline_ns != DEADLINE_NEVER)
+        wait_arm();
+    if (direct != NULL)
+        sched_switch_end(current, direct);
+}
+
+/* A call to a server that waits, on whichever CPU. False: nothing happened. */
+static ALWAYS_INLINE bool call_quickly(const struct request *request) NO_LOCK_ANALYSIS
+{
+    struct endpoint *endpoint = request->endpoint;
+
+    if (UNLIKELY(list_empty(&endpoint->receivers) || enter_through(request, IPC_SENDER) != OK))
+        return false;
+    struct thread *receiver = next_receiver(endpoint);
+    bool direct = deliver_call(receiver, request, NULL);
+    spinlock_release(&endpoint->lock);
+    if (UNLIKELY(request->deadline_ns != DEADLINE_NEVER))
+        wait_arm();
+    if (LIKELY(direct))
+        sched_switch_end(request->current, receiver);
+    return true;
+}
+
+void ipc_send_current(struct capability *capability, uint64_t info, uint64_t deadline_ns,
+                      enum ipc_state state) NO_LOCK_ANALYSIS
+{
+    struct thread *current = cpu_self()->current;
+    struct endpoint *endpoint = object_as_endpoint(capability->object);
+    struct request request = { current, endpoint, capability, info, deadline_ns, state };
+    bool plain = INFO_IS_PLAIN(info) && LIKELY(ipc_info_words(info) <= IPC_WORDS);
+
+    if (UNLIKELY((!plain && !info_valid(info)) || (state == IPC_CALL && ipc_late(deadline_ns)))) {
+        enum status status = info_valid(info) ? ERR_TIMED_OUT : ERR_INVALID;
+        arch_frame_syscall_return(&current->frame, (uint64_t)status, 0);
+        return;
+    }
+    ipc_use_prepare(&current->ipc.use[IPC_SENDER], capability);
+    spinlock_acquire(&endpoint->lock);
+    if (LIKELY(plain && state == IPC_CALL) && call_quickly(&request))
+        return;
+    send_slowly(&request);
+}
+
+/* ---- Receiving ---- */
+
+/* The call that was received waits for its answer from here on. */
+static void receive_call(const struct request *request, struct thread *sender)
+{
+    struct thread *receiver = request->current;
+    struct reply *reply = receiver->ipc.reply;
+
+    receiver->ipc.reply = NULL;
+    ipc_enter(sender, &request->endpoint->object, IPC_ANSWER);
+    sender->ipc.reply = reply;
+    __atomic_store_n(&reply->thread, sender, __ATOMIC_RELEASE);
+    sched_lend(receiver, sender->priority);
+}
+
+/* After it was busy: OK if it waits on, else what has ended that. */
+static enum status wait_on(struct thread *thread)
+{
+    if (thread->ipc.aborted != OK)
+        return thread->ipc.aborted;
+    if (ipc_late(thread->wait.deadline_ns))
+        return ERR_TIMED_OUT;
+    return wait_renew(thread, ipc_cancel) ? OK : ERR_CANCELLED;
+}
+
+/* How a sender ends whose capabilities have been given on; OK also for a call that waits on. */
+static enum status sender_fate(struct thread *sender, const struct thread *receiver)
+{
+    if (sender->ipc.state == IPC_SEND)
+        return sender->ipc.aborted;
+    if (sender->ipc.aborted == OK && receiver->ipc.reply == NULL)
+        return ERR_DEAD;
+    return wait_on(sender);
+}
+
+/* One message of a sender that is out of the queue. OK: received. */
+static enum status receive_from(const struct request *request, struct thread *sender)
+    REQUIRES(request->endpoint->lock)
+{
+    uint64_t info = info_of(sender);
+    uint64_t badge = sender->ipc.use[IPC_SENDER].capability->badge;
+    struct transfer transfer = { .count = 0 };
+    enum status fate = OK;
+
+    if (UNLIKELY(ipc_info_capabilities(info) > 0)) {
+        enum status status =
+            give_busily(request->endpoint, sender, request->current, info, &transfer);
+        if (status != OK) {
+            ipc_finish(sender, sender->ipc.aborted != OK ? sender->ipc.aborted : status);
+            return status;
+        }
+        fate = sender_fate(sender, request->current);
+    }
+    bool calls = fate == OK && sender->ipc.state == IPC_CALL;
+    deliver(request->current, sender, info, calls ? IPC_INFO_CALL : 0, badge);
+    deliver_handles(request->current, info, &transfer);
+    if (calls)
+        receive_call(request, sender);
+    else
+        ipc_finish(sender, fate);
+    return OK;
+}
+
+static enum status queue_receiver(const struct request *request) REQUIRES(request->endpoint->lock)
+{
+    struct thread *current = request->current;
+
+    if (ipc_late(request->deadline_ns))
+        return ERR_TIMED_OUT;
+    if (!wait_begin(ipc_cancel, request->deadline_ns))
+        return ERR_CANCELLED; /* it is to die */
+    list_push_back(&request->endpoint->receivers, &current->wait.node);
+    return ERR_WOULD_BLOCK;
+}
+
+/* What there is, or a place in the queue (ERR_WOULD_BLOCK). SYSCALL_RESTART: after some messages
+ * that could not be delivered, others get their turn. */
+static enum status receive_locked(const struct request *request) REQUIRES(request->endpoint->lock)
+{
+    struct thread *current = request->current;
+
+    for (unsigned i = 0; i < RECEIVE_ATTEMPTS; i++) {
+        if (UNLIKELY(request->endpoint->dead || current->ipc.aborted != OK))
+            return request->endpoint->dead ? ERR_DEAD : current->ipc.aborted;
+        if (endpoint_take_bits(request->endpoint, current))
+            return OK;
+        struct thread *sender = endpoint_next_sender(request->endpoint);
+        if (sender == NULL)
+            return queue_receiver(request);
+        bool busy = ipc_info_capabilities(info_of(sender)) > 0;
+        enum status status = receive_from(request, sender);
+        if (busy)
+            put_both(sender, current);
+        if (status == OK)
+            return OK;
+    }
+    return SYSCALL_RESTART;
+}
+
+static void receive(const struct request *request, struct reply *reply) NO_LOCK_ANALYSIS
+{
+    struct endpoint *endpoint = request->endpoint;
+    struct thread *current = request->current;
+
+    ipc_use_prepare(&current->ipc.use[IPC_RECEIVER], request->capability);
+    spinlock_acquire(&endpoint->lock);
+    enum status status = enter_through(request, IPC_RECEIVER);
+    if (status == OK)
+        status = reply_reserve(reply, current);
+    if (status == OK) {
+        ipc_enter(current, &endpoint->object, IPC_RECEIVE);
+        status = receive_locked(request);
+        if (status != ERR_WOULD_BLOCK) {
+            reply_release(current);
+            ipc_leave(current);
+        }
+    }
+    spinlock_release(&endpoint->lock);
+    if (status == SYSCALL_RESTART)
+        arch_frame_syscall_restart_as(&current->frame, SYSCALL_ipc_receive);
+    else if (status == ERR_WOULD_BLOCK && request->deadline_ns != DEADLINE_NEVER)
+        wait_arm();
+    else if (status != OK && status != ERR_WOULD_BLOCK)
+        arch_frame_syscall_return(&current->frame, (uint64_t)status, 0);
+}
+
+void ipc_receive_current(struct capability *capability, struct reply *reply, uint64_t info,
+                         uint64_t deadline_ns)
+{
+    struct request request = { .current = cpu_self()->current,
+                               .endpoint = object_as_endpoint(capability->object),
+                               .capability = capability,
+                               .info = info,
+                               .deadline_ns = deadline_ns };
+
+    receive(&request, reply);
+}
+
+/* ---- Answers ---- */
+
+static void deliver_answer(struct thread *caller, const struct thread *current, uint64_t info)
+{
+    reply_release(caller);
+    ipc_leave(caller);
+    deliver(caller, current, info, 0, 0);
+}
+
+/* The answer could not be given: the caller waits on, unless something has ended that meanwhile. */
+static void caller_goes_on(struct endpoint *endpoint, struct thread *caller)
+    REQUIRES(endpoint->lock)
+{
+    enum status fate = wait_on(caller);
+
+    if (fate != OK) {
+        reply_release(caller);
+        ipc_finish(caller, fate);
+    }
+}
+
+static enum status answer_locked(struct endpoint *endpoint, struct thread *caller,
+                                 struct thread *current, uint64_t info) REQUIRES(endpoint->lock)
+{
+    struct transfer transfer = { .count = 0 };
+
+    if (ipc_info_capabilities(info) > 0) {
+        enum status status = give_busily(endpoint, current, caller, info, &transfer);
+        if (status != OK) {
+            caller_goes_on(endpoint, caller);
+            return status;
+        }
+    }
+    deliver_answer(caller, current, info);
+    deliver_handles(caller, info, &transfer);
+    wait_end(caller);
+    return OK;
+}
+
+/* ERR_STATE: nobody waits for it. ERR_BUSY: another answer is on its way. */
+static enum status answer(struct reply *reply, struct thread *current,
+                          uint64_t info) NO_LOCK_ANALYSIS
+{
+    struct endpoint *endpoint;
+    struct thread *caller = reply_lock_thread(reply, &endpoint);
+    enum status status = ERR_STATE;
+    bool busy = false;
+
+    if (caller == NULL)
+        return ERR_STATE;
+    if (caller->ipc.busy) {
+        status = ERR_BUSY;
+    } else if (caller->ipc.state == IPC_ANSWER) {
+        busy = ipc_info_capabilities(info) > 0;
+        status = answer_locked(endpoint, caller, current, info);
+    }
+    spinlock_release(&endpoint->lock);
+    if (busy)
+        put_both(caller, current);
+    if (status == OK)
+        sched_lend(current, 0);
+    return status;
+}
+
+void ipc_answer_current(struct reply *reply, uint64_t info)
+{
+    struct thread *current = cpu_self()->current;
+    enum status status = info_valid(info) ? answer(reply, current, info) : ERR_INVALID;
+
+    arch_frame_syscall_return(&current->frame, (uint64_t)status, 0);
+}
+
+static bool caller_is_here(const struct reply *reply, const struct thread *caller,
+                           const struct endpoint *endpoint) REQUIRES(endpoint->lock)
+{
+    return LIKELY(caller != NULL && caller != REPLY_DEAD && caller->ipc.on == &endpoint->object &&
+                  __atomic_load_n(&reply->thread, __ATOMIC_RELAXED) == caller &&
+                  caller->ipc.state == IPC_ANSWER && !caller->ipc.busy);
+}
+
+/* The caller waits where the server is about to, and nobody else wants the server: the CPU goes
+ * straight back. False: nothing happened. */
+static bool answer_directly(const struct request *request, struct reply *reply) NO_LOCK_ANALYSIS
+{
+    struct endpoint *endpoint = request->endpoint;
+    struct thread *current = request->current;
+    struct thread *caller = __atomic_load_n(&reply->thread, __ATOMIC_ACQUIRE);
+
+    spinlock_acquire(&endpoint->lock);
+    /* With the lock held a caller that waits here cannot cease to. */
+    bool direct =
+        caller_is_here(reply, caller, endpoint) && endpoint->signalled == 0 &&
+        tree_empty(&endpoint->senders) && enter_through(request, IPC_RECEIVER) == OK &&
+        sched_switch_begin(caller, caller->lent_priority, ipc_cancel, request->deadline_ns);
+    if (LIKELY(direct)) {
+        caller->ipc.reply = NULL;
+        ipc_leave(caller);
+        deliver(caller, current, request->info, 0, 0);
+        current->ipc.reply = reply;
+        ipc_enter(current, &endpoint->object, IPC_RECEIVE);
+        list_push_back(&endpoint->receivers, &current->wait.node);
+        __atomic_store_n(&reply->thread, current, __ATOMIC_RELEASE);
+    }
+    spinlock_release(&endpoint->lock);
+    if (!direct)
+        return false;
+    if (request->deadline_ns != DEADLINE_NEVER)
+        wait_arm();
+    sched_switch_end(current, caller);
+    return true;
+}
+
+void ipc_reply_receive_current(struct capability *capability, struct reply *reply, uint64_t info,
+                               uint64_t deadline_ns)
+{
+    struct thread *current = cpu_self()->current;
+    struct request request = { .current = current,
+                               .endpoint = object_as_endpoint(capability->object),
+                               .capability = capability,
+                               .info = info,
+                               .deadline_ns = deadline_ns };
+
+    ipc_use_prepare(&current->ipc.use[IPC_RECEIVER], capability);
+    if (INFO_IS_PLAIN(info) && LIKELY(ipc_info_words(info) <= IPC_WORDS) &&
+        !ipc_late(deadline_ns) && answer_directly(&request, reply))
+        return;
+    /* A caller that has gone meanwhile is no reason to stop serving. */
+    enum status status = info_valid(info) ? answer(reply, current, info) : ERR_INVALID;
+    if (status == OK || status == ERR_STATE)
+        receive(&request, reply);
+    else
+        arch_frame_syscall_return(&current->frame, (uint64_t)status, 0);
+}

@@ -1,0 +1,79 @@
+/* Messages: the calls that look handles up and leave the rest to kernel/ipc. Their words are in
+ * more registers than usual, so they read and write the frame themselves (abi/ipc.h).
+ */
+#include <kernel/endpoint.h>
+#include <kernel/reply.h>
+#include <kernel/syscall.h>
+#include <kernel/thread.h>
+
+static uint64_t word(const struct thread *current, unsigned index)
+{
+    return arch_frame_syscall_argument(&current->frame, index);
+}
+
+static void refuse(struct thread *current, enum status status)
+{
+    arch_frame_syscall_return(&current->frame, (uint64_t)status, 0);
+}
+
+static enum status endpoint_and_reply(const struct thread *current, struct capability_ref *endpoint,
+                                      struct object **reply)
+{
+    enum status status =
+        syscall_capability(word(current, 0), OBJECT_ENDPOINT, RIGHT_ENDPOINT_RECEIVE, endpoint);
+
+    return status == OK ? syscall_lookup(word(current, 3), OBJECT_REPLY, 0, reply) : status;
+}
+
+void sys_ipc_call(struct thread *current)
+{
+    struct capability_ref endpoint;
+    enum status status =
+        syscall_capability(word(current, 0), OBJECT_ENDPOINT, RIGHT_ENDPOINT_SEND, &endpoint);
+
+    if (LIKELY(status == OK))
+        ipc_send_current(endpoint.capability, word(current, 1), word(current, 2), IPC_CALL);
+    else
+        refuse(current, status);
+}
+
+void sys_ipc_reply_receive(struct thread *current)
+{
+    struct capability_ref endpoint;
+    struct object *reply;
+    enum status status = endpoint_and_reply(current, &endpoint, &reply);
+
+    if (LIKELY(status == OK))
+        ipc_reply_receive_current(endpoint.capability, object_as_reply(reply), word(current, 1),
+                                  word(current, 2));
+    else
+        refuse(current, status);
+}
+
+void sys_ipc_send(struct thread *current)
+{
+    struct capability_ref to;
+    enum status status = syscall_capability(word(current, 0), OBJECT_ANY, 0, &to);
+
+    if (status == OK && to.object->type == OBJECT_REPLY)
+        ipc_answer_current(object_as_reply(to.object), word(current, 1));
+    else if (status != OK || to.object->type != OBJECT_ENDPOINT)
+        refuse(current, ERR_NOT_FOUND);
+    else if ((to.rights & RIGHT_ENDPOINT_SEND) == 0)
+        refuse(current, ERR_ACCESS);
+    else
+        ipc_send_current(to.capability, word(current, 1), word(current, 2), IPC_SEND);
+}
+
+void sys_ipc_receive(struct thread *current)
+{
+    struct capability_ref endpoint;
+    struct object *reply;
+    enum status status = endpoint_and_reply(current, &endpoint, &reply);
+
+    if (LIKELY(status == OK))
+        ipc_receive_current(endpoint.capability, object_as_reply(reply), word(current, 1),
+                            word(current, 2));
+    else
+        refuse(current, status);
+}

@@ -1,0 +1,89 @@
+/* Notifications: signal, wait, the timer, and what else signals one. */
+#include <kernel/endpoint.h>
+#include <kernel/notification.h>
+#include <kernel/syscall.h>
+#include <kernel/thread.h>
+
+/* The bits that this capability may set: a badge says which, none says all. */
+static enum status lookup_signal(uint64_t handle, uint64_t bits, struct notification **found_out)
+{
+    struct capability_ref ref;
+    enum status status =
+        syscall_capability(handle, OBJECT_NOTIFICATION, RIGHT_NOTIFICATION_SIGNAL, &ref);
+
+    if (status != OK)
+        return status;
+    *found_out = object_as_notification(ref.object);
+    return ref.badge == 0 || (bits & ~ref.badge) == 0 ? OK : ERR_ACCESS;
+}
+
+enum status sys_notification_signal(const struct sys_notification_signal_args *args)
+{
+    struct notification *notification;
+    enum status status = lookup_signal(args->notification, args->bits, &notification);
+
+    if (status == OK)
+        notification_signal(notification, args->bits);
+    return status;
+}
+
+enum status sys_timer_set(const struct sys_timer_set_args *args)
+{
+    struct notification *notification;
+    enum status status = lookup_signal(args->notification, args->bits, &notification);
+
+    return status == OK ? notification_timer(notification, args->bits, args->deadline_ns) : status;
+}
+
+void sys_notification_wait(struct thread *current)
+{
+    uint64_t mask = arch_frame_syscall_argument(&current->frame, 1);
+    struct capability_ref ref;
+    enum status status = syscall_capability(arch_frame_syscall_argument(&current->frame, 0),
+                                            OBJECT_NOTIFICATION, RIGHT_NOTIFICATION_WAIT, &ref);
+
+    if (status == OK && mask == 0)
+        status = ERR_RANGE; /* it would wait for ever */
+    if (status == OK)
+        notification_wait_current(ref.capability, mask,
+                                  arch_frame_syscall_argument(&current->frame, 2));
+    else
+        arch_frame_syscall_return(&current->frame, (uint64_t)status, 0);
+}
+
+/* ---- Sources ---- */
+
+static enum status bind_endpoint(struct object *source, struct notification *notification,
+                                 uint64_t bits)
+{
+    return endpoint_bind(object_as_endpoint(source), notification, bits);
+}
+
+static const struct source {
+    enum status (*bind)(struct object *source, struct notification *notification, uint64_t bits);
+    uint32_t right;
+} sources[OBJECT_TYPE_COUNT] = {
+    [OBJECT_ENDPOINT] = { bind_endpoint, RIGHT_ENDPOINT_RECEIVE },
+};
+
+/* Binding is the source's business alone, one at a time. */
+enum status sys_object_bind(const struct sys_object_bind_args *args)
+{
+    struct notification *notification;
+    struct capability_ref ref;
+    enum status status = lookup_signal(args->notification, args->bits, &notification);
+
+    if (status == OK)
+        status = syscall_capability(args->source, OBJECT_ANY, 0, &ref);
+    if (status != OK)
+        return status;
+    const struct source *source = &sources[ref.object->type];
+    if (source->bind == NULL)
+        return ERR_INVALID;
+    if ((source->right & ~ref.rights) != 0)
+        return ERR_ACCESS;
+    spinlock_acquire(&ref.object->lock);
+    status = ref.object->ended ? ERR_DEAD : source->bind(ref.object, notification, args->bits);
+    spinlock_release(&ref.object->lock);
+    return status;
+}

@@ -16,3 +16,4 @@
 #define HANDLE_DEVICE_MEMORY FIRST_HANDLE(3) /* registers: physical memory but for RAM */
 #define HANDLE_DEVICE_PORTS  FIRST_HANDLE(4) /* I/O ports, none on aarch64 */
 #define HANDLE_DMA           FIRST_HANDLE(5) /* all devices that reach memory by themselves */
+#define HANDLE_IRQ           FIRST_HANDLE(6) /* all interrupt lines and messages (abi/irq.h) */

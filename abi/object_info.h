@@ -25,6 +25,16 @@ struct object_info_device {
     uint64_t ports; /* 1: I/O ports */
 };
 
+struct object_info_irq {
+    uint64_t first;
+    uint64_t count;
+    uint64_t trigger; /* enum irq_trigger that was chosen */
+    uint64_t bound;   /* 1: somebody has bound this line */
+    uint64_t message; /* 1: its device signals it by writing data (32 bits) to address */
+    uint64_t message_address;
+    uint64_t message_data;
+};
+
 struct object_info_dma {
     uint64_t first; /* device number */
     uint64_t count;
@@ -66,6 +76,7 @@ struct object_info {
         struct object_info_process process;
         struct object_info_memory memory;
         struct object_info_device device;
+        struct object_info_irq irq;
         struct object_info_dma dma;
         struct object_info_system system;
     } detail;

@@ -9,6 +9,8 @@ static struct {
     uint64_t next;                                  /* [L] number of the next record */
     uint64_t read;                                  /* [L] all below have been read, or are lost */
     uint64_t lost;                                  /* [L] */
+    bool told;                                      /* [L] that there is something to read */
+    struct signal_target target;                    /* [L] whom */
     struct audit_record record[AUDIT_RING_RECORDS]; /* [L] */
 } ring = { .lock = SPINLOCK_INIT(RANK_AUDIT) };
 
@@ -20,6 +22,15 @@ static struct audit_record *at(uint64_t sequence)
 static uint64_t oldest(void) REQUIRES(ring.lock)
 {
     return ring.next > AUDIT_RING_RECORDS ? ring.next - AUDIT_RING_RECORDS : 0;
+}
+
+/* Once for each time that the reader falls behind. */
+static void tell(void) REQUIRES(ring.lock)
+{
+    if (ring.told || ring.read == ring.next)
+        return;
+    ring.told = true;
+    signal_target_fire(&ring.target);
 }
 
 static uint64_t current_process(void)
@@ -43,6 +54,7 @@ void audit_record(const struct audit_record *event)
         ring.read++;
         ring.lost++;
     }
+    tell();
     spinlock_release(&ring.lock);
 }
 
@@ -81,6 +93,8 @@ void audit_seen(uint64_t sequence)
     spinlock_acquire(&ring.lock);
     if (sequence < ring.next)
         ring.read = MAX(ring.read, sequence + 1);
+    if (ring.read == ring.next)
+        ring.told = false;
     spinlock_release(&ring.lock);
 }
 
@@ -90,4 +104,14 @@ struct audit_stats audit_stats(void)
     struct audit_stats stats = { ring.next, oldest(), ring.lost };
     spinlock_release(&ring.lock);
     return stats;
+}
+
+enum status audit_bind(struct notification *notification, uint64_t bits)
+{
+    spinlock_acquire(&ring.lock);
+    enum status status = signal_target_bind(&ring.target, notification, bits);
+    ring.told = false;
+    tell();
+    spinlock_release(&ring.lock);
+    return status;
 }

@@ -3,6 +3,7 @@
 #include <kernel/audit.h>
 #include <kernel/device.h>
 #include <kernel/dma.h>
+#include <kernel/irq_object.h>
 #include <kernel/process.h>
 #include <kernel/syscall.h>
 #include <kernel/uaccess.h>
@@ -12,6 +13,8 @@
 static enum status part_badge(const struct capability *whole, uint64_t offset, uint64_t size,
                               enum irq_trigger trigger, uint64_t *badge_out)
 {
+    if (whole->object->type == OBJECT_IRQ)
+        return irq_part(whole->badge, offset, size, trigger, badge_out);
     if (trigger != IRQ_TRIGGER_FIRMWARE)
         return ERR_RANGE;
     switch (whole->object->type) {
@@ -52,7 +55,15 @@ enum status sys_object_split(const struct sys_object_split_args *args,
     return status;
 }
 
-/* ---- Ports ---- */
+/* ---- Lines and ports ---- */
+
+enum status sys_irq_acknowledge(const struct sys_irq_acknowledge_args *args)
+{
+    struct capability_ref ref;
+    enum status status = syscall_capability(args->irq, OBJECT_IRQ, RIGHT_IRQ_ACKNOWLEDGE, &ref);
+
+    return status == OK ? irq_acknowledge(ref.badge) : status;
+}
 
 enum status sys_device_io(const struct sys_device_io_args *args, struct sys_device_io_ret *ret)
 {

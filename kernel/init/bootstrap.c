@@ -14,6 +14,7 @@
 #include <kernel/device.h>
 #include <kernel/dma.h>
 #include <kernel/flat.h>
+#include <kernel/irq_object.h>
 #include <kernel/panic.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
@@ -94,6 +95,8 @@ static enum status give_all(struct process *process)
         status = give(process, &device_ports.object, HANDLE_DEVICE_PORTS);
     if (status == OK)
         status = give(process, &dma_object, HANDLE_DMA);
+    if (status == OK)
+        status = give(process, &irq_object, HANDLE_IRQ);
     return status;
 }
 

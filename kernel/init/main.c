@@ -16,6 +16,7 @@
 #include <kernel/device.h>
 #include <kernel/dma.h>
 #include <kernel/frame.h>
+#include <kernel/irq_object.h>
 #include <kernel/grace.h>
 #include <kernel/kmap.h>
 #include <kernel/log.h>
@@ -167,6 +168,7 @@ void kernel_main(void)
     system_init();
     device_init(&boot_info);
     dma_init(&dma_ledger);
+    irq_object_init();
     if (start_cpus())
         log_info("memory: %llu KiB of the loader's given back",
                  (unsigned long long)(frame_reclaim_bootloader(&boot_info) * PAGE_SIZE >> 10));

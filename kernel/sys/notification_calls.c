@@ -1,6 +1,9 @@
 /* Notifications: signal, wait, the timer, and what else signals one. */
+#include <kernel/audit.h>
 #include <kernel/endpoint.h>
+#include <kernel/irq_object.h>
 #include <kernel/notification.h>
+#include <kernel/process.h>
 #include <kernel/syscall.h>
 #include <kernel/thread.h>
 
@@ -53,37 +56,55 @@ void sys_notification_wait(struct thread *current)
 
 /* ---- Sources ---- */
 
-static enum status bind_endpoint(struct object *source, struct notification *notification,
+static enum status bind_endpoint(struct capability *source, struct notification *notification,
                                  uint64_t bits)
 {
-    return endpoint_bind(object_as_endpoint(source), notification, bits);
+    return endpoint_bind(object_as_endpoint(source->object), notification, bits);
+}
+
+static enum status bind_system(struct capability *source, struct notification *notification,
+                               uint64_t bits)
+{
+    (void)source;
+    return audit_bind(notification, bits);
 }
 
 static const struct source {
-    enum status (*bind)(struct object *source, struct notification *notification, uint64_t bits);
+    /* The capability is acquired. */
+    enum status (*bind)(struct capability *source, struct notification *notification,
+                        uint64_t bits);
     uint32_t right;
 } sources[OBJECT_TYPE_COUNT] = {
     [OBJECT_ENDPOINT] = { bind_endpoint, RIGHT_ENDPOINT_RECEIVE },
+    [OBJECT_IRQ] = { irq_bind, RIGHT_IRQ_BIND },
+    [OBJECT_SYSTEM] = { bind_system, RIGHT_SYSTEM_AUDIT },
 };
+
+static enum status bind_source(struct capability *capability, struct notification *notification,
+                               uint64_t bits)
+{
+    const struct source *source = &sources[capability->object->type];
+
+    if (source->bind == NULL)
+        return ERR_INVALID;
+    if ((source->right & ~capability->rights) != 0)
+        return ERR_ACCESS;
+    return capability->object->ended ? ERR_DEAD : source->bind(capability, notification, bits);
+}
 
 /* Binding is the source's business alone, one at a time. */
 enum status sys_object_bind(const struct sys_object_bind_args *args)
 {
     struct notification *notification;
-    struct capability_ref ref;
+    struct capability *capability;
     enum status status = lookup_signal(args->notification, args->bits, &notification);
 
     if (status == OK)
-        status = syscall_capability(args->source, OBJECT_ANY, 0, &ref);
+        status = capability_acquire(&process_current()->cspace, args->source, OBJECT_ANY, 0,
+                                    &capability);
     if (status != OK)
         return status;
-    const struct source *source = &sources[ref.object->type];
-    if (source->bind == NULL)
-        return ERR_INVALID;
-    if ((source->right & ~ref.rights) != 0)
-        return ERR_ACCESS;
-    spinlock_acquire(&ref.object->lock);
-    status = ref.object->ended ? ERR_DEAD : source->bind(ref.object, notification, args->bits);
-    spinlock_release(&ref.object->lock);
+    status = bind_source(capability, notification, args->bits);
+    capability_release(capability);
     return status;
 }

@@ -104,7 +104,7 @@ void arch_irq_disable(unsigned line)
     spinlock_release(&gic_lock);
 }
 
-enum status arch_irq_message(unsigned line, uint64_t *address_out, uint32_t *data_out)
+enum status arch_irq_message(unsigned line, uint64_t *address_out, uint64_t *data_out)
 {
     (void)line;
     (void)address_out;

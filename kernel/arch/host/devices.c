@@ -86,7 +86,7 @@ void arch_irq_raise(unsigned line)
         trap_irq(line);
 }
 
-enum status arch_irq_message(unsigned line, uint64_t *address_out, uint32_t *data_out)
+enum status arch_irq_message(unsigned line, uint64_t *address_out, uint64_t *data_out)
 {
     if (line < IRQ_MESSAGE_FIRST)
         return ERR_UNSUPPORTED;

@@ -216,7 +216,7 @@ void arch_irq_disable(unsigned line)
  * 11.11): the address names the CPU, the data the vector.
  */
 
-enum status arch_irq_message(unsigned line, uint64_t *address_out, uint32_t *data_out)
+enum status arch_irq_message(unsigned line, uint64_t *address_out, uint64_t *data_out)
 {
     if (!is_message(line) || boot_lapic_id > REDIRECT_ID_MAX)
         return ERR_UNSUPPORTED;

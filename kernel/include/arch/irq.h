@@ -14,7 +14,7 @@ enum status arch_irq_configure(unsigned line, enum irq_trigger trigger, bool *ed
 void arch_irq_enable(unsigned line);
 void arch_irq_disable(unsigned line);
 /* What a device writes, and where, to signal a message line. ERR_UNSUPPORTED: there are none. */
-enum status arch_irq_message(unsigned line, uint64_t *address_out, uint32_t *data_out);
+enum status arch_irq_message(unsigned line, uint64_t *address_out, uint64_t *data_out);
 #ifdef CONFIG_TESTS
 /* Make this CPU see the line, as if its device had asked once. */
 void arch_irq_raise(unsigned line);

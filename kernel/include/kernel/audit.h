@@ -6,14 +6,14 @@
  *
  * Records are overwritten when nobody reads them in time; that is counted.
  *
- * Locking: a lock of its own, in which no other is taken.
+ * Locking: a lock of its own, outside that of notifications.
  */
 #pragma once
 
 #include <audit.h>
 #include <base/object_type.h>
 #include <base/status.h>
-#include <kernel/object.h>
+#include <kernel/notification.h>
 #include <stddef.h>
 
 enum { AUDIT_RING_RECORDS = 1024 };
@@ -36,3 +36,8 @@ struct audit_stats {
     uint64_t lost;   /* records that were overwritten before anybody read them */
 };
 struct audit_stats audit_stats(void);
+
+/* Signal when there are records that nobody has read: now, or with the next one, and again when all
+ * have been read and another comes. One notification at a time: the last one. ERR_DEAD.
+ */
+enum status audit_bind(struct notification *notification, uint64_t bits);

@@ -26,6 +26,7 @@ enum lock_rank {
     RANK_TABLES = 14,       /* the page tables of an address space */
     RANK_BUDGET = 15,       /* what one budget pays for, and its watch; never two */
     RANK_AUDIT = 16,        /* the audit ring */
+    RANK_BINDING = 17,      /* which notification each interrupt line signals */
     RANK_TIMER = 20,        /* one per-CPU timer queue */
     RANK_NOTIFICATION = 22, /* one notification */
     RANK_ENDPOINT = 24,     /* one endpoint */

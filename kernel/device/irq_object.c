@@ -1,0 +1,244 @@
+/* Interrupt lines bound to notifications. */
+#include "machine_impl.h"
+#include <arch/irq.h>
+#include <kernel/irq_object.h>
+#include <kernel/slab.h>
+#include <object_info.h>
+
+/* In a badge, above what a span says. */
+enum { TRIGGER_SHIFT = 60 };
+#define SPAN_MASK ((UINT64_C(1) << TRIGGER_SHIFT) - 1)
+
+enum binding_state { QUIET, SIGNALLED, REMEMBERED };
+
+struct binding {
+    struct list use; /* in capability->uses, under the object's lock */
+    struct signal_target target;
+    struct budget *payer;     /* [C] counted */
+    unsigned line;            /* [C] */
+    bool edge;                /* [L] */
+    enum binding_state state; /* [L] */
+};
+
+struct object irq_object;
+static struct spinlock lock = SPINLOCK_INIT(RANK_BINDING);
+static struct binding *bound[IRQ_MAX]; /* [L] */
+static struct slab_cache binding_cache = SLAB_CACHE_INIT("irq binding", struct binding);
+
+/* ---- Interrupts ---- */
+
+static void mask_if_level(const struct binding *binding)
+{
+    if (!binding->edge)
+        arch_irq_disable(binding->line);
+}
+
+static void line_interrupt(void *context)
+{
+    unsigned line = (unsigned)(uintptr_t)context;
+
+    spinlock_acquire(&lock);
+    struct binding *binding = bound[line];
+    if (binding == NULL) {
+        arch_irq_disable(line);
+    } else if (binding->state == QUIET) {
+        binding->state = SIGNALLED;
+        mask_if_level(binding);
+        signal_target_fire(&binding->target);
+    } else {
+        binding->state = REMEMBERED;
+        arch_irq_disable(line);
+    }
+    spinlock_release(&lock);
+}
+
+static enum status single_line(uint64_t badge, unsigned *line_out)
+{
+    struct span span = span_of_badge(badge & SPAN_MASK, IRQ_MAX);
+
+    if (span.count != 1)
+        return ERR_RANGE;
+    *line_out = (unsigned)span.first;
+    return OK;
+}
+
+/* Unmasked before a remembered one is signalled: whatever comes from now on is new. */
+static void acknowledge(struct binding *binding) REQUIRES(lock)
+{
+    bool remembered = binding->state == REMEMBERED;
+
+    if (binding->state == QUIET)
+        return;
+    binding->state = remembered ? SIGNALLED : QUIET;
+    if (remembered || !binding->edge)
+        arch_irq_enable(binding->line);
+    if (remembered)
+        signal_target_fire(&binding->target);
+}
+
+enum status irq_acknowledge(uint64_t badge)
+{
+    unsigned line;
+    enum status status = single_line(badge, &line);
+
+    if (status != OK)
+        return status;
+    spinlock_acquire(&lock);
+    if (bound[line] != NULL)
+        acknowledge(bound[line]);
+    else
+        status = ERR_STATE;
+    spinlock_release(&lock);
+    return status;
+}
+
+/* ---- Binding ---- */
+
+static enum status attach(struct binding *binding, enum irq_trigger trigger)
+{
+    unsigned line = binding->line;
+    enum status status = ERR_BUSY;
+
+    spinlock_acquire(&lock);
+    if (bound[line] == NULL) {
+        status = irq_attach(line, trigger, line_interrupt, (void *)(uintptr_t)line, &binding->edge);
+        if (status == ERR_EXISTS)
+            status = ERR_ACCESS;
+    }
+    if (status == OK) {
+        bound[line] = binding;
+        arch_irq_enable(line);
+    }
+    spinlock_release(&lock);
+    return status;
+}
+
+static void binding_free(struct binding *binding)
+{
+    struct budget *payer = binding->payer;
+
+    signal_target_clear(&binding->target);
+    slab_free(&binding_cache, binding);
+    budget_uncharge(payer, BUDGET_MEMORY, sizeof(struct binding));
+    budget_put(payer);
+}
+
+static enum status binding_alloc(struct budget *payer, struct binding **binding_out)
+{
+    enum status status = budget_charge(payer, BUDGET_MEMORY, sizeof(struct binding));
+
+    if (status != OK)
+        return status;
+    *binding_out = slab_alloc(&binding_cache);
+    if (*binding_out == NULL) {
+        budget_uncharge(payer, BUDGET_MEMORY, sizeof(struct binding));
+        return ERR_NO_MEMORY;
+    }
+    budget_get(payer);
+    (*binding_out)->payer = payer;
+    return OK;
+}
+
+static void unbind(struct binding *binding)
+{
+    spinlock_acquire(&lock);
+    irq_detach(binding->line);
+    bound[binding->line] = NULL;
+    spinlock_release(&lock);
+    list_remove(&binding->use);
+    binding_free(binding);
+}
+
+enum status irq_bind(struct capability *capability, struct notification *notification,
+                     uint64_t bits)
+{
+    unsigned line;
+    struct binding *binding;
+    enum status status = single_line(capability->badge, &line);
+
+    if (!list_empty(&capability->uses))
+        unbind(CONTAINER_OF(capability->uses.next, struct binding, use));
+    if (status == OK)
+        status = binding_alloc(capability->cspace->budget, &binding);
+    if (status != OK)
+        return status;
+    binding->line = line;
+    status = signal_target_bind(&binding->target, notification, bits);
+    if (status == OK)
+        status = attach(binding, (enum irq_trigger)(capability->badge >> TRIGGER_SHIFT));
+    if (status == OK)
+        list_push_back(&capability->uses, &binding->use);
+    else
+        binding_free(binding);
+    return status;
+}
+
+/* ---- The object ---- */
+
+/* At most one: a capability covers one line, and a line is bound once. */
+static enum status irq_object_detach(struct object *object, struct capability *capability,
+                                     struct work *work)
+{
+    (void)object;
+    (void)work;
+    if (!list_empty(&capability->uses))
+        unbind(CONTAINER_OF(capability->uses.next, struct binding, use));
+    return OK;
+}
+
+static void irq_object_info(struct object *object, struct object_info *info)
+{
+    struct span span = span_of_badge(info->badge & SPAN_MASK, IRQ_MAX);
+    struct object_info_irq *irq = &info->detail.irq;
+
+    (void)object;
+    irq->first = span.first;
+    irq->count = span.count;
+    irq->trigger = info->badge >> TRIGGER_SHIFT;
+    if (span.count != 1)
+        return;
+    spinlock_acquire(&lock);
+    irq->bound = bound[span.first] != NULL;
+    spinlock_release(&lock);
+    irq->message =
+        arch_irq_message((unsigned)span.first, &irq->message_address, &irq->message_data) == OK;
+}
+
+static const struct object_ops irq_ops = { .detach = irq_object_detach,
+                                           .destroy = machine_object_destroy,
+                                           .info = irq_object_info };
+
+void irq_object_init(void)
+{
+    machine_object_init(&irq_object, OBJECT_IRQ, &irq_ops);
+}
+
+/* A line that drivers use is taken too, but by this file. */
+static bool is_kernel_line(unsigned line)
+{
+    spinlock_acquire(&lock);
+    bool kernels = bound[line] == NULL && irq_is_taken(line);
+    spinlock_release(&lock);
+    return kernels;
+}
+
+enum status irq_part(uint64_t badge, uint64_t offset, uint64_t count, enum irq_trigger trigger,
+                     uint64_t *part_out)
+{
+    struct span part;
+    enum irq_trigger chosen = (enum irq_trigger)(badge >> TRIGGER_SHIFT);
+    enum status status = span_part(span_of_badge(badge & SPAN_MASK, IRQ_MAX), offset, count, &part);
+
+    if (status != OK)
+        return status;
+    if (trigger != IRQ_TRIGGER_FIRMWARE && count != 1)
+        return ERR_RANGE;
+    if (trigger != IRQ_TRIGGER_FIRMWARE && chosen != IRQ_TRIGGER_FIRMWARE)
+        return ERR_STATE;
+    if (count == 1 && is_kernel_line((unsigned)part.first))
+        return ERR_ACCESS;
+    if (trigger == IRQ_TRIGGER_FIRMWARE)
+        trigger = chosen;
+    *part_out = span_badge(part) | (uint64_t)trigger << TRIGGER_SHIFT;
+    return OK;
+}

@@ -8,7 +8,8 @@
 
 enum audit_kind {
     AUDIT_GRANT = 1, /* a capability was copied into another process: object, rights; target */
-    AUDIT_TRANSFER,  /* a capability went along in a message: object, rights; target receives */
+    AUDIT_TRANSFER,  /* a capability went along in a message: object, rights; detail sends, target
+                        receives */
     AUDIT_SPLIT,     /* a part was split off: object, rights; detail is the part's badge */
     AUDIT_REVOKE,    /* all that was derived from a capability was removed: object */
     AUDIT_DENIAL,  /* a call was refused: handle in detail, type and rights that it takes; status */

@@ -77,6 +77,17 @@ void audit_event(enum audit_kind kind, const struct object *object, uint32_t rig
                                          .target = target });
 }
 
+/* The one that runs may be the receiver, which finds the sender waiting. */
+void audit_transfer(const struct object *object, uint32_t rights, uint64_t from, uint64_t to)
+{
+    audit_record(&(struct audit_record){ .kind = AUDIT_TRANSFER,
+                                         .object = object->id,
+                                         .type = (uint16_t)object->type,
+                                         .rights = rights,
+                                         .target = to,
+                                         .detail = from });
+}
+
 size_t audit_read(uint64_t from, struct audit_record *record, size_t max)
 {
     spinlock_acquire(&ring.lock);

@@ -296,3 +296,28 @@ GUEST_TEST(the_audit_ring_is_read_from_user_mode)
     EXPECT(info->detail.system.counter_base != 0 && info->detail.system.ns_per_count != 0);
     user_fixture_destroy(&f);
 }
+
+GUEST_TEST(who_reads_the_audit_ring_is_told)
+{
+    struct user_fixture f;
+
+    REQUIRE(user_fixture_init(&f));
+    uint64_t audit = give(&f, system_object(), RIGHT_SYSTEM_AUDIT);
+    uint64_t power = give(&f, system_object(), RIGHT_SYSTEM_POWER);
+    uint64_t budget = give_all(&f, &f.budget->object);
+    EXPECT_EQ(CALL(&f, object_create, budget, OBJECT_NOTIFICATION), OK);
+    uint64_t notification = driver_value;
+    EXPECT_EQ(CALL(&f, object_bind, power, notification, 1), ERR_ACCESS);
+    audit_seen(audit_stats().next - 1);
+    EXPECT_EQ(CALL(&f, object_bind, audit, notification, 1), OK);
+    EXPECT_EQ(CALL(&f, notification_wait, notification, 1, 0), ERR_TIMED_OUT);
+    EXPECT_EQ(CALL(&f, handle_revoke, audit), ERR_ACCESS);
+    EXPECT_EQ(CALL(&f, notification_wait, notification, 1, 0), OK);
+    /* Once, until everything was read. */
+    EXPECT_EQ(CALL(&f, handle_revoke, audit), ERR_ACCESS);
+    EXPECT_EQ(CALL(&f, notification_wait, notification, 1, 0), ERR_TIMED_OUT);
+    audit_seen(audit_stats().next - 1);
+    EXPECT_EQ(CALL(&f, handle_revoke, audit), ERR_ACCESS);
+    EXPECT_EQ(CALL(&f, notification_wait, notification, 1, 0), OK);
+    user_fixture_destroy(&f);
+}

@@ -10,6 +10,7 @@
  */
 #include "ipc_impl.h"
 #include <ipc.h>
+#include <kernel/audit.h>
 #include <kernel/panic.h>
 #include <kernel/process.h>
 #include <kernel/syscall.h>
@@ -57,8 +58,12 @@ static enum status give_one(const struct thread *from, const struct thread *to, 
     struct cspace *source = &from->process->cspace;
     struct cspace *target = &to->process->cspace;
 
-    return move ? cspace_move(source, handle, target, given_out)
-                : cspace_copy(source, handle, NULL, target, given_out);
+    enum status status = move ? cspace_move(source, handle, target, given_out)
+                              : cspace_copy(source, handle, NULL, target, given_out);
+    struct capability_ref ref;
+    if (status == OK && cspace_borrow(target, *given_out, OBJECT_ANY, 0, &ref) == OK)
+        audit_transfer(ref.object, ref.rights, from->process->object.id, to->process->object.id);
+    return status;
 }
 
 /* What was moved goes back, what was copied is closed. A sender whose other threads fill its table

@@ -25,6 +25,8 @@ void audit_denial(uint64_t handle, enum object_type type, uint32_t rights, enum 
 /* Something was done with authority over `object`. */
 void audit_event(enum audit_kind kind, const struct object *object, uint32_t rights,
                  uint64_t target);
+/* A capability went along in a message from process `from` to process `to`. */
+void audit_transfer(const struct object *object, uint32_t rights, uint64_t from, uint64_t to);
 /* Up to `max` records from number `from` on, or from the oldest. Returns how many. */
 size_t audit_read(uint64_t from, struct audit_record *record, size_t max);
 /* The reader has got all up to this one. */

@@ -132,6 +132,20 @@ static uint64_t contents_at(const struct erofs_inode *inode, uint64_t offset, ui
     return inode->tail_at + (offset - whole_bytes);
 }
 
+enum status erofs_extent(const struct erofs *fs, const struct erofs_inode *inode, uint64_t align,
+                         uint64_t *at_out)
+{
+    uint64_t whole_bytes = inode->size_bytes - inode->tail_bytes;
+    uint64_t last_bytes = ALIGN_UP(inode->tail_bytes, align); /* below twice a block */
+    if (inode->tail_bytes != 0 && inode->tail_at != inode->blocks_at + whole_bytes)
+        return ERR_UNSUPPORTED;
+    if (inode->blocks_at % align != 0 ||
+        slice(fs, inode->blocks_at, whole_bytes + last_bytes) == NULL)
+        return ERR_UNSUPPORTED;
+    *at_out = inode->blocks_at;
+    return OK;
+}
+
 enum status erofs_read(const struct erofs *fs, const struct erofs_inode *inode, uint64_t offset,
                        void *to, size_t size_bytes, size_t *read_out)
 {

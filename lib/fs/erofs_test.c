@@ -161,3 +161,30 @@ TEST(refuses_lies_about_places_and_sizes)
     put(META_BLOCK * BLOCK + 12 * SLOT + 16, 4, 4); /* the file's block is past the end */
     EXPECT_EQ(read_path("d/big", bytes, sizeof(bytes), &length), ERR_TRUNCATED);
 }
+
+TEST(contents_in_order_have_an_extent)
+{
+    struct erofs fs;
+    struct erofs_inode inode;
+    uint64_t at;
+    build();
+    EXPECT_EQ(erofs_open(&fs, image, sizeof(image)), OK);
+    EXPECT_EQ(erofs_find(&fs, "d/big", &inode), OK);
+    EXPECT_EQ(erofs_extent(&fs, &inode, BLOCK, &at), OK);
+    EXPECT_EQ(at, 3 * BLOCK);
+    EXPECT_EQ(erofs_extent(&fs, &inode, 2 * BLOCK, &at), ERR_UNSUPPORTED); /* not aligned so */
+    EXPECT_EQ(erofs_find(&fs, "f", &inode), OK);
+    EXPECT_EQ(erofs_extent(&fs, &inode, BLOCK, &at), ERR_UNSUPPORTED); /* beside its inode */
+}
+
+TEST(an_extents_last_page_is_in_the_image)
+{
+    struct erofs fs;
+    struct erofs_inode inode;
+    uint64_t at;
+    build();
+    EXPECT_EQ(erofs_open(&fs, image, sizeof(image)), OK);
+    EXPECT_EQ(erofs_find(&fs, "d/big", &inode), OK);
+    fs.size_bytes -= BLOCK - 200; /* the contents are there, the rest of their page is not */
+    EXPECT_EQ(erofs_extent(&fs, &inode, BLOCK, &at), ERR_UNSUPPORTED);
+}

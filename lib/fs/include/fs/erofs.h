@@ -37,6 +37,11 @@ enum status erofs_open(struct erofs *fs, const void *image, uint64_t size_bytes)
 enum status erofs_inode(const struct erofs *fs, uint64_t nid, struct erofs_inode *inode_out);
 /* `path` is relative to the root, its parts separated by single slashes. Links are not followed. */
 enum status erofs_find(const struct erofs *fs, const char *path, struct erofs_inode *inode_out);
+/* Where in the image the contents lie, if they lie in order and begin at a multiple of `align`;
+ * ERR_UNSUPPORTED if not. The last page, too, is whole in the image.
+ */
+enum status erofs_extent(const struct erofs *fs, const struct erofs_inode *inode, uint64_t align,
+                         uint64_t *at_out);
 /* Up to `size_bytes` from `offset`; fewer only at the end of the file. */
 enum status erofs_read(const struct erofs *fs, const struct erofs_inode *inode, uint64_t offset,
                        void *to, size_t size_bytes, size_t *read_out);

@@ -32,7 +32,7 @@ static void tick_fire(struct timer *timer)
     tick.count++;
     if (tick.raise)
         arch_irq_raise(tick.line);
-    timer_start(timer, clock_now_ns() + TICK_NS);
+    timer_again(timer, clock_now_ns() + TICK_NS);
 }
 
 /* How far the spinner gets while the timer runs. */

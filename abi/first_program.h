@@ -5,6 +5,12 @@
 
 #include <stdint.h>
 
+/* The program and its stack: init, which it becomes, takes them away. */
+#define FIRST_PROGRAM_AT   ((uint64_t)0x400000)
+#define FIRST_PROGRAM_SPAN ((uint64_t)0x1000000)
+#define FIRST_STACK_TOP    ((uint64_t)0x7fffff000000)
+#define FIRST_STACK_BYTES  ((uint64_t)64 * 1024)
+
 /* The system image, mapped read-only. */
 #define SYSTEM_IMAGE_AT ((uint64_t)0x100000000000)
 
@@ -17,3 +23,4 @@
 #define HANDLE_DEVICE_PORTS  FIRST_HANDLE(4) /* I/O ports, none on aarch64 */
 #define HANDLE_DMA           FIRST_HANDLE(5) /* all devices that reach memory by themselves */
 #define HANDLE_IRQ           FIRST_HANDLE(6) /* all interrupt lines and messages (abi/irq.h) */
+#define HANDLE_IMAGE         FIRST_HANDLE(7) /* the system image; not writable */

@@ -54,6 +54,7 @@ struct object_info_system {
     uint64_t boot_time_s;  /* UNIX time; 0 if the loader brought none */
     uint64_t counter_base; /* these two make a clock page (abi/clock_page.h) */
     uint64_t ns_per_count;
+    uint64_t cpu_random; /* 1: programs can take random numbers from the CPU */
 };
 
 struct object_info_memory {

@@ -24,7 +24,7 @@ endif
 FLAT_DIRECTORIES := services/bootstrap $(if $(filter CONFIG_TESTS,$(CONFIG)),tests/guest tests/sandbox)
 FLAT_DIRECTORIES := $(foreach d,$(FLAT_DIRECTORIES),$(if $(wildcard $(d)/*.[cS]),$(d)))
 FLAT_PROGRAMS    := $(patsubst %,$(GEN)/%.flat,$(notdir $(FLAT_DIRECTORIES)))
-RT_SOURCES       := $(call plain,$(sort $(wildcard lib/rt/*.c lib/rt/arch/$(ARCH)/*.[cS] lib/base/*.c lib/fs/*.c))) \
+RT_SOURCES       := $(call plain,$(sort $(wildcard lib/rt/*.c lib/rt/arch/$(ARCH)/*.[cS] lib/base/*.c lib/elf/*.c lib/fs/*.c lib/program/*.c))) \
 	$(addprefix $(GEN)/,$(ABI_USER_CODE))
 
 # Where each is linked. A sandbox lives in the part of user space that guests do not have.

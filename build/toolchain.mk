@@ -46,7 +46,7 @@ KERNEL_INCLUDES := -Iabi -Ilib/base/include -Ikernel/include -Ikernel/arch/$(ARC
 # Programs are linked wherever they are to lie.
 USER_CFLAGS_x86_64 := -fpie
 USER_CFLAGS   := $(TARGET_CFLAGS) $(USER_CFLAGS_$(ARCH)) $(WARNINGS)
-USER_INCLUDES := -Iabi -Ilib/base/include -Ilib/fs/include -Ilib/elf/include -Ilib/manifest/include -Ilib/program/include -Ilib/rt/include -Ilib/rt/arch/$(ARCH)/include -I$(GEN)
+USER_INCLUDES := -Iabi -Ilib/base/include -Ilib/fs/include -Ilib/digest/include -Ilib/elf/include -Ilib/manifest/include -Ilib/program/include -Ilib/rt/include -Ilib/rt/arch/$(ARCH)/include -I$(GEN)
 
 HOST_CFLAGS := -std=gnu17 -O1 -g $(WARNINGS)
 

@@ -198,7 +198,7 @@ static void check_layout(const char *line, size_t length)
  */
 struct direction {
     const char *from;
-    const char *may[10];
+    const char *may[12];
 };
 
 static const struct direction directions[] = {
@@ -206,6 +206,7 @@ static const struct direction directions[] = {
     { "lib/base/host/", { "c", "base/", "sys/" } },
     { "lib/base/", { "c", "base/", "." } },
     { "lib/fs/", { "c", "base/", "fs/", "." } },
+    { "lib/digest/", { "c", "base/", "digest/", "." } },
     { "lib/elf/", { "c", "base/", "elf/", "." } },
     { "lib/program/", { "c", "base/", "elf/", "fs/", "program/", "rt/", "." } },
     { "lib/manifest/", { "c", "base/", "manifest/", "." } },
@@ -215,9 +216,9 @@ static const struct direction directions[] = {
     { "kernel/arch/host/", { "c", "base/", "kernel/", "arch/", "arch_impl/", ".", "sys/" } },
     { "kernel/arch/", { "c", "base/", "kernel/", "arch/", "arch_impl/", "." } },
     { "kernel/", { "c", "base/", "kernel/", "arch/", "." } },
-    { "boot/", { "c", "base/", "boot/", "elf/", "." } },
+    { "boot/", { "c", "base/", "boot/", "digest/", "elf/", "." } },
     { "services/",
-      { "c", "base/", "elf/", "fs/", "manifest/", "program/", "rt/", "rt_arch/", "." } },
+      { "c", "base/", "digest/", "elf/", "fs/", "manifest/", "program/", "rt/", "rt_arch/", "." } },
     { "tests/services/", { "c", "base/", "rt/", "sys/", "." } },
     { "tests/guest/", { "c", "base/", "rt/", "." } },
     { "tools/", { "c", "base/", "manifest/", ".", "sys/" } },

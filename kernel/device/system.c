@@ -1,5 +1,6 @@
 /* The machine itself, as an object: what a capability for it allows is in its rights. */
 #include "machine_impl.h"
+#include <arch/cpu.h>
 #include <arch/timer.h>
 #include <kernel/audit.h>
 #include <kernel/boot_info.h>
@@ -33,6 +34,7 @@ static void info_of(struct object *object, struct object_info *info)
         .boot_time_s = boot_time_s > 0 ? (uint64_t)boot_time_s : 0,
         .counter_base = counter_base,
         .ns_per_count = ns_per_count,
+        .cpu_random = arch_cpu_random(),
     };
 }
 

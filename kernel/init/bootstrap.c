@@ -1,7 +1,7 @@
 /* Starting the first program.
  *
- *   FLAT_BASE         the program
- *   STACK_TOP - 64K   its stack, demand-zero, with nothing mapped below
+ *   FIRST_PROGRAM_AT  the program
+ *   FIRST_STACK_TOP   its stack below it, demand-zero, with nothing mapped underneath
  *   SYSTEM_IMAGE_AT   the system image, read-only
  *
  * Its table (abi/first_program.h) holds a capability for everything that there is to give. Nothing
@@ -15,14 +15,12 @@
 #include <kernel/dma.h>
 #include <kernel/flat.h>
 #include <kernel/irq_object.h>
+#include <kernel/memory.h>
 #include <kernel/panic.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
 #include <kernel/system.h>
 #include <kernel/thread.h>
-
-enum { STACK_BYTES = 64 * 1024 };
-#define STACK_TOP ((uint64_t)0x7fffff000000)
 
 extern const struct flat_header bootstrap_image;
 
@@ -47,10 +45,11 @@ static enum status map_system_image(struct vspace *vspace, const struct boot_mod
 
 static enum status build(struct vspace *vspace, const struct boot_module *module)
 {
+    ASSERT(bootstrap_image.base == FIRST_PROGRAM_AT);
     enum status status = flat_load(vspace, &bootstrap_image);
     if (status == OK)
-        status = vspace_reserve(vspace, uaddr(STACK_TOP - STACK_BYTES), STACK_BYTES,
-                                PERM_READ | PERM_WRITE);
+        status = vspace_reserve(vspace, uaddr(FIRST_STACK_TOP - FIRST_STACK_BYTES),
+                                FIRST_STACK_BYTES, PERM_READ | PERM_WRITE);
     if (status == OK && module != NULL && module->size_bytes != 0)
         status = map_system_image(vspace, module);
     return status;
@@ -61,7 +60,7 @@ static enum status run(struct process *process, uint64_t module_bytes)
     struct thread *thread;
     enum status status =
         thread_create(process->vspace, process->object.payer, uaddr(bootstrap_image.entry),
-                      uaddr(STACK_TOP), module_bytes, &thread);
+                      uaddr(FIRST_STACK_TOP), module_bytes, &thread);
     if (status != OK)
         return status;
     status = process_add_thread(process, thread);
@@ -72,13 +71,34 @@ static enum status run(struct process *process, uint64_t module_bytes)
 }
 
 /* One capability, which gets the handle that the program expects. */
-static enum status give(struct process *process, struct object *object, uint64_t expected)
+static enum status give_some(struct process *process, struct object *object, uint32_t rights,
+                             uint64_t expected)
 {
     uint64_t handle;
-    enum status status =
-        cspace_create(&process->cspace, object, object_type_rights(object->type), &handle);
+    enum status status = cspace_create(&process->cspace, object, rights, &handle);
 
     ASSERT(status != OK || handle == expected);
+    return status;
+}
+
+static enum status give(struct process *process, struct object *object, uint64_t expected)
+{
+    return give_some(process, object, object_type_rights(object->type), expected);
+}
+
+/* Programs are mapped from it, so nobody may write it. */
+static enum status give_image(struct process *process, const struct boot_module *module)
+{
+    struct memory *memory;
+    uint64_t size_bytes = ALIGN_UP(module->size_bytes, PAGE_SIZE);
+    enum status status =
+        memory_create_physical(process->object.payer, module->base, size_bytes, 0, &memory);
+    if (status != OK)
+        return status;
+    status =
+        give_some(process, &memory->object,
+                  object_type_rights(OBJECT_MEMORY) & ~(uint32_t)RIGHT_MEMORY_WRITE, HANDLE_IMAGE);
+    memory_put(memory);
     return status;
 }
 
@@ -111,6 +131,8 @@ enum status bootstrap_start(const struct boot_info *info)
         status = process_create(budget, &process);
     if (status == OK)
         status = give_all(process);
+    if (status == OK && module != NULL && module->size_bytes != 0)
+        status = give_image(process, module);
     if (status == OK)
         status = build(process->vspace, module);
     if (status == OK)

@@ -92,10 +92,10 @@ def headers_alone(report):
     def compile_one(header):
         arch = "aarch64" if "aarch64" in header else "x86_64"
         target = f"--target={arch}-unknown-none-elf"
-        includes = ["abi", "lib/base/include", "lib/fs/include", "lib/manifest/include", "lib/rt/include", "lib/elf/include", "lib/program/include",
+        includes = ["abi", "lib/base/include", "lib/fs/include", "lib/manifest/include", "lib/rt/include", "lib/elf/include", "lib/program/include", "lib/digest/include",
                     "kernel/include", f"kernel/arch/{arch}/include", "boot/common/include", "out/x86_64/gen"]
         if "/host/" in header or "_test" in header or header.startswith("tools/"):
-            target, includes[8] = "-DCONFIG_HOST=1", "kernel/arch/host/include"
+            target, includes[9] = "-DCONFIG_HOST=1", "kernel/arch/host/include"
         # arch_impl headers are entered through the contract, which declares first.
         entry = re.sub(r"^kernel/arch/\w+/include/arch_impl/", "kernel/include/arch/", header)
         if entry != header and os.path.exists(entry):
@@ -164,7 +164,7 @@ def cppcheck(report):
             "-DKERNEL_VERSION=\"0\"", "--std=c11", "--enable=warning,performance,portability",
             "--inline-suppr", "--suppress=comparePointers", "--suppress=preprocessorErrorDirective",
             "--error-exitcode=1", "--quiet", "-j2", "-Iabi", "-Ilib/base/include",
-            "-Ilib/fs/include", "-Ilib/manifest/include", "-Ilib/elf/include", "-Ilib/program/include", "-Ilib/rt/include", "-Ikernel/include", "-Iboot/common/include",
+            "-Ilib/fs/include", "-Ilib/manifest/include", "-Ilib/elf/include", "-Ilib/digest/include", "-Ilib/program/include", "-Ilib/rt/include", "-Ikernel/include", "-Iboot/common/include",
             "-Iboot/uefi",
             f"-Ikernel/arch/{arch}/include", f"-Iout/{arch}/gen", *sources,
         ])

@@ -121,6 +121,11 @@ static void describe_features(void)
                 ID_FIELD(SYSREG_READ(S3_0_C0_C7_2), 60) != 0 ? ", E0PD" : "");
 }
 
+bool arch_cpu_random(void)
+{
+    return (SYSREG_READ(id_aa64isar0_el1) >> 60) != 0;
+}
+
 const char *arch_cpu_features(void)
 {
     return features;

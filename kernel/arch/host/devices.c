@@ -28,6 +28,11 @@ uint64_t arch_clock_ns(void)
     return clock_ns;
 }
 
+bool arch_cpu_random(void)
+{
+    return false;
+}
+
 void simulation_clock_set(uint64_t now_ns)
 {
     clock_ns = now_ns;

@@ -49,6 +49,11 @@ void x86_features_probe(void)
         panic("this CPU has no local interrupt controller");
 }
 
+bool arch_cpu_random(void)
+{
+    return bit(cpuid(1, 0).ecx, 30);
+}
+
 /* CR4 bits that never change afterwards. PCIDE comes with a CR3 whose low bits are clear, which the
  * kernel's root is.
  */

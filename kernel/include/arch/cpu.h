@@ -48,6 +48,8 @@ NORETURN void cpu_secondary_main(struct cpu *cpu);
  */
 #define CPU_START_TIMEOUT_NS (UINT64_C(20) * 1000 * 1000 * 1000)
 
+/* User programs can take random numbers from the CPU: RDRAND; RNDR. */
+bool arch_cpu_random(void);
 /* A one-line list of the CPU features in use, for the boot log. */
 const char *arch_cpu_features(void);
 extern const char arch_name[]; /* "x86_64", "aarch64", "host" */

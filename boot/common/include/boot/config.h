@@ -7,7 +7,7 @@
 #pragma once
 
 #include <base/status.h>
-#include <boot/sha256.h>
+#include <digest/sha256.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

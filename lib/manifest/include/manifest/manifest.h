@@ -118,6 +118,9 @@ unsigned manifest_grant_count(const struct manifest *manifest, unsigned service)
 void manifest_grant(const struct manifest *manifest, unsigned service, unsigned index,
                     struct manifest_grant *grant_out);
 
+/* What init serves itself lies behind one endpoint, so its badges say which: this much more. */
+#define MANIFEST_BADGE_CONTROL ((uint64_t)1 << 16)
+
 /* Its number on every endpoint that it takes; never 0. */
 static inline uint64_t manifest_badge(unsigned service)
 {

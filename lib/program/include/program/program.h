@@ -2,7 +2,7 @@
  *
  *   file     program_find: the ELF file, checked, and where it lies in the image
  *   layout   program_lay_out: which pages go where; random base, stack and start-up block
- *   process  program_build: the pages mapped, the first thread made and not yet started
+ *   memory   program_map: the pages mapped
  *
  * What the file can lend is mapped from the image's own Memory, read-only or executable, and shared
  * by all that run the program. Everything else (data, stack, start-up block) lies in one private
@@ -76,14 +76,8 @@ struct program_request {
     const struct startup *startup; /* program_describe has filled in what the layout decides */
 };
 
-/* The mappings live as long as these two. */
-struct program {
-    uint64_t memory;
-    uint64_t thread;
-};
-
 /* The part of the start-up block that says where things are. */
 void program_describe(const struct program_file *file, const struct program_layout *layout,
                       struct startup *startup);
-/* On failure nothing is left but what the budget's end takes along. */
-enum status program_build(const struct program_request *request, struct program *program_out);
+/* Fill the private Memory and map everything. On failure the process may have some of it. */
+enum status program_map(const struct program_request *request, uint64_t *memory_out);

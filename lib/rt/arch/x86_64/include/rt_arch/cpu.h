@@ -1,6 +1,7 @@
 /* The few instructions that user programs need. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The kernel's counter. The fence keeps the reading after what came before it. */
@@ -20,6 +21,23 @@ static inline void rt_cpu_relax(void)
 static inline void rt_cpu_set_thread_pointer(uint64_t pointer)
 {
     __asm__ volatile("wrfsbase %0" : : "r"(pointer) : "memory");
+}
+
+/* A random word from the CPU, where the System object says that it has a source; false if it has none
+ * to give at the moment.
+ */
+static inline bool rt_cpu_random(uint64_t *word_out)
+{
+    for (unsigned i = 0; i < 10; i++) {
+        uint64_t word;
+        bool good;
+        __asm__ volatile("rdrand %0" : "=r"(word), "=@ccc"(good));
+        if (good) {
+            *word_out = word;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* End here, loudly. */

@@ -1,7 +1,7 @@
 /* The examples of FIPS 180-4 and of NIST's test vectors. */
 #include <base/string.h>
 #include <base/test.h>
-#include <boot/sha256.h>
+#include <digest/sha256.h>
 
 static bool digest_is(const void *data, size_t size_bytes, const char *hex)
 {

@@ -1,4 +1,4 @@
-/* SHA-256, for the digests of modules. */
+/* SHA-256 (FIPS 180-4): digests of modules, and the chain of the audit service. */
 #pragma once
 
 #include <stddef.h>

@@ -1,0 +1,75 @@
+#include <abi_syscalls.h>
+#include <base/string.h>
+#include <program/program.h>
+#include <rt/syscall.h>
+
+/* Where the builder sees the private Memory while it fills it in. One program is built at a time.
+ */
+#define WINDOW_AT ((uint64_t)0x300000000000)
+
+static uint32_t access_of(const struct program_piece *piece)
+{
+    return ACCESS_READ | (piece->write ? ACCESS_WRITE : 0) | (piece->exec ? ACCESS_EXECUTE : 0);
+}
+
+/* Everything private is zero but what is copied here. */
+static void fill_in(const struct program_request *request)
+{
+    const struct program_layout *layout = request->layout;
+    uint8_t *window = (uint8_t *)(uintptr_t)WINDOW_AT;
+    for (unsigned i = 0; i < layout->piece_count; i++) {
+        const struct program_piece *piece = &layout->piece[i];
+        if (!piece->shared)
+            memcpy(window + piece->offset + piece->copy_at,
+                   request->file->bytes + piece->file_offset, piece->copy_bytes);
+    }
+    memcpy(window + layout->startup_offset, request->startup, request->startup->size_bytes);
+}
+
+static enum status fill(const struct program_request *request, uint64_t memory)
+{
+    uint64_t size = request->layout->private_bytes;
+    enum status status = map(request->self, memory, WINDOW_AT, 0, size, ACCESS_READ | ACCESS_WRITE);
+    if (status != OK)
+        return status;
+    fill_in(request);
+    return unmap(request->self, WINDOW_AT, size);
+}
+
+static enum status map_parts(const struct program_request *request, uint64_t memory)
+{
+    const struct program_layout *layout = request->layout;
+    enum status status = OK;
+    for (unsigned i = 0; i < layout->piece_count && status == OK; i++) {
+        const struct program_piece *piece = &layout->piece[i];
+        status = map(request->process, piece->shared ? request->image : memory, piece->at,
+                     piece->offset, piece->size_bytes, access_of(piece));
+    }
+    if (status == OK)
+        status = map(request->process, memory, layout->stack_at, layout->stack_offset,
+                     PROGRAM_STACK_BYTES, ACCESS_READ | ACCESS_WRITE);
+    if (status == OK)
+        status = map(request->process, memory, layout->startup_at, layout->startup_offset,
+                     PROGRAM_PAGE, ACCESS_READ);
+    if (status == OK && request->clock != 0)
+        status =
+            map(request->process, request->clock, layout->clock_at, 0, PROGRAM_PAGE, ACCESS_READ);
+    return status;
+}
+
+enum status program_map(const struct program_request *request, uint64_t *memory_out)
+{
+    uint64_t memory;
+    enum status status =
+        memory_create(request->budget, request->layout->private_bytes, 0, 0, 0, &memory);
+    if (status != OK)
+        return status;
+    status = fill(request, memory);
+    if (status == OK)
+        status = map_parts(request, memory);
+    if (status == OK)
+        *memory_out = memory;
+    else
+        (void)handle_close(memory);
+    return status;
+}

@@ -17,6 +17,7 @@ struct object_info_process {
     uint64_t thread_count; /* those that have ended and are still named somewhere included */
     uint64_t capability_count;
     uint64_t ending;
+    uint64_t fault_count; /* threads that a fault ended */
 };
 
 struct object_info_device {

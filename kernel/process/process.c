@@ -31,11 +31,24 @@ void process_leave(struct thread *thread)
     if (process == NULL)
         return;
     spinlock_acquire(&process->lock);
+    bool last = false;
     if (list_linked(&thread->process_node)) {
         list_remove(&thread->process_node);
-        process->thread_count--;
+        last = --process->thread_count == 0;
     }
     spinlock_release(&process->lock);
+    if (last)
+        signal_target_fire(&process->death);
+}
+
+void process_fault(struct thread *thread)
+{
+    struct process *process = thread->process;
+
+    if (process == NULL)
+        return;
+    __atomic_fetch_add(&process->fault_count, 1, __ATOMIC_RELAXED);
+    signal_target_fire(&process->death);
 }
 
 /* The next that lives, counted, now at the end of the list: who asks goes round. NULL for one whose
@@ -113,6 +126,7 @@ static void destroy(struct object *object)
     struct process *process = object_as_process(object);
 
     ASSERT(process->thread_count == 0 && process->cleared);
+    signal_target_clear(&process->death);
     vspace_put(process->vspace);
     slab_free(&process_cache, process);
 }
@@ -124,6 +138,7 @@ static void info(struct object *object, struct object_info *info)
     spinlock_acquire(&process->lock);
     info->detail.process.thread_count = process->thread_count;
     info->detail.process.ending = process->ending;
+    info->detail.process.fault_count = process->fault_count;
     spinlock_release(&process->lock);
     spinlock_acquire(&process->cspace.lock);
     info->detail.process.capability_count = process->cspace.used_count;

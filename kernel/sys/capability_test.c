@@ -295,3 +295,40 @@ GUEST_TEST(creating_a_process_survives_each_failing_allocation)
     EXPECT_EQ(status, OK);
     user_fixture_destroy(&f);
 }
+
+/* ---- Death ---- */
+
+static uint64_t poll(struct user_fixture *f, uint64_t notification)
+{
+    uint64_t bits = 0;
+    (void)user_call(f, SYSCALL_notification_wait, &bits, notification, UINT64_MAX, 0);
+    return bits;
+}
+
+GUEST_TEST(the_death_of_a_process_is_told)
+{
+    struct user_fixture f;
+    struct user_fixture child;
+    REQUIRE(user_fixture_init(&f));
+    REQUIRE(user_fixture_init(&child));
+    uint64_t notification = create(&f, give_budget(&f, all_budget), OBJECT_NOTIFICATION);
+    uint64_t blind = user_give(&f, &child.process->object, RIGHT_PROCESS_MAP);
+    uint64_t watched = user_give(&f, &child.process->object, RIGHT_ANY_INSPECT);
+    EXPECT_EQ(user_call(&f, SYSCALL_object_bind, NULL, blind, notification, 4), ERR_ACCESS);
+    EXPECT_EQ(user_call(&f, SYSCALL_object_bind, NULL, watched, notification, 4), OK);
+    EXPECT_EQ(poll(&f, notification), 0);
+    /* A fault, while another thread goes on. */
+    EXPECT(user_run(&child, 0, GUEST_SPIN, 0, 0) && user_run(&child, 1, GUEST_LOAD, 0, 0));
+    EXPECT(user_wait_dead(&child, 1));
+    EXPECT_EQ(poll(&f, notification), 4);
+    EXPECT_EQ(poll(&f, notification), 0);
+    /* The last thread. */
+    user_stop(&child, 0);
+    EXPECT(user_wait_dead(&child, 0));
+    EXPECT_EQ(poll(&f, notification), 4);
+    EXPECT_EQ(child.process->fault_count, 1);
+    EXPECT_EQ(user_call(&f, SYSCALL_handle_close, NULL, blind), OK);
+    EXPECT_EQ(user_call(&f, SYSCALL_handle_close, NULL, watched), OK);
+    user_fixture_destroy(&child);
+    user_fixture_destroy(&f);
+}

@@ -62,6 +62,12 @@ static enum status bind_endpoint(struct capability *source, struct notification 
     return endpoint_bind(object_as_endpoint(source->object), notification, bits);
 }
 
+static enum status bind_process(struct capability *source, struct notification *notification,
+                                uint64_t bits)
+{
+    return signal_target_bind(&object_as_process(source->object)->death, notification, bits);
+}
+
 static enum status bind_system(struct capability *source, struct notification *notification,
                                uint64_t bits)
 {
@@ -77,6 +83,7 @@ static const struct source {
 } sources[OBJECT_TYPE_COUNT] = {
     [OBJECT_ENDPOINT] = { bind_endpoint, RIGHT_ENDPOINT_RECEIVE },
     [OBJECT_IRQ] = { irq_bind, RIGHT_IRQ_BIND },
+    [OBJECT_PROCESS] = { bind_process, RIGHT_ANY_INSPECT },
     [OBJECT_SYSTEM] = { bind_system, RIGHT_SYSTEM_AUDIT },
 };
 

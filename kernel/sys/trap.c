@@ -5,6 +5,7 @@
 #include <kernel/ipi.h>
 #include <kernel/irq.h>
 #include <kernel/log.h>
+#include <kernel/process.h>
 #include <kernel/sched.h>
 #include <kernel/trap.h>
 
@@ -15,6 +16,7 @@ static void kill_for_fault(struct thread *current, const char *name, uint64_t ad
     current->fault_address = address;
     log_info("thread %llu killed: %s at %#llx, ip %#llx", (unsigned long long)current->object.id,
              name, (unsigned long long)address, (unsigned long long)arch_frame_ip(&current->frame));
+    process_fault(current);
     thread_end_current(THREAD_END_FAULT);
 }
 

@@ -12,6 +12,7 @@
 
 #include <base/list.h>
 #include <kernel/cspace.h>
+#include <kernel/notification.h>
 #include <kernel/thread.h>
 #include <kernel/vspace.h>
 
@@ -20,11 +21,13 @@ struct process {
     struct vspace *vspace; /* [C] counted */
     struct cspace cspace;
     struct spinlock lock;
-    struct list threads;   /* [L] of thread.process_node: those that live */
-    uint32_t thread_count; /* [L] */
-    bool ending;           /* [L] takes no more threads */
-    bool built;            /* [A] its end may begin */
-    bool cleared;          /* [A] table and address space are empty */
+    struct list threads;        /* [L] of thread.process_node: those that live */
+    uint32_t thread_count;      /* [L] */
+    uint32_t fault_count;       /* [A] threads that a fault ended */
+    bool ending;                /* [L] takes no more threads */
+    bool built;                 /* [A] its end may begin */
+    bool cleared;               /* [A] table and address space are empty */
+    struct signal_target death; /* told of each fault, and when the last thread has left */
 };
 
 /* The caller gets the reference. ERR_NO_MEMORY, ERR_LIMIT, ERR_DEAD. */
@@ -38,6 +41,8 @@ enum status process_end(struct process *process, struct work *work);
 enum status process_add_thread(struct process *process, struct thread *thread);
 /* It is dead, and off its CPU; or it will never be started. Harmless if it left before. */
 void process_leave(struct thread *thread);
+/* A fault ends the thread that runs on this CPU: whoever supervises the process is told at once. */
+void process_fault(struct thread *thread);
 
 static inline struct process *object_as_process(struct object *object)
 {

@@ -188,7 +188,7 @@ static void flush_user(void *argument)
     const struct pcid_space *loaded = cpu->arch.loaded;
     const struct pcid_space *flushed = &flush->vspace->arch.pcid;
     if (loaded == NULL || (loaded != flushed && loaded->upper != flushed))
-        return; /* the generation makes it flush when it comes back */
+        return;                              /* the generation makes it flush when it comes back */
     enum pcid_flush what = PCID_FLUSH_RANGE; /* without identifiers every load was a full flush */
     if (x86_features.pcid)
         what = pcid_flush_arrives(&cpu->arch.pcid, loaded, flushed, flush->generation);

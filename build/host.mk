@@ -20,8 +20,11 @@ UNIT_RT := $(wildcard lib/rt/pages*.c lib/rt/random.c lib/rt/random_test.c lib/r
 UNIT_PORTABLE := $(filter-out %_fuzz.c %_bench.c $(UNIT_NOT_HOSTED),$(sort $(wildcard lib/base/*.c lib/fs/*.c lib/digest/*.c lib/elf/*.c lib/manifest/*.c) lib/program/layout.c lib/program/program_test.c $(UNIT_RT) \
 	$(shell find kernel -name '*.c' -not -path 'kernel/arch/*') $(wildcard kernel/arch/host/*.c) \
 	$(UNIT_PURE)))
-UNIT_TESTS    := $(filter %_test.c,$(UNIT_PORTABLE))
-UNIT_CODE     := $(filter-out %_test.c,$(UNIT_PORTABLE)) $(addprefix $(HOST_GEN)/,$(ABI_KERNEL_CODE))
+# System calls beside a model of them (tests/calls).
+UNIT_INCLUDES += -Itests/guest
+UNIT_CALLS    := $(filter-out %_test.c %_fuzz.c,$(wildcard tests/calls/*.c)) tests/guest/maker.c
+UNIT_TESTS    := $(filter %_test.c,$(UNIT_PORTABLE)) $(wildcard tests/calls/*_test.c)
+UNIT_CODE     := $(filter-out %_test.c,$(UNIT_PORTABLE)) $(UNIT_CALLS) $(addprefix $(HOST_GEN)/,$(ABI_KERNEL_CODE))
 UNIT_OUT      := out/host/unit-objects
 unit_objects   = $(patsubst %,$(UNIT_OUT)/%.o,$(1))
 
@@ -41,7 +44,7 @@ out/host/unit: $(call unit_objects,$(UNIT_CODE) $(UNIT_TESTS) lib/base/host/test
 	$(Q)$(HOSTCC) $(UNIT_LINK) -fsanitize=address,undefined -o $@ $(filter %.o,$^)
 
 # --- Fuzzers: each beside what it attacks; the kernel's portable code comes along.
-FUZZ_SOURCES := $(sort $(shell find lib kernel -name '*_fuzz.c'))
+FUZZ_SOURCES := $(sort $(shell find lib kernel tests/calls -name '*_fuzz.c'))
 FUZZERS      := $(patsubst %_fuzz.c,out/host/fuzz-%,$(notdir $(FUZZ_SOURCES)))
 
 define fuzzer
@@ -57,4 +60,4 @@ unit: out/host/unit
 	$(Q)$< $(T)
 fuzzers: $(FUZZERS)
 
--include $(patsubst %.o,%.d,$(call unit_objects,$(UNIT_PORTABLE) $(FUZZ_SOURCES) lib/base/host/test_main.c))
+-include $(patsubst %.o,%.d,$(call unit_objects,$(UNIT_PORTABLE) $(UNIT_CALLS) $(UNIT_TESTS) $(FUZZ_SOURCES) lib/base/host/test_main.c))

@@ -86,13 +86,14 @@ static enum status kill_threads(struct process *process, struct work *work)
 
     refuse_threads(process);
     while (next_thread(process, &thread)) {
-        if (work->left == 0)
-            return ERR_WOULD_BLOCK;
+        bool exhausted = work->left == 0;
         work_spend(work);
-        if (thread == NULL)
-            continue;
-        thread_kill(thread);
-        thread_put(thread);
+        if (thread != NULL && !exhausted)
+            thread_kill(thread);
+        if (thread != NULL)
+            thread_put(thread);
+        if (exhausted)
+            return ERR_WOULD_BLOCK;
     }
     return OK;
 }

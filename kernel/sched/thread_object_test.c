@@ -1,6 +1,7 @@
 /* Threads as objects: who pays, and what ends them. */
 #include <arch/cpu.h>
 #include <arch/simulation.h>
+#include <kernel/process.h>
 #include <kernel/sched.h>
 #include <kernel/slab.h>
 #include <kernel/test.h>
@@ -80,4 +81,27 @@ HOST_TEST(threads_die_with_their_budget)
     EXPECT_EQ(budget_destroy(s.budget, &work), OK);
     EXPECT_EQ(create(&s, &thread[0]), ERR_DEAD);
     setting_end(&s);
+}
+
+/* A process that ends with no work left keeps no reference to the thread that is next. */
+TEST(the_end_of_a_process_counts_its_threads_right)
+{
+    struct process *process;
+    struct budget *budget;
+    struct thread *thread;
+    struct work none = { .left = 0 };
+    struct work enough = { .left = WORK_SLICE };
+
+    REQUIRE(budget_create(NULL, &budget) == OK);
+    REQUIRE(process_create(budget, &process) == OK);
+    REQUIRE(thread_create(process->vspace, NULL, uaddr(USER_START), uaddr(USER_START), 0,
+                          &thread) == OK);
+    EXPECT_EQ(process_add_thread(process, thread), OK);
+    EXPECT_EQ(process_end(process, &none), ERR_WOULD_BLOCK);
+    EXPECT_EQ(thread->object.references, 1);
+    EXPECT_EQ(process_end(process, &enough), OK);
+    EXPECT_EQ(thread->object.references, 1);
+    thread_put(thread);
+    object_put(&process->object);
+    budget_put(budget);
 }

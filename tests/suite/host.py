@@ -52,6 +52,7 @@ def host_test_files():
     files += glob.glob("kernel/**/*_test.c", recursive=True)
     files += glob.glob("boot/**/*_test.c", recursive=True)
     files += glob.glob("tests/golden/**/*_test.c", recursive=True)
+    files += glob.glob("tests/calls/*_test.c")
     return [f for f in files if not re.match(r"kernel/arch/(?!host/)", f)]
 
 

@@ -13,6 +13,7 @@
 enum test_sandbox_function {
     SANDBOX_ENTER,     /* in[1] times, or until stop: enter in[0], with state page in[2], in[3];
                         * out[0] status, out[1] reason */
+    SANDBOX_TURNS,     /* in[1] times, in the tightest loop: enter in[0] */
     SANDBOX_REGISTERS, /* enter in[0] once; out[0]: all registers that came back, ORed together */
     SANDBOX_COPY_IN,   /* in[1] bytes from in[0] to its own in[2]; out[0] what was left. Enters the
                         * guest in[3] first, if that is one */

@@ -11,7 +11,7 @@ UNIT_LINK     := -fuse-ld=lld -Wl,--gc-sections
 UNIT_NOT_HOSTED := kernel/init/main.c kernel/init/limine.c kernel/init/bootstrap.c kernel/init/flat.c \
 	kernel/debug/test.c kernel/debug/bench.c kernel/debug/crash.c kernel/debug/shell.c \
 	kernel/sched/coroutine.c kernel/mm/kmap.c \
-	kernel/guest/guest_test.c kernel/guest/sandbox_fixture_test.c
+	kernel/guest/guest_test.c kernel/guest/sandbox_fixture_test.c kernel/guest/guest_bench.c
 # Parts of an architecture that touch no hardware.
 UNIT_PURE := kernel/arch/aarch64/asid.c kernel/arch/aarch64/asid_test.c \
 	kernel/arch/x86_64/pcid.c kernel/arch/x86_64/pcid_test.c

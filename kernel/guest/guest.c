@@ -151,8 +151,7 @@ enum status guest_go(struct thread *current, struct guest *guest)
     enum status status = arch_guest_load(current, mine->state);
     if (UNLIKELY(status != OK))
         return status;
-    mine->inside = true;
-    thread_load_space(cpu_self(), current);
+    guest_is_in(current);
     return OK;
 }
 

@@ -9,6 +9,8 @@ void main(struct test_guest_command *command);
 
 /* tests/sandbox/arch: guest_enter with what every register held afterwards, ORed together. */
 uint64_t sandbox_enter_and_look(uint64_t guest);
+/* Enter that many times. */
+void sandbox_turns(uint64_t guest, uint64_t times);
 
 static void enter(struct test_guest_command *command)
 {
@@ -49,6 +51,9 @@ void main(struct test_guest_command *command)
     switch (command->function) {
     case SANDBOX_REGISTERS:
         command->out[0] = sandbox_enter_and_look(command->in[0]);
+        break;
+    case SANDBOX_TURNS:
+        sandbox_turns(command->in[0], command->in[1]);
         break;
     case SANDBOX_COPY_IN:
     case SANDBOX_COPY_OUT:

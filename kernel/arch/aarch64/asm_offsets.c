@@ -1,4 +1,5 @@
 /* Offsets for assembly. Compiled to text, never linked. */
+#include <abi_syscalls.h>
 #include <guest.h>
 #include <kernel/cpu.h>
 #include <kernel/thread.h>
@@ -41,6 +42,7 @@ void asm_offsets(void)
     DEFINE(THREAD_GUEST_STATE, offsetof(struct thread, guest.state));
     DEFINE(THREAD_SANDBOX_PC, offsetof(struct thread, guest.arch.pc));
     DEFINE(GUEST_REASON_SYSCALL, GUEST_REASON_SYSCALL);
+    DEFINE(SYSCALL_guest_enter, SYSCALL_guest_enter);
     DEFINE(GUEST_REPLIES, GUEST_REPLIES);
     DEFINE(STATE_REPLY_SET, offsetof(struct guest_state, reply_set));
     DEFINE(STATE_REPLY, offsetof(struct guest_state, reply));

@@ -3,6 +3,7 @@
 
 #include <arch_impl/sysreg.h>
 #include <kernel/guest.h>
+#include <kernel/syscall.h>
 
 #define MDSCR_SS    BIT64(0)
 #define PSTATE_STEP BIT64(21)
@@ -23,7 +24,7 @@ static void step_end(struct thread *current)
     current->guest.arch.step = false;
 }
 
-enum status arch_guest_load(struct thread *current, const struct guest_state *state)
+static inline enum status load(struct thread *current, const struct guest_state *state)
 {
     const struct guest_registers *from = &state->registers;
     struct trap_frame *frame = &current->frame;
@@ -35,9 +36,6 @@ enum status arch_guest_load(struct thread *current, const struct guest_state *st
     sandbox->pc = frame->pc;
     sandbox->sp = frame->sp;
     sandbox->tpidr = SYSREG_READ(tpidr_el0);
-    for (unsigned i = 0; i < ARRAY_LEN(frame->x); i++)
-        frame->x[i] = READ_ONCE(from->x[i]);
-    frame->sp = READ_ONCE(from->sp);
     frame->pc = pc;
     frame->pstate = PSTATE_USER | (READ_ONCE(from->pstate) & GUEST_FLAGS);
     SYSREG_WRITE(tpidr_el0, READ_ONCE(from->tpidr));
@@ -45,6 +43,43 @@ enum status arch_guest_load(struct thread *current, const struct guest_state *st
     if (UNLIKELY(sandbox->step))
         guest_set_step(true);
     return OK;
+}
+
+enum status arch_guest_load(struct thread *current, const struct guest_state *state)
+{
+    return load(current, state);
+}
+
+/* Other registers than pc and pstate go from the page straight into the CPU, unless somebody else
+ * is to run first: then the frame is completed. Not inside: a result, or an error, and no other
+ * register has anything.
+ */
+const struct guest_registers *guest_enter_call(struct thread *current);
+
+const struct guest_registers *guest_enter_call(struct thread *current)
+{
+    struct trap_frame *frame = &current->frame;
+    struct cpu *cpu = cpu_self();
+
+    cpu->syscalls++;
+    if (!guest_enter_again(current) || load(current, current->guest.state) != OK)
+        sys_guest_enter(current);
+    else
+        guest_is_in(current);
+    if (UNLIKELY(!current->guest.inside)) {
+        uint64_t status = frame->x[0];
+        uint64_t value = frame->x[1];
+        arch_frame_init(frame, uaddr(frame->pc), uaddr(frame->sp), 0);
+        arch_frame_syscall_return(frame, status, value);
+        return NULL;
+    }
+    const struct guest_registers *from = &current->guest.state->registers;
+    if (LIKELY(__atomic_load_n(&cpu->need_resched, __ATOMIC_RELAXED) == 0))
+        return from;
+    for (unsigned i = 0; i < ARRAY_LEN(frame->x); i++)
+        frame->x[i] = READ_ONCE(from->x[i]);
+    frame->sp = READ_ONCE(from->sp);
+    return NULL;
 }
 
 /* From vectors.S: the registers are in the state page. Returns its argument. */
@@ -57,9 +92,8 @@ struct thread *guest_leave(struct thread *current)
     state->registers.tpidr = SYSREG_READ(tpidr_el0);
     SYSREG_WRITE(tpidr_el0, current->guest.arch.tpidr);
     step_end(current);
-    current->guest.inside = false;
     state->reason = GUEST_REASON_SYSCALL;
-    thread_load_space(cpu_self(), current);
+    guest_is_out(current);
     return current;
 }
 

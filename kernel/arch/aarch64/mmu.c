@@ -111,7 +111,8 @@ void mmu_early_init(const struct boot_info *info)
     mmu_tables.trampoline = image_paddr((const void *)(uintptr_t)mmu_trampoline).raw;
     mmu_tables.mair = MAIR_KERNEL_VALUE;
     mmu_tables.tcr = tcr_value();
-    asid_limit = (mmu_tables.tcr & TCR_ASID_16) != 0 ? 1u << 16 : 1u << 8;
+    /* The hardware's come in pairs: the odd one is for a guest's second root. */
+    asid_limit = (mmu_tables.tcr & TCR_ASID_16) != 0 ? 1u << 15 : 1u << 7;
     asid_space_init(&asids, asid_limit);
     ASSERT(early_map(paddr(mmu_tables.trampoline), PERM_READ | PERM_EXECUTE) == OK);
     mmu_setup(&mmu_tables);
@@ -163,7 +164,7 @@ void arch_vspace_init(struct vspace *vspace)
 
 void arch_vspace_init_guest(struct vspace *vspace)
 {
-    vspace->arch.inside_word = 0;
+    (void)vspace; /* one pair of ASIDs serves both roots */
 }
 
 /* With ASID 0, which no address space has: what the CPU knows of the tables of the one that it
@@ -174,8 +175,15 @@ static void load_empty(void)
     set_user_root(mmu_tables.empty_root);
 }
 
-static void load_root(struct cpu *cpu, paddr_t root, uint64_t *word)
+/* In its place in TTBR0 and in operands of TLBI. */
+static uint64_t hardware_asid(uint64_t word, bool inside)
 {
+    return ((uint64_t)asid_of(word) << 1 | (inside ? 1 : 0)) << 48;
+}
+
+static void load_root(struct cpu *cpu, struct vspace *vspace)
+{
+    uint64_t *word = &vspace->arch.asid_word;
     if (UNLIKELY(!asid_try_activate(&asids, cpu->index, word))) {
         spinlock_acquire(&asid_lock);
         bool flush = asid_activate_locked(&asids, cpu->index, word);
@@ -186,7 +194,7 @@ static void load_root(struct cpu *cpu, paddr_t root, uint64_t *word)
     /* Pairs with the DSB of arch_tlb_flush_user: it sees the ASID, or our walks see the new
      * entries. */
     DSB(ish);
-    set_user_root(root.raw | (uint64_t)asid_of(*word) << 48);
+    set_user_root(vspace->root.raw | hardware_asid(*word, false));
 }
 
 static void enter(struct cpu *cpu, struct vspace *vspace)
@@ -213,7 +221,7 @@ void arch_vspace_activate(struct vspace *vspace)
         return;
     if (vspace != NULL) {
         enter(cpu, vspace);
-        load_root(cpu, vspace->root, &vspace->arch.asid_word);
+        load_root(cpu, vspace);
     } else {
         load_empty();
     }
@@ -227,15 +235,12 @@ void arch_vspace_activate(struct vspace *vspace)
         leave(cpu, previous, vspace);
 }
 
+/* While a CPU has the address space active, its ASIDs stay the same. */
 void arch_vspace_turn(struct vspace *vspace, bool inside)
 {
-    struct cpu *cpu = cpu_self();
-    struct arch_vspace *arch = &vspace->arch;
-    if (inside)
-        load_root(cpu, vspace->inside_root, &arch->inside_word);
-    else
-        load_root(cpu, vspace->root, &arch->asid_word);
-    cpu->inside = inside;
+    paddr_t root = inside ? vspace->inside_root : vspace->root;
+    cpu_self()->inside = inside;
+    set_user_root(root.raw | hardware_asid(READ_ONCE(vspace->arch.asid_word), inside));
 }
 
 static void forget(void *argument)
@@ -252,7 +257,6 @@ void arch_vspace_fini(struct vspace *vspace)
     forget(vspace);
     ipi_call(&vspace->active, forget, vspace);
     vspace->arch.asid_word = 0;
-    vspace->arch.inside_word = 0;
 }
 
 /* ---- TLB ---- */
@@ -262,22 +266,19 @@ void arch_vspace_fini(struct vspace *vspace)
 
 #define TLBI_PAGE(address) (((address) >> PAGE_SHIFT) & (BIT64(44) - 1))
 
-/* Under one ASID. Word 0: no CPU ever walked tables from that root. */
-static void flush_asid(uint64_t word, uaddr_t at, size_t page_count, bool tables_too)
+/* Under one ASID. */
+static void flush_asid(uint64_t asid, uaddr_t at, size_t page_count, bool tables_too)
 {
-    if (word == 0)
-        return;
-    uint64_t asid = (uint64_t)asid_of(word) << 48;
     if (page_count > FLUSH_ALL_PAGES) {
         TLBI("aside1is", asid);
-    } else {
-        for (size_t i = 0; i < page_count; i++) {
-            uint64_t operand = asid | TLBI_PAGE(at.raw + i * PAGE_SIZE);
-            if (tables_too)
-                TLBI("vae1is", operand);
-            else
-                TLBI("vale1is", operand);
-        }
+        return;
+    }
+    for (size_t i = 0; i < page_count; i++) {
+        uint64_t operand = asid | TLBI_PAGE(at.raw + i * PAGE_SIZE);
+        if (tables_too)
+            TLBI("vae1is", operand);
+        else
+            TLBI("vale1is", operand);
     }
 }
 
@@ -295,14 +296,14 @@ static void flush_everywhere(uint64_t at, size_t page_count)
 /* The sandbox's part is in the roots of all of its guests, each with an ASID of its own. */
 void arch_tlb_flush_user(struct vspace *vspace, uaddr_t at, size_t page_count, bool tables_too)
 {
-    const struct arch_vspace *arch = &vspace->arch;
     DSB(ish);
+    uint64_t word = __atomic_load_n(&vspace->arch.asid_word, __ATOMIC_RELAXED);
     if (vspace->shares_upper && at.raw + page_count * PAGE_SIZE > GUEST_END) {
         flush_everywhere(at.raw, page_count);
-    } else {
-        flush_asid(__atomic_load_n(&arch->asid_word, __ATOMIC_RELAXED), at, page_count, tables_too);
-        flush_asid(__atomic_load_n(&arch->inside_word, __ATOMIC_RELAXED), at, page_count,
-                   tables_too);
+    } else if (word != 0) { /* 0: no CPU ever walked its tables */
+        flush_asid(hardware_asid(word, false), at, page_count, tables_too);
+        if (vspace->inside_root.raw != 0)
+            flush_asid(hardware_asid(word, true), at, page_count, tables_too);
     }
     DSB(ish);
     isb();

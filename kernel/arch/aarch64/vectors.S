@@ -75,6 +75,8 @@ user_sync:
     stp     x0, x1, [sp, #16 * 0]
     ldrb    w0, [sp, #THREAD_INSIDE]
     cbnz    w0, guest_sync
+    cmp     x8, #SYSCALL_guest_enter
+    b.eq    enter_sync
 not_of_guest:
     user_save
     mrs     x1, esr_el1
@@ -103,6 +105,57 @@ user_serror:
     bl      trap_user_serror
     b       user_exit
     .size user_serror, . - user_serror
+
+/* guest_enter, which saves nothing of the caller but where it goes on. pc and pstate of the guest
+ * are in the frame, checked; every other register may hold what the page says.
+ */
+    .type enter_sync, %function
+enter_sync:
+    mrs     x0, esr_el1
+    lsr     x0, x0, #26
+    cmp     x0, #EC_SVC64
+    b.ne    not_of_guest
+    str     x2, [sp, #16]
+    mrs     x1, sp_el0
+    mrs     x2, elr_el1
+    stp     x1, x2, [sp, #FRAME_SP]
+    str     xzr, [sp, #FRAME_PC + 8]        /* PSTATE_USER */
+    mov     x0, sp                          /* struct thread */
+    mrs     x9, tpidr_el1
+    ldr     x9, [x9, #CPU_STACK_TOP]
+    mov     x19, x0
+    mov     sp, x9
+    mov     x29, xzr
+    mov     x30, xzr
+    bl      guest_enter_call
+    cbz     x0, user_exit
+    mov     sp, x19
+    ldp     x10, x11, [sp, #FRAME_PC]
+    ldr     x9, [x0, #FRAME_SP]
+    msr     sp_el0, x9
+    msr     elr_el1, x10
+    msr     spsr_el1, x11
+    mov     x30, x0
+    ldp     x0, x1, [x30, #16 * 0]
+    ldp     x2, x3, [x30, #16 * 1]
+    ldp     x4, x5, [x30, #16 * 2]
+    ldp     x6, x7, [x30, #16 * 3]
+    ldp     x8, x9, [x30, #16 * 4]
+    ldp     x10, x11, [x30, #16 * 5]
+    ldp     x12, x13, [x30, #16 * 6]
+    ldp     x14, x15, [x30, #16 * 7]
+    ldp     x16, x17, [x30, #16 * 8]
+    ldp     x18, x19, [x30, #16 * 9]
+    ldp     x20, x21, [x30, #16 * 10]
+    ldp     x22, x23, [x30, #16 * 11]
+    ldp     x24, x25, [x30, #16 * 12]
+    ldp     x26, x27, [x30, #16 * 13]
+    ldp     x28, x29, [x30, #16 * 14]
+    ldr     x30, [x30, #FRAME_LR]
+    eret
+    dsb     nsh
+    isb
+    .size enter_sync, . - enter_sync
 
 /* From a guest: a system call has a constant reply, or puts every register straight into the state
  * page and goes back to the sandbox with nothing in the others. Nothing on this way wants another

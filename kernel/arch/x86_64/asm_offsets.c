@@ -1,6 +1,7 @@
 /* Numbers that assembly needs. */
 #include "regs.h"
 #include "x86.h"
+#include <abi_syscalls.h>
 #include <guest.h>
 #include <kernel/thread.h>
 #include <limine.h>
@@ -42,6 +43,7 @@ void asm_offsets(void)
     DEFINE(THREAD_SANDBOX_IP, offsetof(struct thread, guest.arch.ip));
     DEFINE(THREAD_SANDBOX_SP, offsetof(struct thread, guest.arch.sp));
     DEFINE(GUEST_REASON_SYSCALL, GUEST_REASON_SYSCALL);
+    DEFINE(SYSCALL_guest_enter, SYSCALL_guest_enter);
     DEFINE(GUEST_REPLIES, GUEST_REPLIES);
     DEFINE(STATE_REPLY_SET, offsetof(struct guest_state, reply_set));
     DEFINE(STATE_REPLY, offsetof(struct guest_state, reply));

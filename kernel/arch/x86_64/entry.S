@@ -118,6 +118,8 @@ FUNCTION x86_syscall_entry
     mov %gs:CPU_FRAME, %rsp
     cmpb $0, THREAD_INSIDE(%rsp)
     jne x86_guest_syscall
+    cmp $SYSCALL_guest_enter, %rax
+    je x86_guest_enter_call
     mov %rax, FRAME_RAX(%rsp)
     mov %rbx, FRAME_RBX(%rsp)
     mov %rdx, FRAME_RDX(%rsp)
@@ -230,6 +232,43 @@ FUNCTION x86_guest_syscall
     swapgs
     sysretq
 END x86_guest_syscall
+
+/* guest_enter, which saves nothing of the caller but where it goes on. ip and flags of the guest are
+ * in the frame, checked; every other register may hold what the page says.
+ */
+FUNCTION x86_guest_enter_call
+    mov %rcx, FRAME_RIP(%rsp)
+    mov %rdi, FRAME_RDI(%rsp)
+    mov %rsi, FRAME_RSI(%rsp)
+    mov %rdx, FRAME_RDX(%rsp)
+    mov %gs:CPU_SCRATCH, %rcx
+    mov %rcx, FRAME_RSP(%rsp)
+    mov %rsp, %rdi
+    mov %gs:CPU_STACK_TOP, %rsp
+    xor %ebp, %ebp
+    call x86_guest_enter
+    test %rax, %rax
+    jz x86_exit_to_user
+    mov %gs:CPU_FRAME, %rdx
+    mov FRAME_RIP(%rdx), %rcx
+    mov FRAME_RFLAGS(%rdx), %r11
+    mov STATE_RBX(%rax), %rbx
+    mov STATE_RDX(%rax), %rdx
+    mov STATE_RSI(%rax), %rsi
+    mov STATE_RDI(%rax), %rdi
+    mov STATE_RBP(%rax), %rbp
+    mov STATE_R8(%rax), %r8
+    mov STATE_R9(%rax), %r9
+    mov STATE_R10(%rax), %r10
+    mov STATE_R12(%rax), %r12
+    mov STATE_R13(%rax), %r13
+    mov STATE_R14(%rax), %r14
+    mov STATE_R15(%rax), %r15
+    mov STATE_RSP(%rax), %rsp
+    mov STATE_RAX(%rax), %rax
+    swapgs
+    sysretq
+END x86_guest_enter_call
 
 /* iretq reads its words where they lie in the frame. */
 FUNCTION x86_return_by_iret

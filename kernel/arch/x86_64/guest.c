@@ -2,25 +2,57 @@
 #include "regs.h"
 #include "x86.h"
 #include <kernel/guest.h>
+#include <kernel/syscall.h>
 
 static bool is_canonical(uint64_t address)
 {
     return (uint64_t)((int64_t)(address << 16) >> 16) == address;
 }
 
-/* Without FSGSBASE nobody changes them but by a selector. */
-static void bases_swap(struct thread *current, uint64_t fs_base, uint64_t gs_base, uint64_t *fs_out,
-                       uint64_t *gs_out)
+static bool selectors_are_null(void)
+{
+    uint32_t ds, es, fs, gs;
+    __asm__ volatile("mov %%ds, %0; mov %%es, %1; mov %%fs, %2; mov %%gs, %3"
+                     : "=r"(ds), "=r"(es), "=r"(fs), "=r"(gs));
+    return (ds | es | fs | gs) == 0;
+}
+
+/* Nobody changes bases but by a selector, and the structure knows them. */
+static NOINLINE void bases_swap_slow(struct thread *current, uint64_t fs_base, uint64_t gs_base,
+                                     uint64_t *fs_out, uint64_t *gs_out)
 {
     struct arch_thread *arch = &current->arch;
 
-    x86_bases_save(arch);
     *fs_out = arch->fs_base;
     *gs_out = arch->gs_base;
     arch->fs_base = fs_base;
     arch->gs_base = gs_base;
     x86_selectors_reset(cpu_self());
     x86_bases_load(arch);
+}
+
+/* Loading a selector changes its base, so that goes between reading and writing. */
+static inline void bases_swap(struct thread *current, uint64_t fs_base, uint64_t gs_base,
+                              uint64_t *fs_out, uint64_t *gs_out)
+{
+    uint64_t fs_before, gs_before;
+
+    if (UNLIKELY(!x86_features.fsgsbase)) {
+        bases_swap_slow(current, fs_base, gs_base, fs_out, gs_out);
+        return;
+    }
+    __asm__ volatile("rdfsbase %0; swapgs; rdgsbase %1; swapgs"
+                     : "=r"(fs_before), "=r"(gs_before)
+                     :
+                     : "memory");
+    *fs_out = fs_before;
+    *gs_out = gs_before;
+    if (UNLIKELY(!selectors_are_null()))
+        x86_selectors_reset(cpu_self());
+    __asm__ volatile("wrfsbase %0; swapgs; wrgsbase %1; swapgs"
+                     :
+                     : "r"(fs_base), "r"(gs_base)
+                     : "memory");
 }
 
 static void general_load(struct trap_frame *frame, const struct guest_registers *from)
@@ -46,7 +78,7 @@ static void general_load(struct trap_frame *frame, const struct guest_registers 
 /* Any value is good in a register that a guest could have set itself. The others are checked where
  * they are kept: the page may change between two looks.
  */
-enum status arch_guest_load(struct thread *current, const struct guest_state *state)
+static inline enum status load(struct thread *current, const struct guest_state *state)
 {
     struct trap_frame *frame = &current->frame;
     struct arch_guest *sandbox = &current->guest.arch;
@@ -61,13 +93,47 @@ enum status arch_guest_load(struct thread *current, const struct guest_state *st
     sandbox->ip = frame->rip;
     sandbox->sp = frame->rsp;
     bases_swap(current, fs_base, gs_base, &sandbox->fs_base, &sandbox->gs_base);
-    general_load(frame, &state->registers);
     frame->rip = ip;
     frame->rflags = flags;
     /* sysret leaves rip and the flags in rcx and r11. */
-    bool by_sysret = frame->rcx == ip && frame->r11 == flags;
+    bool by_sysret =
+        READ_ONCE(state->registers.rcx) == ip && READ_ONCE(state->registers.r11) == flags;
     frame->vector = by_sysret ? TRAP_VECTOR_SYSCALL : TRAP_VECTOR_NONE;
     return OK;
+}
+
+enum status arch_guest_load(struct thread *current, const struct guest_state *state)
+{
+    return load(current, state);
+}
+
+/* Other values than ip and flags go from the page straight into the registers, unless somebody else
+ * is to run first, or sysret cannot do it: then the frame is completed. Not inside: a result, or an
+ * error, and no other register has anything.
+ */
+const struct guest_registers *x86_guest_enter(struct thread *current)
+{
+    struct trap_frame *frame = &current->frame;
+    struct cpu *cpu = cpu_self();
+
+    cpu->syscalls++;
+    if (!guest_enter_again(current) || load(current, current->guest.state) != OK)
+        sys_guest_enter(current);
+    else
+        guest_is_in(current);
+    if (UNLIKELY(!current->guest.inside)) {
+        uint64_t status = frame->rax;
+        uint64_t value = frame->rdx;
+        arch_frame_init(frame, uaddr(frame->rip), uaddr(frame->rsp), 0);
+        arch_frame_syscall_return(frame, status, value);
+        return NULL;
+    }
+    const struct guest_registers *from = &current->guest.state->registers;
+    if (LIKELY(frame->vector == TRAP_VECTOR_SYSCALL && (frame->rflags & X86_FLAGS_TRAP) == 0 &&
+               __atomic_load_n(&cpu->need_resched, __ATOMIC_RELAXED) == 0))
+        return from;
+    general_load(frame, from);
+    return NULL;
 }
 
 static void registers_save(struct guest_registers *to, const struct trap_frame *frame)
@@ -99,9 +165,8 @@ struct thread *x86_guest_leave(struct thread *current)
     struct guest_registers *to = &state->registers;
 
     bases_swap(current, sandbox->fs_base, sandbox->gs_base, &to->fs_base, &to->gs_base);
-    current->guest.inside = false;
     state->reason = GUEST_REASON_SYSCALL;
-    thread_load_space(cpu_self(), current);
+    guest_is_out(current);
     return current;
 }
 

@@ -81,7 +81,7 @@ void arch_vspace_init_guest(struct vspace *vspace)
 /* ---- Loading ---- */
 
 /* PCID 0 is the kernel's own root, so slots count from 1. */
-static void load(struct cpu *cpu, paddr_t root, struct pcid_space *space)
+static NOINLINE void load(struct cpu *cpu, paddr_t root, struct pcid_space *space)
 {
     uint64_t cr3 = root.raw;
     if (x86_features.pcid) {
@@ -144,10 +144,10 @@ void arch_vspace_turn(struct vspace *vspace, bool inside)
     struct cpu *cpu = cpu_self();
     paddr_t root = inside ? vspace->inside_root : vspace->root;
     cpu->inside = inside;
-    if (LIKELY(x86_features.pcid))
-        load(cpu, root, inside ? &vspace->arch.inside : &vspace->arch.pcid);
-    else
+    if (!x86_features.pcid)
         write_cr3(root.raw);
+    else
+        load(cpu, root, inside ? &vspace->arch.inside : &vspace->arch.pcid);
 }
 
 static void forget(void *argument)

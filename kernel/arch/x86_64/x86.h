@@ -119,5 +119,8 @@ NORETURN void x86_trap_fatal(struct kernel_registers *registers);
 const void *x86_fixup_find(uint64_t ip);
 /* guest.c, from entry.S: the registers are in the state page; returns its argument */
 struct thread *x86_guest_leave(struct thread *current);
+/* The other registers to go into the guest with; NULL: the frame has them all */
+struct guest_registers;
+const struct guest_registers *x86_guest_enter(struct thread *current);
 /* cpu.c, from entry.S */
 NORETURN void x86_secondary_main(struct cpu *cpu);

@@ -12,8 +12,10 @@ struct guest_fault;
 struct guest_state;
 struct thread;
 
-/* The current thread's frame becomes the guest's. Reads each word of `state` once; ERR_RANGE, with
- * nothing changed, if they are not the registers of a guest.
+/* Where the guest goes on, its flags and thread pointer: into the current thread's frame and the
+ * CPU, each read once and then checked. ERR_RANGE, with nothing changed, if they are not those of a
+ * guest. Entry code, from which guest_enter comes, brings the other registers, which may hold
+ * anything.
  */
 enum status arch_guest_load(struct thread *current, const struct guest_state *state);
 /* Back: the frame's registers into `state` (NULL: nowhere), then the frame becomes the sandbox's,

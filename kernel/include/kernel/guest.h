@@ -13,7 +13,8 @@
 
 #include <guest.h>
 #include <kernel/guest_thread.h>
-#include <kernel/object.h>
+#include <kernel/panic.h>
+#include <kernel/process.h>
 #include <kernel/thread.h>
 
 struct guest {
@@ -68,6 +69,20 @@ static inline struct vspace *thread_space(const struct thread *thread)
     return thread->guest.vspace != NULL ? thread->guest.vspace : thread->vspace;
 }
 
+/* The common case of guest_enter, whose arguments are in the frame: into the guest that the current
+ * thread came from, with nothing pending. True: its registers may be loaded, then guest_is_in.
+ */
+static inline bool guest_enter_again(const struct thread *current)
+{
+    struct capability_ref ref;
+    uint64_t handle = arch_frame_syscall_argument(&current->frame, 0);
+    return arch_frame_syscall_argument(&current->frame, 1) == 0 && current->process != NULL &&
+           cspace_borrow(&current->process->cspace, handle, OBJECT_GUEST, RIGHT_GUEST_ENTER,
+                         &ref) == OK &&
+           object_as_guest(ref.object) == current->guest.guest &&
+           __atomic_load_n(&current->guest.pending, __ATOMIC_ACQUIRE) == 0;
+}
+
 static inline void thread_load_space(struct cpu *cpu, const struct thread *thread)
 {
     struct vspace *space = thread_space(thread);
@@ -76,4 +91,24 @@ static inline void thread_load_space(struct cpu *cpu, const struct thread *threa
         arch_vspace_activate(space);
     if (UNLIKELY(cpu->inside != inside))
         arch_vspace_turn(space, inside);
+}
+
+/* From the sandbox to the guest that the current thread is attached to, and back: its address space
+ * is loaded, one root of it or the other.
+ */
+static inline void guest_is_in(struct thread *current)
+{
+    struct vspace *space = current->guest.vspace;
+    DEBUG_ASSERT(cpu_self()->vspace == space);
+    current->guest.inside = true;
+    if (space->inside_root.raw != 0)
+        arch_vspace_turn(space, true);
+}
+
+static inline void guest_is_out(struct thread *current)
+{
+    const struct cpu *cpu = cpu_self();
+    current->guest.inside = false;
+    if (cpu->inside)
+        arch_vspace_turn(cpu->vspace, false);
 }

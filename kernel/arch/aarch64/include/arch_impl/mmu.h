@@ -4,6 +4,5 @@
 #include <stdint.h>
 
 struct arch_vspace {
-    uint64_t asid_word;   /* [A] generation and ASID; 0: never ran */
-    uint64_t inside_word; /* [A] the same for the second root of a split guest */
+    uint64_t asid_word; /* [A] generation and ASID; 0: never ran */
 };

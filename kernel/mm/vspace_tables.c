@@ -340,22 +340,33 @@ bool vspace_tables_set_block(struct vspace *vspace, uint64_t at, uint64_t pa, un
     return done;
 }
 
+/* What is said of a page of the run. */
+static bool run_writable(const struct memory_run *run, uint64_t pa)
+{
+    return !run->look || READ_ONCE(frame_of(paddr(pa))->references) == 1;
+}
+
 /* Leaves of one permission differ by the address alone, which every architecture keeps in place. */
 static uint64_t fill_slots(struct pte *slot, const struct memory_run *run, unsigned perm)
 {
-    unsigned narrow = perm & ~(unsigned)PERM_WRITE;
-    uint64_t read = pte_leaf(paddr(0), narrow, 0).raw;
+    uint64_t read = pte_leaf(paddr(0), perm & ~(unsigned)PERM_WRITE, 0).raw;
     uint64_t full = run->writable ? pte_leaf(paddr(0), perm, 0).raw : read;
+    bool plain = !run->look && (perm & PERM_EXECUTE) == 0;
+    const uint64_t *from = run->slot;
+    size_t count = run->count;
     uint64_t filled = 0;
 
-    for (size_t i = 0; i < run->count; i++) {
-        uint64_t pa = run->slot != NULL ? run->slot[i] : run->pa + i * PAGE_SIZE;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t pa = from != NULL ? from[i] : run->pa + i * PAGE_SIZE;
         if (pa == 0 || pte_read(&slot[i]).raw != 0)
             continue;
-        bool shared = run->look && READ_ONCE(frame_of(paddr(pa))->references) != 1;
-        sync_new_code(paddr(pa), PAGE_SIZE, 0, perm);
-        pte_write(&slot[i], (struct pte){ (shared ? read : full) + pa });
         filled++;
+        if (LIKELY(plain)) {
+            pte_write(&slot[i], (struct pte){ full + pa });
+            continue;
+        }
+        sync_new_code(paddr(pa), PAGE_SIZE, 0, perm);
+        pte_write(&slot[i], (struct pte){ (run_writable(run, pa) ? full : read) + pa });
     }
     return filled;
 }

@@ -289,11 +289,11 @@ static bool frame_is_shared(uint64_t pa)
 static bool page_there(uint64_t leaf, uint64_t index, bool write, struct memory_page *page)
 {
     uint64_t pa = node_slots(leaf)[slot_index(index, 0)];
-    uint64_t word = *node_word(leaf);
 
     page->pa = pa;
     if (pa == 0)
         return false;
+    uint64_t word = *node_word(leaf);
     page->writable = !leaf_is_shared(leaf) && ((word & NODE_SHARED) == 0 || !frame_is_shared(pa));
     /* Where frames may be shared, one answer does not hold for all of them. */
     page->block = (word & NODE_BLOCK) != 0 && (!page->writable || (word & NODE_SHARED) == 0);
@@ -331,13 +331,17 @@ static enum status tree_page(struct memory *memory, uint64_t index, bool write,
     uint64_t span;
     uint64_t *entry = tree_find(memory, index, &span);
 
-    if (LIKELY(entry != NULL && *entry != 0) && page_there(*entry, index, write, page))
-        return OK;
-    enum status status = leaf_own(memory, index, &entry);
+    bool own = false;
+    if (LIKELY(entry != NULL && *entry != 0)) {
+        if (page_there(*entry, index, write, page))
+            return OK;
+        own = !leaf_is_shared(*entry);
+    }
+    enum status status = own ? OK : leaf_own(memory, index, &entry);
     if (status != OK)
         return status;
     /* A leaf that came to be the Memory's own may have frames of its own. */
-    if (page_there(*entry, index, write, page))
+    if (!own && page_there(*entry, index, write, page))
         return OK;
     status = page_make(memory, entry, index, page);
     if (status != OK)

@@ -107,6 +107,7 @@ static struct memory *mapping_unlink(struct mapping *mapping)
     struct memory *memory = mapping->memory;
 
     tree_remove(&mapping->vspace->mappings, &mapping->node);
+    mapping->vspace->recent = NULL;
     list_remove(&mapping->memory_node);
     memory->mapping_count--;
     if (mapping->capability == NULL)
@@ -777,7 +778,9 @@ enum status vspace_fault(struct vspace *vspace, uaddr_t at, unsigned access)
     if (!uaddr_range_ok(at, 1) || at.raw >= vspace->end)
         return ERR_FAULT;
     spinlock_acquire(&vspace->lock);
-    struct mapping *mapping = mapping_at(vspace, at.raw);
+    struct mapping *mapping = vspace->recent;
+    if (mapping == NULL || at.raw < mapping->start || at.raw >= mapping->end)
+        mapping = vspace->recent = mapping_at(vspace, at.raw);
     if (LIKELY(mapping != NULL && (mapping->perm & access) == access)) {
         spinlock_acquire(&mapping->memory->lock);
         status = resolve(vspace, mapping, ALIGN_DOWN(at.raw, (uint64_t)PAGE_SIZE),

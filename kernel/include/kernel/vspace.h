@@ -23,6 +23,7 @@
 
 struct budget;
 struct capability;
+struct mapping;
 struct memory;
 struct work;
 
@@ -37,6 +38,7 @@ struct vspace {
     paddr_t inside_root;     /* [C] of a split guest: `root` without the sandbox part; else 0 */
     bool shares_upper;       /* [T] guests have its sandbox part in their roots */
     struct tree mappings;    /* [L] of struct mapping, by start */
+    struct mapping *recent;  /* [L] where the last fault was, or NULL */
     struct cpu_mask active;  /* [A] CPUs that may hold translations of it right now */
     uint64_t table_count;    /* [T] page tables, root included */
     uint64_t page_count;     /* [T] 4 KiB pages in the tables (a 2 MiB page counts 512) */

@@ -612,8 +612,9 @@ GUEST_TEST(a_guest_that_goes_lets_its_threads_come_back)
             EXPECT_EQ(s.f.command[i].finished, 1);
         }
         EXPECT_EQ(s.f.command[0].out[0], ERR_DEAD);
-        /* Who enters once more finds that the handle went first. */
-        EXPECT(s.f.command[1].out[0] == ERR_NOT_FOUND || s.f.command[1].out[0] == ERR_DEAD);
+        /* Who was not inside may have seen the end, or that the handle went first. */
+        uint64_t other = s.f.command[1].out[0];
+        EXPECT(other == OK || other == ERR_NOT_FOUND || other == ERR_DEAD);
         sandbox_destroy(&s);
     }
 }

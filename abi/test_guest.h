@@ -46,7 +46,10 @@ enum test_guest_function {
     GUEST_SERVER,   /* receives and answers each word + 1, until an error (out[0]) or a label of
                      * GUEST_SERVER_STOP; out[1]: sum of the badges, out[2] bits of signals */
     GUEST_WAITER,   /* waits for bits in[2] of in[1] until deadline in[3], again and again until
-                     * stop or an error (out[0]); out[1]: their sum */
+                     * stop or an error (out[0]); stop or an error (out[0]); out[1]: their sum */
+    /* in[3] times: wait until the word at in[1] is odd (in[2] 1) or even (0), add one, wake the
+     * other; process in[0]. Counting. */
+    GUEST_TURNS,
 };
 
 struct test_guest_command {

@@ -86,14 +86,13 @@ static enum status kill_threads(struct process *process, struct work *work)
 
     refuse_threads(process);
     while (next_thread(process, &thread)) {
-        bool exhausted = work->left == 0;
-        work_spend(work);
-        if (thread != NULL && !exhausted)
+        if (thread != NULL) {
             thread_kill(thread);
-        if (thread != NULL)
             thread_put(thread);
-        if (exhausted)
+        }
+        if (work->left == 0)
             return ERR_WOULD_BLOCK;
+        work_spend(work);
     }
     return OK;
 }

@@ -461,6 +461,42 @@ bool sched_off_cpu(struct thread *thread, void (*action)(struct thread *thread))
     return off;
 }
 
+/* With the queue locked, so that it stays as it is. */
+static enum status registers_locked(struct thread *thread, struct guest_registers *registers,
+                                    bool write, wait_cancel **cancel_out)
+{
+    bool suspended = (thread->attention & THREAD_SUSPEND) != 0;
+    if (thread->state == THREAD_DEAD)
+        return ERR_DEAD;
+    if (thread->state != THREAD_NEW && !suspended)
+        return ERR_STATE;
+    if (thread->state == THREAD_RUNNING || thread->state == THREAD_READY || is_on_cpu(thread))
+        return ERR_WOULD_BLOCK;
+    if (write && thread->guest.inside)
+        return ERR_STATE;
+    if (write && thread->state == THREAD_BLOCKED) {
+        *cancel_out = __atomic_load_n(&thread->wait.cancel, __ATOMIC_ACQUIRE);
+        return ERR_WOULD_BLOCK;
+    }
+    if (write)
+        return arch_thread_registers_write(thread, registers);
+    arch_thread_registers_read(thread, registers);
+    return OK;
+}
+
+enum status thread_registers(struct thread *thread, struct guest_registers *registers, bool write)
+{
+    for (;;) {
+        wait_cancel *cancel = NULL;
+        struct cpu *cpu = lock_thread(thread);
+        enum status status = registers_locked(thread, registers, write, &cancel);
+        unlock(cpu);
+        if (cancel == NULL)
+            return status;
+        cancel(thread, ERR_CANCELLED);
+    }
+}
+
 bool thread_is_dead(const struct thread *thread)
 {
     return __atomic_load_n(&thread->presence, __ATOMIC_ACQUIRE) == THREAD_OVER;
@@ -485,13 +521,27 @@ static void update_priority(struct cpu *cpu, struct thread *thread)
 
 enum status sched_set_priority(struct thread *thread, unsigned priority)
 {
+    enum status status = OK;
     if (priority >= PRIORITY_COUNT)
         return ERR_RANGE;
     struct cpu *cpu = lock_thread(thread);
-    thread->own_priority = (uint8_t)priority;
+    if (priority > thread->ceiling) {
+        status = ERR_ACCESS;
+    } else {
+        thread->own_priority = (uint8_t)priority;
+        update_priority(cpu, thread);
+    }
+    unlock(cpu);
+    return status;
+}
+
+void sched_set_ceiling(struct thread *thread, unsigned ceiling)
+{
+    struct cpu *cpu = lock_thread(thread);
+    __atomic_store_n(&thread->ceiling, (uint8_t)ceiling, __ATOMIC_RELAXED);
+    thread->own_priority = MIN(thread->own_priority, (uint8_t)ceiling);
     update_priority(cpu, thread);
     unlock(cpu);
-    return OK;
 }
 
 void sched_lend(struct thread *thread, uint8_t priority)

@@ -16,6 +16,7 @@ static uint64_t all_count;
 void thread_init(void)
 {
     wait_init();
+    address_init();
     slab_cache_init(&thread_cache, "thread", sizeof(struct thread), _Alignof(struct thread));
 }
 
@@ -100,6 +101,7 @@ enum status thread_create(struct vspace *vspace, struct budget *payer, uaddr_t i
     list_init(&thread->process_node);
     thread->state = THREAD_NEW;
     thread->priority = thread->own_priority = PRIORITY_DEFAULT;
+    thread->ceiling = PRIORITY_COUNT - 1;
     thread->affinity = cpu_mask_all();
     thread->slice_left_ns = SCHED_SLICE_NS;
     list_init(&thread->wait.node);

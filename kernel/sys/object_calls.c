@@ -104,11 +104,25 @@ static enum status destroy_budget(struct object *object, struct work *work)
     return status;
 }
 
+static enum status destroy_thread(struct object *object)
+{
+    thread_kill(object_as_thread(object));
+    if (object_as_thread(object) == cpu_self()->current)
+        return OK;
+    return thread_is_dead(object_as_thread(object)) ? OK : ERR_WOULD_BLOCK;
+}
+
 static enum status destroy(struct object *object)
 {
     struct work work = { WORK_SLICE };
-    enum status status = object->type == OBJECT_PROCESS ? destroy_process(object, &work)
-                                                        : destroy_budget(object, &work);
+    enum status status;
+
+    if (object->type == OBJECT_THREAD)
+        status = destroy_thread(object);
+    else if (object->type == OBJECT_PROCESS)
+        status = destroy_process(object, &work);
+    else
+        status = destroy_budget(object, &work);
 
     return syscall_sliced(status);
 }
@@ -118,6 +132,7 @@ enum status sys_object_destroy(const struct sys_object_destroy_args *args)
     static const uint32_t right[OBJECT_TYPE_COUNT] = {
         [OBJECT_PROCESS] = RIGHT_PROCESS_DESTROY,
         [OBJECT_BUDGET] = RIGHT_BUDGET_DESTROY,
+        [OBJECT_THREAD] = RIGHT_THREAD_STOP,
     };
     struct capability_ref ref;
     enum status status = syscall_capability(args->object, OBJECT_ANY, 0, &ref);

@@ -9,15 +9,47 @@
 #include <kernel/sched.h>
 #include <kernel/trap.h>
 
+enum { FAULT_LINES = 16 /* a second */ };
+#define SECOND_NS ((uint64_t)1000 * 1000 * 1000)
+
+/* Whoever may create threads can make them fault as fast as he likes, and a line on the console
+ * takes long: a few a second are shown, the others counted.
+ */
+static bool may_tell(uint64_t *hidden_out)
+{
+    static uint64_t told;   /* [A] the second, and how many lines in it */
+    static uint64_t hidden; /* [A] */
+    uint64_t second = clock_now_ns() / SECOND_NS << 8;
+    uint64_t before = __atomic_load_n(&told, __ATOMIC_RELAXED);
+    uint64_t after;
+    do {
+        uint64_t count = before - second < 256 ? before - second : 0;
+        if (count >= FAULT_LINES) {
+            __atomic_fetch_add(&hidden, 1, __ATOMIC_RELAXED);
+            return false;
+        }
+        after = second + count + 1;
+    } while (!__atomic_compare_exchange_n(&told, &before, after, true, __ATOMIC_RELAXED,
+                                          __ATOMIC_RELAXED));
+    *hidden_out = __atomic_exchange_n(&hidden, 0, __ATOMIC_RELAXED);
+    return true;
+}
+
 /* The thread did what it may not: it dies, nobody else. */
 static void kill_for_fault(struct thread *current, const char *name, uint64_t address)
 {
+    uint64_t hidden;
+
     current->fault_name = name;
     current->fault_address = address;
-    log_info("thread %llu killed: %s at %#llx, ip %#llx", (unsigned long long)current->object.id,
-             name, (unsigned long long)address, (unsigned long long)arch_frame_ip(&current->frame));
     process_fault(current);
     thread_end_current(THREAD_END_FAULT);
+    if (!may_tell(&hidden))
+        return;
+    if (hidden > 0)
+        log_info("%llu threads more were killed by faults", (unsigned long long)hidden);
+    log_info("thread %llu killed: %s at %#llx, ip %#llx", (unsigned long long)current->object.id,
+             name, (unsigned long long)address, (unsigned long long)arch_frame_ip(&current->frame));
 }
 
 static const char *access_name(unsigned access)

@@ -173,6 +173,24 @@ static bool run_message(struct test_guest_command *command)
     }
 }
 
+static void run_turns(struct test_guest_command *command)
+{
+    uint32_t *word = (uint32_t *)(uintptr_t)command->in[1];
+    uint64_t woken;
+
+    for (uint64_t i = 0; i < command->in[3]; i++) {
+        uint32_t seen = READ_ONCE(*word);
+        while ((seen & 1) != command->in[2]) {
+            command->out[0] =
+                (uint64_t)address_wait(command->in[0], command->in[1], seen, UINT64_MAX);
+            seen = READ_ONCE(*word);
+        }
+        __atomic_fetch_add(word, 1, __ATOMIC_SEQ_CST);
+        command->out[1] = (uint64_t)address_wake(command->in[0], command->in[1], 1, &woken);
+        step(command);
+    }
+}
+
 static void run_loop(struct test_guest_command *command)
 {
     while (!stopped(command)) {
@@ -237,6 +255,9 @@ void main(struct test_guest_command *command)
         break;
     case GUEST_FUZZ:
         fuzz_run(command);
+        break;
+    case GUEST_TURNS:
+        run_turns(command);
         break;
     case GUEST_FAULT:
         guest_fault(command->in[0]);

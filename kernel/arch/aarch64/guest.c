@@ -124,3 +124,44 @@ void arch_guest_describe(const struct thread *current, struct guest_fault *fault
     fault_out->error = SYSREG_READ(esr_el1);
     fault_out->code = fault_out->error >> 26 & 0x3f;
 }
+
+/* ---- A thread's own, while it is on no CPU ---- */
+
+bool arch_thread_pointer_ok(uint64_t value)
+{
+    (void)value;
+    return true;
+}
+
+void arch_thread_set_pointer(struct thread *thread, uint64_t value)
+{
+    thread->arch.tpidr = value;
+}
+
+void arch_thread_registers_read(const struct thread *thread, struct guest_registers *registers)
+{
+    const struct trap_frame *frame = &thread->frame;
+
+    for (unsigned i = 0; i < ARRAY_LEN(frame->x); i++)
+        registers->x[i] = frame->x[i];
+    registers->sp = frame->sp;
+    registers->pc = frame->pc;
+    registers->pstate = frame->pstate;
+    registers->tpidr = thread->arch.tpidr;
+}
+
+enum status arch_thread_registers_write(struct thread *thread,
+                                        const struct guest_registers *registers)
+{
+    struct trap_frame *frame = &thread->frame;
+
+    if (registers->pc >= USER_END)
+        return ERR_RANGE;
+    for (unsigned i = 0; i < ARRAY_LEN(frame->x); i++)
+        frame->x[i] = registers->x[i];
+    frame->sp = registers->sp;
+    frame->pc = registers->pc;
+    frame->pstate = PSTATE_USER | (registers->pstate & GUEST_FLAGS);
+    thread->arch.tpidr = registers->tpidr;
+    return OK;
+}

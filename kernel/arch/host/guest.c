@@ -22,3 +22,26 @@ void arch_guest_describe(const struct thread *current, struct guest_fault *fault
     fault_out->code = 0;
     fault_out->error = 0;
 }
+
+bool arch_thread_pointer_ok(uint64_t value)
+{
+    return value < USER_END;
+}
+
+void arch_thread_set_pointer(struct thread *thread, uint64_t value)
+{
+    thread->arch.thread_pointer = value;
+}
+
+void arch_thread_registers_read(const struct thread *thread, struct guest_registers *registers)
+{
+    *registers = (struct guest_registers){ 0 };
+    registers->rsp = thread->frame.sp;
+}
+
+enum status arch_thread_registers_write(struct thread *thread,
+                                        const struct guest_registers *registers)
+{
+    thread->frame.sp = registers->rsp;
+    return OK;
+}

@@ -190,3 +190,45 @@ void arch_guest_describe(const struct thread *current, struct guest_fault *fault
     fault_out->code = current->frame.vector;
     fault_out->error = current->frame.error;
 }
+
+/* ---- A thread's own, while it is on no CPU ---- */
+
+bool arch_thread_pointer_ok(uint64_t value)
+{
+    return is_canonical(value);
+}
+
+void arch_thread_set_pointer(struct thread *thread, uint64_t value)
+{
+    thread->arch.fs_base = value;
+}
+
+void arch_thread_registers_read(const struct thread *thread, struct guest_registers *registers)
+{
+    registers_save(registers, &thread->frame);
+    /* The system call instruction has put these there, and entry does not store them. */
+    if (thread->frame.vector == TRAP_VECTOR_SYSCALL) {
+        registers->rcx = registers->rip;
+        registers->r11 = registers->rflags;
+    }
+    registers->fs_base = thread->arch.fs_base;
+    registers->gs_base = thread->arch.gs_base;
+}
+
+/* By iretq, which loads all of them; code and stack segment are those that it began with. */
+enum status arch_thread_registers_write(struct thread *thread,
+                                        const struct guest_registers *registers)
+{
+    struct trap_frame *frame = &thread->frame;
+
+    if (registers->rip >= USER_END || !is_canonical(registers->fs_base) ||
+        !is_canonical(registers->gs_base))
+        return ERR_RANGE;
+    general_load(frame, registers);
+    frame->rip = registers->rip;
+    frame->rflags = (registers->rflags & GUEST_FLAGS) | X86_FLAGS_FIXED | X86_FLAGS_INTERRUPTS;
+    frame->vector = TRAP_VECTOR_NONE;
+    thread->arch.fs_base = registers->fs_base;
+    thread->arch.gs_base = registers->gs_base;
+    return OK;
+}

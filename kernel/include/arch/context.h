@@ -11,6 +11,7 @@
 #include <base/status.h>
 #include <kernel/addr.h>
 
+struct guest_registers;
 struct thread;
 struct arch_thread;
 
@@ -18,6 +19,17 @@ void arch_thread_init(struct thread *thread);
 /* What it may come to own beside struct thread, at most. */
 size_t arch_thread_extra_bytes(void);
 void arch_thread_fini(struct thread *thread);
+
+/* What finds thread-local storage; any value that passes the check may be set. Not running. */
+bool arch_thread_pointer_ok(uint64_t value);
+void arch_thread_set_pointer(struct thread *thread, uint64_t value);
+
+/* The registers of a thread that is on no CPU. ERR_RANGE: an address that user mode cannot have; of
+ * the flags, those are taken that user mode can set itself.
+ */
+void arch_thread_registers_read(const struct thread *thread, struct guest_registers *registers);
+enum status arch_thread_registers_write(struct thread *thread,
+                                        const struct guest_registers *registers);
 
 /* The CPU goes from `previous` to `next` (either may be NULL): vector state, thread pointer, the
  * address that entry code saves to. Address spaces are arch_vspace_activate's.

@@ -45,8 +45,11 @@ void sched_switch_end(struct thread *previous, struct thread *next);
 
 /* The thread runs at least with this priority until another one is lent; 0 takes it back. */
 void sched_lend(struct thread *thread, uint8_t priority);
-/* ERR_RANGE unless below PRIORITY_COUNT. */
+/* ERR_RANGE unless below PRIORITY_COUNT; ERR_ACCESS if above the thread's ceiling. */
 enum status sched_set_priority(struct thread *thread, unsigned priority);
+/* Its own priority comes down to it, if it is above; what is lent does not. Below PRIORITY_COUNT.
+ */
+void sched_set_ceiling(struct thread *thread, unsigned ceiling);
 /* ERR_INVALID if the mask holds no online CPU. Moves the thread if it is on a forbidden CPU. */
 enum status sched_set_affinity(struct thread *thread, const struct cpu_mask *affinity);
 

@@ -62,6 +62,8 @@ enum thread_attention {
     THREAD_SUSPEND = 1 << 1,
 };
 
+struct guest_registers;
+
 struct thread {
     struct trap_frame frame; /* [O] first and 16-aligned: hardware and assembly write here */
     struct arch_thread arch; /* [O] vector state, thread pointer */
@@ -80,6 +82,7 @@ struct thread {
     uint8_t priority;         /* [Q] 0 lowest, PRIORITY_COUNT - 1 highest: of these the higher */
     uint8_t own_priority;     /* [Q] */
     uint8_t lent_priority;    /* [Q] by whom it serves */
+    uint8_t ceiling;          /* [Q], read without: the highest that it may give, and own */
     uint8_t attention;        /* [Q] of enum thread_attention */
     struct cpu_mask affinity; /* [Q] CPUs that it may run on */
     uint64_t slice_left_ns;   /* [O] */
@@ -132,6 +135,11 @@ bool thread_is_dead(const struct thread *thread);
 enum status thread_suspend(struct thread *thread);
 /* ERR_STATE: it is not suspended. */
 enum status thread_resume(struct thread *thread);
+/* Read or replace the registers of a thread that is NEW or suspended; what it waits for is
+ * cancelled before they are replaced. ERR_STATE, ERR_DEAD, ERR_RANGE; ERR_WOULD_BLOCK: it is still
+ * on a CPU.
+ */
+enum status thread_registers(struct thread *thread, struct guest_registers *registers, bool write);
 
 /* For the scheduler: dead and off the CPU, once, with no lock held. */
 void thread_over(struct thread *thread);

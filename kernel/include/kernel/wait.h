@@ -24,6 +24,7 @@
 
 #include <base/list.h>
 #include <base/status.h>
+#include <base/tree.h>
 #include <kernel/spinlock.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -40,9 +41,10 @@ struct wait {
     wait_cancel *cancel;  /* [W], read without: NULL if it does not wait */
     uint64_t deadline_ns; /* [W] */
     /* For what is waited for. */
-    struct list node; /* [W] */
-    void *on;         /* [W] */
-    uint64_t key;     /* [W] */
+    struct list node;           /* [W] */
+    struct tree_node tree_node; /* [W] */
+    void *on;                   /* [W] */
+    uint64_t key;               /* [W] */
 };
 
 /* The current thread stops at the kernel exit, until wait_end. Lock held. False: it is to die, and
@@ -61,6 +63,16 @@ bool wait_renew(struct thread *thread, wait_cancel *cancel);
 /* For `cancel`, lock held: false if the reason has passed with an earlier wait. */
 bool wait_may_end(const struct thread *thread, enum status why);
 
+/* The current thread waits for address_wake, if the word at `address` is `expected`:
+ * ERR_WOULD_BLOCK if not, ERR_FAULT; ERR_TIMED_OUT at once with a deadline of 0. Else OK; a wait
+ * that ends otherwise than by address_wake says so in the frame. `space` and `address` are the key.
+ */
+enum status address_wait_current(const void *space, uint64_t address, uint32_t expected,
+                                 uint64_t deadline_ns);
+/* Returns how many it woke. */
+uint32_t address_wake(const void *space, uint64_t address, uint32_t count);
+
 /* For threads: once, and what each one's timer does. */
 void wait_init(void);
+void address_init(void);
 void wait_deadline_passed(struct timer *timer);

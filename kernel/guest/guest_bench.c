@@ -4,7 +4,7 @@
  */
 #include <abi_syscalls.h>
 #include <arch/timer.h>
-#include <arch_impl/guest_test.h>
+#include <arch/guest_test.h>
 #include <base/bench.h>
 #include <base/string.h>
 #include <kernel/sandbox_fixture.h>

@@ -1,6 +1,6 @@
 /* Guests on the real machine: small programs that are entered, kicked, changed and killed. */
 #include <abi_syscalls.h>
-#include <arch_impl/guest_test.h>
+#include <arch/guest_test.h>
 #include <base/string.h>
 #include <kernel/coroutine.h>
 #include <kernel/frame.h>

@@ -16,8 +16,8 @@
 #include <kernel/device.h>
 #include <kernel/dma.h>
 #include <kernel/frame.h>
-#include <kernel/irq_object.h>
 #include <kernel/grace.h>
+#include <kernel/irq_object.h>
 #include <kernel/kmap.h>
 #include <kernel/log.h>
 #include <kernel/main.h>

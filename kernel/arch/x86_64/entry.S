@@ -233,8 +233,8 @@ FUNCTION x86_guest_syscall
     sysretq
 END x86_guest_syscall
 
-/* guest_enter, which saves nothing of the caller but where it goes on. ip and flags of the guest are
- * in the frame, checked; every other register may hold what the page says.
+/* guest_enter, which saves nothing of the caller but where it goes on. ip and flags of the guest
+ * are in the frame, checked; every other register may hold what the page says.
  */
 FUNCTION x86_guest_enter_call
     mov %rcx, FRAME_RIP(%rsp)

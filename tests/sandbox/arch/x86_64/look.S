@@ -1,5 +1,5 @@
-/* uint64_t sandbox_enter_and_look(uint64_t guest): all but rax, rdx, rsp, and rcx and r11, which the
- * way back uses.
+/* uint64_t sandbox_enter_and_look(uint64_t guest): all but rax, rdx, rsp, and rcx and r11, which
+ * the way back uses.
  */
     .text
     .global sandbox_enter_and_look

@@ -22,8 +22,8 @@ static inline void rt_cpu_set_thread_pointer(uint64_t pointer)
     __asm__ volatile("msr tpidr_el0, %0" : : "r"(pointer) : "memory");
 }
 
-/* A random word from the CPU, where the System object says that it has a source; false if it has none
- * to give at the moment. The register is RNDR.
+/* A random word from the CPU, where the System object says that it has a source; false if it has
+ * none to give at the moment. The register is RNDR.
  */
 static inline bool rt_cpu_random(uint64_t *word_out)
 {

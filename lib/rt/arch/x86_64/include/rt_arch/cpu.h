@@ -23,8 +23,8 @@ static inline void rt_cpu_set_thread_pointer(uint64_t pointer)
     __asm__ volatile("wrfsbase %0" : : "r"(pointer) : "memory");
 }
 
-/* A random word from the CPU, where the System object says that it has a source; false if it has none
- * to give at the moment.
+/* A random word from the CPU, where the System object says that it has a source; false if it has
+ * none to give at the moment.
  */
 static inline bool rt_cpu_random(uint64_t *word_out)
 {

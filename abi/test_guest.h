@@ -80,7 +80,7 @@ enum { GUEST_SERVER_STOP = 0xffff };
  */
 #define TEST_GUEST_POOL_AT   ((uint64_t)0x28000000)
 #define TEST_GUEST_BUFFER_AT ((uint64_t)0x29000000) /* pages to read from and write to */
-#define TEST_GUEST_PLAY_AT   ((uint64_t)0x2a000000) /* for mapping and unmapping */
+#define TEST_GUEST_PLAY_AT   ((uint64_t)0x50000000) /* for mapping and unmapping */
 enum { TEST_GUEST_BUFFERS = 3, TEST_GUEST_PLAY_PAGES = 64, TEST_GUEST_POOL_HANDLES = 32 };
 
 struct test_guest_pool {

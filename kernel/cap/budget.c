@@ -104,6 +104,13 @@ static void account_look(struct budget *budget, enum budget_kind kind)
     }
 }
 
+bool budget_is_within(const struct budget *budget, const struct budget *above)
+{
+    while (budget != NULL && budget != above)
+        budget = parent_of(budget);
+    return budget == above;
+}
+
 /* ---- Charges ---- */
 
 static void account_take_back(struct budget *budget, enum budget_kind kind, uint64_t amount)

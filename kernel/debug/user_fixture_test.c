@@ -92,6 +92,28 @@ static bool process_is_over(void *argument)
     return process_end(argument, &work) == OK;
 }
 
+/* What keeps it. */
+static void show_budget(struct budget *budget)
+{
+    struct budget_info info;
+
+    budget_inspect(budget, &info);
+    test_note("budget %llu: %llu bytes, %llu capabilities, %llu threads",
+              (unsigned long long)budget->object.id, (unsigned long long)info.used[BUDGET_MEMORY],
+              (unsigned long long)info.used[BUDGET_CAPABILITIES],
+              (unsigned long long)info.used[BUDGET_THREADS]);
+    spinlock_acquire(&budget->lock);
+    LIST_FOR_EACH(node, &budget->paid)
+    {
+        const struct object *object = CONTAINER_OF(node, struct object, paid_node);
+        test_note("%s %llu: %llu references, %llu capabilities, retired %u",
+                  object_type_name(object->type), (unsigned long long)object->id,
+                  (unsigned long long)object->references,
+                  (unsigned long long)object->capability_count, object->retired);
+    }
+    spinlock_release(&budget->lock);
+}
+
 /* Everything that the process made goes with the budget: accounts at zero are part of each test. */
 static void end_budget(struct user_fixture *fixture)
 {
@@ -100,8 +122,10 @@ static void end_budget(struct user_fixture *fixture)
             test_fail(__FILE__, __LINE__, "the process can be ended");
         object_put(&fixture->process->object);
     }
-    if (coroutine_wait(budget_is_gone, fixture->budget, clock_now_ns() + WAIT_MAX_NS) != OK)
+    if (coroutine_wait(budget_is_gone, fixture->budget, clock_now_ns() + WAIT_MAX_NS) != OK) {
         test_fail(__FILE__, __LINE__, "the budget can be destroyed");
+        show_budget(fixture->budget);
+    }
     budget_put(fixture->budget);
 }
 

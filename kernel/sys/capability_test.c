@@ -261,6 +261,24 @@ GUEST_TEST(a_process_is_ended_by_who_may)
     user_fixture_destroy(&f);
 }
 
+/* Else it would keep the address space, and with it the budget of somebody else. */
+GUEST_TEST(a_guest_is_paid_for_where_its_sandbox_is)
+{
+    struct user_fixture f;
+    struct budget *other;
+    REQUIRE(user_fixture_init(&f));
+    REQUIRE(budget_create(NULL, &other) == OK);
+    uint64_t own = give_budget(&f, all_budget);
+    uint64_t foreign = user_give(&f, &other->object, all_budget);
+    uint64_t below = create(&f, own, OBJECT_BUDGET);
+    uint64_t self = user_give(&f, &f.process->object, RIGHT_PROCESS_MAP);
+    EXPECT_EQ(user_call(&f, SYSCALL_guest_create, NULL, self, foreign), ERR_INVALID);
+    EXPECT_EQ(user_call(&f, SYSCALL_guest_create, NULL, self, own), OK);
+    EXPECT_EQ(user_call(&f, SYSCALL_guest_create, NULL, self, below), OK);
+    user_fixture_destroy(&f);
+    budget_put(other);
+}
+
 /* Every allocation on the way fails once; nothing is lost. */
 GUEST_TEST(creating_a_process_survives_each_failing_allocation)
 {

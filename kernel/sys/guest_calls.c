@@ -28,12 +28,16 @@ static enum status copy(const struct sys_guest_create_args *args, struct sys_gue
 enum status sys_guest_create(const struct sys_guest_create_args *args,
                              struct sys_guest_create_ret *ret)
 {
+    struct budget *budget = object_as_budget(args->budget);
     struct guest *guest;
 
     if (args->source != 0)
         return copy(args, ret);
-    enum status status = guest_create(object_as_process(args->process)->vspace,
-                                      object_as_budget(args->budget), args->flags, &guest);
+    /* It refers to its sandbox's address space. */
+    if (!budget_is_within(budget, args->process->payer))
+        return ERR_INVALID;
+    enum status status =
+        guest_create(object_as_process(args->process)->vspace, budget, args->flags, &guest);
     return status == OK ? syscall_install(&guest->object, &ret->guest) : status;
 }
 

@@ -76,14 +76,6 @@ enum status sys_object_create(const struct sys_object_create_args *args,
 
 /* ---- Destruction ---- */
 
-/* Its own end nobody can wait for. */
-static bool pays_for(const struct budget *budget, const struct budget *payer)
-{
-    while (payer != NULL && payer != budget)
-        payer = payer->object.payer;
-    return payer == budget;
-}
-
 static enum status destroy_process(struct object *object, struct work *work)
 {
     if (object_as_process(object) == process_current())
@@ -93,7 +85,8 @@ static enum status destroy_process(struct object *object, struct work *work)
 
 static enum status destroy_budget(struct object *object, struct work *work)
 {
-    if (pays_for(object_as_budget(object), process_current()->object.payer))
+    /* Its own end nobody can wait for. */
+    if (budget_is_within(process_current()->object.payer, object_as_budget(object)))
         return ERR_STATE;
     enum status status = budget_destroy(object_as_budget(object), work);
     if (status == OK)

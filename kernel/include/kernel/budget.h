@@ -69,6 +69,12 @@ static inline void budget_put(struct budget *budget)
     object_put(&budget->object);
 }
 
+/* True if it is `above` or below that: then it dies when `above` is destroyed. What refers to an
+ * object for as long as it exists is paid for within the budget that paid for that object, or
+ * others could keep that budget from ending.
+ */
+bool budget_is_within(const struct budget *budget, const struct budget *above);
+
 /* ERR_LIMIT, or ERR_DEAD if it or one above it is being destroyed. */
 enum status budget_charge(struct budget *budget, enum budget_kind kind, uint64_t amount);
 void budget_uncharge(struct budget *budget, enum budget_kind kind, uint64_t amount);

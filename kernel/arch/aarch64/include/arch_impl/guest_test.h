@@ -2,6 +2,7 @@
 #pragma once
 
 #include <guest.h>
+#include <stdbool.h>
 
 #define GUEST_IP(registers)             ((registers)->pc)
 #define GUEST_SP(registers)             ((registers)->sp)
@@ -21,6 +22,12 @@ enum {
 #define GUEST_FLAG_STEP   ((uint64_t)1 << 21)
 #define GUEST_FLAGS_KEPT  ((uint64_t)0xf0000000)
 #define GUEST_FLAGS_FIXED ((uint64_t)0)
+
+static inline bool guest_thread_pointer_ok(uint64_t value)
+{
+    (void)value;
+    return true;
+}
 
 /* What a system call itself changes: nothing. */
 static inline void guest_registers_settle(struct guest_registers *registers)

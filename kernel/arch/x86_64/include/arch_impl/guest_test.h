@@ -2,6 +2,7 @@
 #pragma once
 
 #include <guest.h>
+#include <stdbool.h>
 
 #define GUEST_IP(registers)             ((registers)->rip)
 #define GUEST_SP(registers)             ((registers)->rsp)
@@ -16,6 +17,11 @@ enum { GUEST_GENERAL = 15, GUEST_SYSCALL_BYTES = 2, GUEST_UNDEFINED_CODE = 6, GU
 #define GUEST_FLAG_STEP   ((uint64_t)0x100)
 #define GUEST_FLAGS_KEPT  ((uint64_t)0x240cd5)
 #define GUEST_FLAGS_FIXED ((uint64_t)0x202)
+
+static inline bool guest_thread_pointer_ok(uint64_t value)
+{
+    return value >> 47 == 0 || value >> 47 == 0x1ffff;
+}
 
 /* What a system call itself changes. */
 static inline void guest_registers_settle(struct guest_registers *registers)

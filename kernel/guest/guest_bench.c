@@ -3,8 +3,8 @@
  * (two) are in it.
  */
 #include <abi_syscalls.h>
-#include <arch/timer.h>
 #include <arch/guest_test.h>
+#include <arch/timer.h>
 #include <base/bench.h>
 #include <base/string.h>
 #include <kernel/sandbox_fixture.h>

@@ -1,6 +1,6 @@
 /* The fixture behind the tests of guests (kernel/sandbox_fixture.h). */
-#include <arch/mmu.h>
 #include <arch/guest_test.h>
+#include <arch/mmu.h>
 #include <base/string.h>
 #include <kernel/coroutine.h>
 #include <kernel/flat.h>

@@ -74,7 +74,7 @@ def tidy_bites(report):
         "kernel/mm/blank_end.c": "int a; \n",
         "kernel/mm/unbounded.c": "    str" + "cpy(a, b);\n",
         "docs/registry.md": "see deb.debian" + ".org\n",
-        "kernel/mm/too_much.c": "int a;\n" * 12001,
+        "kernel/mm/too_much.c": "int a;\n" * 14001,
     }
     for path, text in cases.items():
         os.makedirs(os.path.dirname(f"{folder}/{path}"), exist_ok=True)

@@ -261,8 +261,8 @@ GUEST_TEST(a_process_is_ended_by_who_may)
     user_fixture_destroy(&f);
 }
 
-/* Else it would keep the address space, and with it the budget of somebody else. */
-GUEST_TEST(a_guest_is_paid_for_where_its_sandbox_is)
+/* Else it would keep the process or its address space, and with it the budget of somebody else. */
+GUEST_TEST(guests_and_threads_are_paid_for_where_their_process_is)
 {
     struct user_fixture f;
     struct budget *other;
@@ -271,10 +271,13 @@ GUEST_TEST(a_guest_is_paid_for_where_its_sandbox_is)
     uint64_t own = give_budget(&f, all_budget);
     uint64_t foreign = user_give(&f, &other->object, all_budget);
     uint64_t below = create(&f, own, OBJECT_BUDGET);
-    uint64_t self = user_give(&f, &f.process->object, RIGHT_PROCESS_MAP);
-    EXPECT_EQ(user_call(&f, SYSCALL_guest_create, NULL, self, foreign), ERR_INVALID);
-    EXPECT_EQ(user_call(&f, SYSCALL_guest_create, NULL, self, own), OK);
-    EXPECT_EQ(user_call(&f, SYSCALL_guest_create, NULL, self, below), OK);
+    uint64_t self = user_give(&f, &f.process->object, RIGHT_PROCESS_MAP | RIGHT_PROCESS_SPAWN);
+    uint64_t calls[] = { SYSCALL_guest_create, SYSCALL_thread_create };
+    for (unsigned i = 0; i < ARRAY_LEN(calls); i++) {
+        EXPECT_EQ(user_call(&f, calls[i], NULL, self, foreign), ERR_INVALID);
+        EXPECT_EQ(user_call(&f, calls[i], NULL, self, own), OK);
+        EXPECT_EQ(user_call(&f, calls[i], NULL, self, below), OK);
+    }
     user_fixture_destroy(&f);
     budget_put(other);
 }

@@ -7,7 +7,9 @@
  */
 #include <base/syscall_table.h>
 #include <kernel/cmdline.h>
+#include <kernel/endpoint.h>
 #include <kernel/memory.h>
+#include <kernel/notification.h>
 #include <kernel/syscall.h>
 #include <kernel/system.h>
 #include <kernel/test.h>
@@ -23,6 +25,8 @@ static struct random_calls {
     uint64_t count;
     uint64_t ok[ARRAY_LEN(((struct test_guest_pool *)NULL)->calls)];
     struct user_fixture space[SPACES];
+    uint64_t seen[SPACES][THREADS]; /* how far each thread was when it was looked at */
+    struct object *shared[2];       /* known to all, paid for by the first */
     struct memory *pools;
     struct test_guest_pool *pool[SPACES];
 } run;
@@ -77,9 +81,12 @@ static void give(unsigned s)
             continue;
         pool_put(s, &space->process->object, UINT32_MAX & ~(uint32_t)RIGHT_PROCESS_DESTROY);
         pool_put(s, &space->budget->object,
-                 RIGHT_BUDGET_CHARGE | RIGHT_BUDGET_SPLIT | RIGHT_BUDGET_LIMIT | common);
+                 RIGHT_BUDGET_CHARGE | RIGHT_BUDGET_SPLIT | common |
+                     (random_below(16) == 0 ? (uint32_t)RIGHT_BUDGET_LIMIT : 0));
     }
     pool_put(s, system_object(), RIGHT_SYSTEM_AUDIT | common);
+    for (unsigned i = 0; i < ARRAY_LEN(run.shared); i++)
+        pool_put(s, run.shared[i], UINT32_MAX);
 }
 
 static void start_thread(unsigned s, unsigned t)
@@ -88,6 +95,7 @@ static void start_thread(unsigned s, unsigned t)
 
     if (!user_prepare(space, t, GUEST_FUZZ))
         return;
+    run.seen[s][t] = UINT64_MAX;
     space->command[t].in[0] = test_random(&run.random) | 1;
     space->command[t].in[1] = s;
     space->command[t].in[2] = SPACES;
@@ -112,6 +120,10 @@ static bool world_begin(void)
         budget_limit(run.space[s].budget, BUDGET_CAPABILITIES, 2000);
         budget_limit(run.space[s].budget, BUDGET_THREADS, 64);
     }
+    if (endpoint_create(run.space[0].budget, &run.shared[0]) != OK)
+        return false;
+    if (notification_create(run.space[0].budget, &run.shared[1]) != OK)
+        return false;
     for (unsigned s = 0; s < SPACES; s++)
         give(s);
     for (unsigned i = 0; i < SPACES * THREADS; i++)
@@ -127,6 +139,11 @@ static void world_end(void)
         for (size_t i = 0; run.pool[s] != NULL && i < ARRAY_LEN(run.ok); i++)
             run.ok[i] += run.pool[s]->calls[i];
     }
+    for (unsigned i = 0; i < ARRAY_LEN(run.shared); i++) {
+        if (run.shared[i] != NULL)
+            object_put(run.shared[i]);
+        run.shared[i] = NULL;
+    }
     for (unsigned s = 0; s < SPACES; s++) {
         if (run.space[s].budget != NULL)
             user_fixture_destroy(&run.space[s]);
@@ -137,6 +154,17 @@ static void world_end(void)
 }
 
 /* ---- What the kernel does meanwhile ---- */
+
+/* Dead, or waiting for something that may never come. */
+static bool is_stuck(unsigned s, unsigned t)
+{
+    struct user_fixture *space = &run.space[s];
+    uint64_t count = user_count(space, t);
+    bool same = run.seen[s][t] == count;
+
+    run.seen[s][t] = count;
+    return same || thread_is_dead(space->thread[t]);
+}
 
 static void replace_thread(unsigned s, unsigned t)
 {
@@ -160,7 +188,7 @@ static void disturb(void)
 
     switch (random_below(6)) {
     case 0:
-        EXPECT_EQ(vspace_unmap(vspace, at, PAGE_SIZE), OK);
+        (void)vspace_unmap(vspace, at, PAGE_SIZE); /* a cut may be above a limit */
         break;
     case 1:
         (void)vspace_reserve(vspace, at, PAGE_SIZE,
@@ -170,7 +198,7 @@ static void disturb(void)
         give(s);
         break;
     default:
-        if (thread_is_dead(run.space[s].thread[t]) || random_below(8) == 0)
+        if (is_stuck(s, t) || random_below(16) == 0)
             replace_thread(s, t);
         break;
     }

@@ -32,8 +32,12 @@ enum status sys_thread_create(const struct sys_thread_create_args *args,
 
     if (args->ip.raw >= USER_END || !arch_thread_pointer_ok(args->thread_pointer))
         return ERR_RANGE;
-    enum status status = thread_create(process->vspace, object_as_budget(args->budget), args->ip,
-                                       args->sp, args->argument, &thread);
+    /* It refers to the process for as long as somebody has a capability for it. */
+    struct budget *budget = object_as_budget(args->budget);
+    if (!budget_is_within(budget, process->object.payer))
+        return ERR_INVALID;
+    enum status status =
+        thread_create(process->vspace, budget, args->ip, args->sp, args->argument, &thread);
     if (status != OK)
         return status;
     arch_thread_set_pointer(thread, args->thread_pointer);

@@ -90,17 +90,18 @@ static uint64_t size(struct call_maker *maker)
     }
 }
 
+/* Seldom never: who waits for that does nothing else. */
 static uint64_t deadline(struct call_maker *maker)
 {
-    switch (maker_below(maker, 8)) {
-    case 0:
-    case 1:
-    case 2:
-        return 0;
-    case 3:
+    if (maker_chance(maker, 48))
         return odd_word(maker);
-    default:
+    switch (maker_below(maker, 4)) {
+    case 0:
+        return maker->now_ns + maker_below(maker, 20 * 1000 * 1000);
+    case 1:
         return maker->now_ns + maker_below(maker, 200 * 1000);
+    default:
+        return 0;
     }
 }
 
@@ -219,6 +220,8 @@ static uint64_t by_kind(struct call_maker *maker, const struct syscall_word *wor
     case SYSCALL_KIND_BOOL:
         return maker_chance(maker, 16) ? odd_word(maker) : maker_below(maker, 2);
     case SYSCALL_KIND_SIZE:
+        if (same(word->name, "offset") && !maker_chance(maker, 4))
+            return maker_below(maker, 4) * PAGE;
         return size(maker);
     case SYSCALL_KIND_TIME:
         return deadline(maker);
@@ -228,7 +231,9 @@ static uint64_t by_kind(struct call_maker *maker, const struct syscall_word *wor
     case SYSCALL_KIND_OUTPUT:
         return buffer(maker);
     case SYSCALL_KIND_SLOT: /* not the first: 0 often has a meaning */
-        return !first && maker_chance(maker, 2) ? 0 : slot(maker, type_of_slot(word));
+        return !first && type_of_slot(word) != OBJECT_MEMORY && maker_chance(maker, 2)
+                   ? 0
+                   : slot(maker, type_of_slot(word));
     case SYSCALL_KIND_HANDLE:
         return slot(maker, word->object);
     case SYSCALL_KIND_RIGHTS:

@@ -8,7 +8,7 @@ ABI_CODE       := syscall_dispatch.c syscall_stubs.c syscall_table.c protocols.c
 ABI_DOCS       := syscalls.md errors.md objects.md protocols.md
 # Which of the C files each side links.
 ABI_KERNEL_CODE := syscall_dispatch.c syscall_table.c
-ABI_USER_CODE   := syscall_stubs.c syscall_table.c
+ABI_USER_CODE   := syscall_stubs.c protocols.c syscall_table.c
 
 out/host/abigen: $(ABIGEN_SOURCES) $(wildcard tools/abigen/*.h) | out/host/.
 	$(call say,HOSTCC,$@)

@@ -73,3 +73,20 @@ enum status program_map(const struct program_request *request, uint64_t *memory_
         (void)handle_close(memory);
     return status;
 }
+
+enum status program_build(const struct program_request *request, struct program *program_out)
+{
+    const struct program_layout *layout = request->layout;
+    struct program program = { 0 };
+    enum status status = program_map(request, &program.memory);
+    if (status != OK)
+        return status;
+    status = thread_create(request->process, request->budget, layout->entry,
+                           layout->stack_at + PROGRAM_STACK_BYTES, layout->startup_at, 0,
+                           &program.thread);
+    if (status == OK)
+        *program_out = program;
+    else
+        (void)handle_close(program.memory);
+    return status;
+}

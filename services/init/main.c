@@ -5,6 +5,7 @@
 #include <object_info.h>
 #include <rt/clock.h>
 #include <rt/log.h>
+#include <rt/serve.h>
 #include <rt/startup.h>
 #include <rt/syscall.h>
 #include <rt_arch/cpu.h>
@@ -22,7 +23,7 @@ static void must(enum status status, const char *what)
 {
     if (status == OK)
         return;
-    rt_log("cannot go on: %s: %s", what, status_text(status));
+    rt_log("init: cannot go on: %s: %s", what, status_text(status));
     exit(1);
 }
 
@@ -69,7 +70,7 @@ static void make_random(const struct object_info *machine)
     for (size_t i = 0; i < RANDOM_SEED_BYTES / 8 && init.random_present; i++)
         init.random_present = rt_cpu_random(&word[i]);
     if (!init.random_present)
-        rt_log("this machine has no source of random numbers");
+        rt_log("init: this machine has no source of random numbers");
     memcpy(seed, word, sizeof(seed));
     random_stir(&init.random, seed);
 }
@@ -83,8 +84,17 @@ static void read_manifest(void)
     must(erofs_read(&init.fs, &inode, 0, text, sizeof(text), &length), "system/system.conf");
     enum status status = manifest_read(&init.manifest, text, length);
     if (status != OK)
-        rt_log("system.conf:%u: %s", init.manifest.error_line, init.manifest.error);
+        rt_log("init: system.conf:%u: %s", init.manifest.error_line, init.manifest.error);
     must(status, "system/system.conf");
+}
+
+static void make_endpoints(void)
+{
+    must(object_create(rt_budget(), OBJECT_ENDPOINT, &init.endpoint), "an endpoint");
+    must(object_create(rt_budget(), OBJECT_NOTIFICATION, &init.notification), "a notification");
+    must(object_bind(init.endpoint, init.notification, UINT64_MAX), "a notification");
+    for (unsigned i = 0; i < init.manifest.serve_count; i++)
+        must(object_create(rt_budget(), OBJECT_ENDPOINT, &init.serve[i]), "an endpoint");
 }
 
 int main(void)
@@ -97,6 +107,17 @@ int main(void)
     make_random(&machine);
     open_image();
     read_manifest();
-    rt_log("the manifest names %u services", init.manifest.service_count);
-    return 0;
+    make_endpoints();
+    rt_log("init: the manifest names %u services", init.manifest.service_count);
+    supervise_start(&init);
+    struct rt_server server = {
+        .endpoint = init.endpoint,
+        .context = &init,
+        .serve = supervise_message,
+        .signal = supervise_signal,
+        .deadline = supervise_deadline,
+        .late = supervise_late,
+    };
+    must(rt_serve(&server), "serving");
+    return 1;
 }

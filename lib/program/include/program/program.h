@@ -3,6 +3,7 @@
  *   file     program_find: the ELF file, checked, and where it lies in the image
  *   layout   program_lay_out: which pages go where; random base, stack and start-up block
  *   memory   program_map: the pages mapped
+ *   process  program_build: that, and the first thread made, not yet started
  *
  * What the file can lend is mapped from the image's own Memory, read-only or executable, and shared
  * by all that run the program. Everything else (data, stack, start-up block) lies in one private
@@ -81,3 +82,12 @@ void program_describe(const struct program_file *file, const struct program_layo
                       struct startup *startup);
 /* Fill the private Memory and map everything. On failure the process may have some of it. */
 enum status program_map(const struct program_request *request, uint64_t *memory_out);
+
+/* The mappings live as long as `memory`. */
+struct program {
+    uint64_t memory;
+    uint64_t thread;
+};
+
+/* On failure nothing is left but what the budget's end takes along. */
+enum status program_build(const struct program_request *request, struct program *program_out);

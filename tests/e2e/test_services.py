@@ -1,0 +1,107 @@
+"""The running system: init starts what the manifest names, with exactly that authority, and keeps it
+running. Other manifests than the system's own come in a volume that replaces the bundle."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+import machine
+from suite import machine as suite
+
+BOOT_S = 120
+CHAOS_S = 1500
+CHAOS_KILLS = int(os.environ.get("CHAOS_KILLS", "1000"))
+UUID = "5d1ac46e-7b4e-4a0e-9c57-3f6f7c0a1e52"
+
+
+def authority(manifest):
+    suite.make("out/host/authority")
+    done = subprocess.run(["out/host/authority", "lines", manifest], capture_output=True, text=True,
+                          check=True)
+    return done.stdout.splitlines()
+
+
+def image_with(arch, name, manifest):
+    """The system image with another manifest."""
+    suite.make("build", f"ARCH={arch}")
+    tree = f"out/{arch}/e2e-{name}"
+    shutil.rmtree(tree, ignore_errors=True)
+    shutil.copytree(f"out/{arch}/system", tree)
+    shutil.copy(manifest, f"{tree}/system/system.conf")
+    image = f"out/{arch}/e2e-{name}.erofs"
+    subprocess.run(["mkfs.erofs", "--quiet", "-T0", "--all-root", "-U", UUID, image, tree], check=True)
+    return image
+
+
+def volume_with(arch, name, manifest):
+    """A boot volume around it."""
+    image = image_with(arch, name, manifest)
+    with open(image, "rb") as file:
+        digest = hashlib.sha256(file.read()).hexdigest()
+    config = f"out/{arch}/e2e-{name}.limine.conf"
+    with open("system/limine.conf", encoding="utf-8") as file:
+        text = file.read().replace("@SHA256@", digest)
+    with open(config, "w", encoding="utf-8") as file:
+        file.write(text)
+    volume = f"out/{arch}/e2e-{name}.cpio"
+    subprocess.run(["out/host/mkbundle", volume, f"boot/limine.conf={config}",
+                    f"boot/themelios=out/{arch}/themelios", f"boot/system.erofs={image}"], check=True)
+    return volume
+
+
+def boot(arch, name, until, manifest=None, timeout=BOOT_S):
+    suite.make("build", f"ARCH={arch}")
+    volume = volume_with(arch, name, manifest) if manifest else None
+    run = suite.boot(machine.direct(arch, initrd=volume), f"e2e-{arch}-{name}", timeout, until=until)
+    return machine.Transcript(run)
+
+
+def printed_authority(transcript):
+    return [line.split("init: authority: ", 1)[1] for line in transcript.lines
+            if "init: authority: " in line]
+
+
+@pytest.mark.parametrize("arch", suite.ARCHES)
+def test_services_come_up_with_the_authority_of_the_manifest(arch):
+    """What the kernel lists is what the tool computes: nothing more, nothing less."""
+    transcript = boot(arch, "services", r"sample-client: counter says \d+\n")
+    for name in ("console", "audit", "entropy", "counter", "sample-client"):
+        assert re.search(rf"(?m)^init: {name} is up$", transcript.text), transcript.run.ending()
+    assert sorted(printed_authority(transcript)) == sorted(authority("system/system.conf"))
+    assert re.search(r"audit: \d+ records chained", transcript.text), transcript.run.ending()
+    assert re.search(r"sample-client: 16 random bytes, not all alike", transcript.text)
+
+
+@pytest.mark.parametrize("arch", suite.ARCHES)
+def test_a_service_that_crashes_comes_back_with_back_off(arch):
+    transcript = boot(arch, "crash", r"init: crash died: again in (320|640) ms", "tests/e2e/crash.conf")
+    delays = [int(d) for d in re.findall(r"init: crash died: again in (\d+) ms", transcript.text)]
+    assert len(delays) >= 3 and delays == sorted(delays) and delays[-1] >= 320, transcript.run.ending()
+    assert "sample-client: counter says" in transcript.text, "the others do not mind"
+
+
+@pytest.mark.parametrize("arch", suite.ARCHES)
+def test_chaos(arch):
+    """Any service but init, killed at random: all come back, and no account has grown."""
+    transcript = boot(arch, "chaos", r"chaos: (everything is back|something is lost)",
+                      "tests/e2e/chaos.conf", CHAOS_S)
+    result = re.search(r"chaos: (\d+) killed, memory (-?\d+), capabilities (-?\d+), threads (-?\d+)",
+                       transcript.text)
+    assert "chaos: everything is back" in transcript.text, transcript.run.ending()
+    assert [int(n) for n in result.groups()] == [CHAOS_KILLS, 0, 0, 0], transcript.run.ending()
+
+
+@pytest.mark.parametrize("arch", suite.ARCHES[:1])
+def test_a_bad_manifest_is_named_by_its_line(arch, tmp_path):
+    bad = tmp_path / "bad.conf"
+    with open("system/system.conf", encoding="utf-8") as file:
+        text = file.read()
+    bad.write_text(text + "    take nothing from nobody\n")
+    line = text.count("\n") + 1
+    transcript = boot(arch, "bad", r"init: cannot go on", str(bad))
+    assert f"init: system.conf:{line}: no service 'nobody' to take from" in transcript.text, \
+        transcript.run.ending()

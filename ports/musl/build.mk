@@ -16,10 +16,10 @@ PORT := ports/musl
 WHOLE := ctype env errno exit fenv internal locale malloc malloc/mallocng math multibyte prng search \
 	setjmp stdio stdlib string thread time
 PARTS := misc/basename misc/dirname misc/ffs misc/ffsl misc/ffsll misc/getauxval misc/getentropy \
-	misc/getopt misc/getopt_long misc/getsubopt mman/madvise mman/mmap mman/mprotect mman/munmap \
+	misc/getopt misc/getopt_long misc/getsubopt mman/madvise mman/mmap mman/mprotect mman/mremap mman/munmap \
 	linux/getrandom sched/sched_yield signal/block unistd/_exit unistd/close unistd/isatty unistd/lseek \
 	unistd/read unistd/readv unistd/sleep unistd/usleep unistd/write unistd/writev
-LEFT_OUT := internal/procfdname malloc/lite_malloc stdio/popen stdio/pclose thread/clone thread/pthread_cancel \
+LEFT_OUT := internal/procfdname stdio/popen stdio/pclose thread/clone thread/pthread_cancel \
 	thread/pthread_getattr_np thread/pthread_kill thread/pthread_setname_np thread/pthread_getname_np \
 	thread/sem_open thread/sem_unlink thread/syscall_cp thread/synccall thread/tls time/clock_settime \
 	time/timer_create time/timer_delete time/timer_getoverrun time/timer_gettime time/timer_settime \

@@ -39,4 +39,4 @@ long posix_futex(volatile int *address, int operation, int value, const struct t
 long posix_mmap(uintptr_t at, size_t size_bytes, int protection, int flags, int descriptor);
 long posix_munmap(uintptr_t at, size_t size_bytes);
 long posix_mprotect(uintptr_t at, size_t size_bytes, int protection);
-long posix_madvise(uintptr_t at, size_t size_bytes, int advice);
+long posix_memory_advise(uintptr_t at, size_t size_bytes, int advice);

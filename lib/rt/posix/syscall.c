@@ -105,6 +105,10 @@ static long descriptors(long number, long a, long b, long c)
 static long threads_and_time(long number, const long word[6])
 {
     switch (number) {
+    case SYS_futex:
+        return posix_futex(POINTER(word[0]), (int)word[1], (int)word[2], POINTER(word[3]));
+    case SYS_set_tid_address:
+        return posix_set_tid_address(POINTER(word[0]));
     case SYS_sched_yield:
         thread_yield(0);
         return 0;
@@ -120,6 +124,8 @@ static long threads_and_time(long number, const long word[6])
         return posix_sleep((int)word[0], (int)word[1], POINTER(word[2]));
     case SYS_getrandom:
         return getrandom_bytes(POINTER(word[0]), (size_t)word[1]);
+    case SYS_exit:
+        posix_thread_exit();
     case SYS_exit_group:
         posix_process_exit((int)word[0]);
     default:
@@ -129,5 +135,16 @@ static long threads_and_time(long number, const long word[6])
 
 long __themelios_syscall(long number, long a, long b, long c, long d, long e, long f)
 {
-    return threads_and_time(number, (const long[6]){ a, b, c, d, e, f });
+    switch (number) {
+    case SYS_mmap:
+        return posix_mmap((uintptr_t)a, (size_t)b, (int)c, (int)d, (int)e);
+    case SYS_munmap:
+        return posix_munmap((uintptr_t)a, (size_t)b);
+    case SYS_mprotect:
+        return posix_mprotect((uintptr_t)a, (size_t)b, (int)c);
+    case SYS_madvise:
+        return posix_memory_advise((uintptr_t)a, (size_t)b, (int)c);
+    default:
+        return threads_and_time(number, (const long[6]){ a, b, c, d, e, f });
+    }
 }

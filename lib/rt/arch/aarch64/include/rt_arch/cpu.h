@@ -44,3 +44,40 @@ static inline __attribute__((noreturn)) void rt_cpu_trap(void)
 {
     __builtin_trap();
 }
+
+/* The last steps of a thread, whose stack belongs to another as soon as *word is 0: clear it, make
+ * the system call `wake` for it, and `end`.
+ */
+static inline __attribute__((noreturn)) void rt_cpu_leave(volatile int *word, uint64_t process,
+                                                          uint64_t wake, uint64_t end)
+{
+    register uint64_t number __asm__("x8") = wake;
+    register uint64_t first __asm__("x0") = process;
+    register volatile int *second __asm__("x1") = word;
+    register uint64_t third __asm__("x2") = INT32_MAX;
+    register uint64_t last __asm__("x19") = end;
+    __asm__ volatile("stlr wzr, [x1]\n\t"
+                     "svc #0\n\t"
+                     "mov x8, x19\n\t"
+                     "svc #0\n\t"
+                     "udf #0"
+                     :
+                     : "r"(number), "r"(first), "r"(second), "r"(third), "r"(last)
+                     : "memory");
+    __builtin_unreachable();
+}
+
+/* Go on in `function`, which does not return, on another stack. */
+static inline __attribute__((noreturn)) void rt_cpu_switch_stack(void *stack,
+                                                                 void (*function)(void))
+{
+    __asm__ volatile("mov sp, %0\n\t"
+                     "mov x29, xzr\n\t"
+                     "mov x30, xzr\n\t"
+                     "blr %1\n\t"
+                     "udf #0"
+                     :
+                     : "r"(stack), "r"(function)
+                     : "memory");
+    __builtin_unreachable();
+}

@@ -45,3 +45,34 @@ static inline __attribute__((noreturn)) void rt_cpu_trap(void)
 {
     __builtin_trap();
 }
+
+/* The last steps of a thread, whose stack belongs to another as soon as *word is 0: clear it, make
+ * the system call `wake` for it, and `end`.
+ */
+static inline __attribute__((noreturn)) void rt_cpu_leave(volatile int *word, uint64_t process,
+                                                          uint64_t wake, uint64_t end)
+{
+    __asm__ volatile("movl $0, (%%rsi)\n\t"
+                     "syscall\n\t"
+                     "mov %%rbx, %%rax\n\t"
+                     "syscall\n\t"
+                     "ud2"
+                     :
+                     : "a"(wake), "D"(process), "S"(word), "d"(INT32_MAX), "b"(end)
+                     : "memory");
+    __builtin_unreachable();
+}
+
+/* Go on in `function`, which does not return, on another stack. */
+static inline __attribute__((noreturn)) void rt_cpu_switch_stack(void *stack,
+                                                                 void (*function)(void))
+{
+    __asm__ volatile("mov %0, %%rsp\n\t"
+                     "xor %%ebp, %%ebp\n\t"
+                     "call *%1\n\t"
+                     "ud2"
+                     :
+                     : "r"(stack), "r"(function)
+                     : "memory");
+    __builtin_unreachable();
+}

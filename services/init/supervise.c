@@ -11,7 +11,7 @@
  *                              +--------> STARTS
  *
  * The delay doubles from one death to the next, up to DELAY_MAX_NS; an instance that was ready and
- * lived longer than the delay begins anew at DELAY_MIN_NS.
+ * lived longer than the delay begins anew at DELAY_MIN_NS, and so does one that `control` killed.
  */
 #include <base/string.h>
 #include <object_info.h>
@@ -113,7 +113,7 @@ static void bury(struct init *init, unsigned service, bool killed)
     bool failed = killed || has_faulted(instance);
     spawn_end(instance);
     instance->deaths++;
-    if (healthy)
+    if (healthy || killed)
         instance->delay_ns = DELAY_MIN_NS;
     if (!comes_back(init, service, failed)) {
         instance->state = SERVICE_STOPPED;

@@ -65,6 +65,15 @@ struct object_info_memory {
     uint64_t kind; /* 0 pages, 1 contiguous, 2 physical */
 };
 
+struct object_info_thread {
+    uint64_t dead;
+    uint64_t faulted; /* that is what it died of, at fault_address */
+    uint64_t fault_address;
+    uint64_t priority;
+    uint64_t ceiling;
+    uint64_t run_ns; /* up to when it last left its CPU */
+};
+
 struct object_info {
     uint64_t id;     /* never used again */
     uint32_t type;   /* enum object_type */
@@ -76,6 +85,7 @@ struct object_info {
         uint64_t word[OBJECT_INFO_DETAIL_WORDS];
         struct object_info_budget budget;
         struct object_info_process process;
+        struct object_info_thread thread;
         struct object_info_memory memory;
         struct object_info_device device;
         struct object_info_irq irq;

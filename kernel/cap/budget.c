@@ -19,6 +19,7 @@ static void destroy_storage(struct object *object)
 {
     struct budget *budget = object_as_budget(object);
 
+    signal_target_clear(&budget->soft);
     share_fini(&budget->share);
     slab_free(&budget_cache, budget);
 }
@@ -100,6 +101,8 @@ static void account_look(struct budget *budget, enum budget_kind kind)
         __atomic_store_n(&account->above, above, __ATOMIC_SEQ_CST);
         if (crossed && budget->watch != NULL)
             budget->watch->crossed(budget->watch, kind);
+        if (crossed)
+            signal_target_fire(&budget->soft);
         spinlock_release(&budget->lock);
     }
 }

@@ -7,6 +7,7 @@
 #include <kernel/sched.h>
 #include <kernel/slab.h>
 #include <kernel/thread.h>
+#include <object_info.h>
 
 static struct slab_cache thread_cache;
 static struct spinlock all_lock = SPINLOCK_INIT(RANK_THREADS);
@@ -24,6 +25,7 @@ static void destroy_storage(struct object *object)
 {
     struct thread *thread = object_as_thread(object);
     ASSERT(thread->state == THREAD_DEAD || thread->state == THREAD_NEW);
+    signal_target_clear(&thread->death);
     /* After this the timer's callback neither runs nor will. */
     (void)timer_cancel(&thread->deadline);
     spinlock_acquire(&all_lock);
@@ -47,6 +49,7 @@ static void destroy_storage(struct object *object)
 void thread_over(struct thread *thread)
 {
     process_leave(thread);
+    signal_target_fire(&thread->death);
     if (thread->started)
         thread_put(thread);
 }
@@ -62,7 +65,24 @@ static enum status retire(struct object *object, enum object_end why, struct wor
     return thread_is_dead(thread) ? OK : ERR_WOULD_BLOCK;
 }
 
-static const struct object_ops thread_ops = { .retire = retire, .destroy = destroy_storage };
+/* What the running of it changes is read as it is at the moment. */
+static void info(struct object *object, struct object_info *info)
+{
+    const struct thread *thread = object_as_thread(object);
+
+    info->detail.thread.dead = thread_is_dead(thread);
+    info->detail.thread.faulted = READ_ONCE(thread->end) == THREAD_END_FAULT;
+    info->detail.thread.fault_address = READ_ONCE(thread->fault_address);
+    info->detail.thread.priority = READ_ONCE(thread->own_priority);
+    info->detail.thread.ceiling = READ_ONCE(thread->ceiling);
+    info->detail.thread.run_ns = READ_ONCE(thread->run_ns);
+}
+
+static const struct object_ops thread_ops = {
+    .retire = retire,
+    .destroy = destroy_storage,
+    .info = info,
+};
 
 /* The vector state comes with the first vector instruction, but is paid for from the beginning. */
 static enum status make_object(struct thread *thread, struct budget *payer)

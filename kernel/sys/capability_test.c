@@ -353,3 +353,45 @@ GUEST_TEST(the_death_of_a_process_is_told)
     user_fixture_destroy(&child);
     user_fixture_destroy(&f);
 }
+
+GUEST_TEST(the_end_of_a_thread_is_told_also_afterwards)
+{
+    struct user_fixture f;
+    REQUIRE(user_fixture_init(&f));
+    uint64_t notification = create(&f, give_budget(&f, all_budget), OBJECT_NOTIFICATION);
+    EXPECT(user_prepare(&f, 0, GUEST_EXIT));
+    uint64_t watched = user_give(&f, &f.thread[0]->object, RIGHT_ANY_INSPECT);
+    EXPECT_EQ(user_call(&f, SYSCALL_object_bind, NULL, watched, notification, 1), OK);
+    EXPECT_EQ(poll(&f, notification), 0);
+    user_start(&f, 0);
+    EXPECT(user_wait_dead(&f, 0));
+    user_let_run_ns(1000 * 1000); /* it is dead a moment before it is told */
+    EXPECT_EQ(poll(&f, notification), 1);
+    EXPECT_EQ(user_call(&f, SYSCALL_object_bind, NULL, watched, notification, 2), OK);
+    EXPECT_EQ(poll(&f, notification), 2);
+    user_fixture_destroy(&f);
+}
+
+GUEST_TEST(a_soft_limit_is_told_once_for_each_crossing)
+{
+    struct user_fixture f;
+    struct budget *part;
+    REQUIRE(user_fixture_init(&f));
+    REQUIRE(budget_create(f.budget, &part) == OK);
+    uint64_t notification = create(&f, give_budget(&f, all_budget), OBJECT_NOTIFICATION);
+    uint64_t watched = user_give(&f, &part->object, RIGHT_ANY_INSPECT);
+    EXPECT_EQ(user_call(&f, SYSCALL_object_bind, NULL, watched, notification, 8), OK);
+    budget_limit_soft(part, BUDGET_CAPABILITIES, 2);
+    EXPECT_EQ(budget_charge(part, BUDGET_CAPABILITIES, 2), OK);
+    EXPECT_EQ(poll(&f, notification), 0);
+    EXPECT_EQ(budget_charge(part, BUDGET_CAPABILITIES, 1), OK);
+    EXPECT_EQ(budget_charge(part, BUDGET_CAPABILITIES, 1), OK);
+    EXPECT_EQ(poll(&f, notification), 8);
+    EXPECT_EQ(poll(&f, notification), 0);
+    budget_uncharge(part, BUDGET_CAPABILITIES, 4);
+    EXPECT_EQ(budget_charge(part, BUDGET_CAPABILITIES, 3), OK);
+    EXPECT_EQ(poll(&f, notification), 8);
+    budget_uncharge(part, BUDGET_CAPABILITIES, 3);
+    budget_put(part);
+    user_fixture_destroy(&f);
+}

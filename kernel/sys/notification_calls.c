@@ -65,7 +65,29 @@ static enum status bind_endpoint(struct capability *source, struct notification 
 static enum status bind_process(struct capability *source, struct notification *notification,
                                 uint64_t bits)
 {
-    return signal_target_bind(&object_as_process(source->object)->death, notification, bits);
+    struct process *process = object_as_process(source->object);
+    enum status status = signal_target_bind(&process->death, notification, bits);
+
+    if (status == OK && READ_ONCE(process->ending))
+        signal_target_fire(&process->death);
+    return status;
+}
+
+static enum status bind_thread(struct capability *source, struct notification *notification,
+                               uint64_t bits)
+{
+    struct thread *thread = object_as_thread(source->object);
+    enum status status = signal_target_bind(&thread->death, notification, bits);
+
+    if (status == OK && thread_is_dead(thread))
+        signal_target_fire(&thread->death); /* nobody else will */
+    return status;
+}
+
+static enum status bind_budget(struct capability *source, struct notification *notification,
+                               uint64_t bits)
+{
+    return signal_target_bind(&object_as_budget(source->object)->soft, notification, bits);
 }
 
 static enum status bind_system(struct capability *source, struct notification *notification,
@@ -83,6 +105,8 @@ static const struct source {
 } sources[OBJECT_TYPE_COUNT] = {
     [OBJECT_ENDPOINT] = { bind_endpoint, RIGHT_ENDPOINT_RECEIVE },
     [OBJECT_IRQ] = { irq_bind, RIGHT_IRQ_BIND },
+    [OBJECT_THREAD] = { bind_thread, RIGHT_ANY_INSPECT },
+    [OBJECT_BUDGET] = { bind_budget, RIGHT_ANY_INSPECT },
     [OBJECT_PROCESS] = { bind_process, RIGHT_ANY_INSPECT },
     [OBJECT_SYSTEM] = { bind_system, RIGHT_SYSTEM_AUDIT },
 };

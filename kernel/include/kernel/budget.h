@@ -15,6 +15,7 @@
 
 #include <kernel/object.h>
 #include <kernel/share.h>
+#include <kernel/signal_target.h>
 
 enum budget_kind { BUDGET_MEMORY /* bytes */, BUDGET_CAPABILITIES, BUDGET_THREADS, BUDGET_KINDS };
 
@@ -42,6 +43,7 @@ struct budget {
     bool dying;                 /* [A] new charges fail */
     struct list paid;           /* [L] object.paid_node, those that are retired at the end */
     struct budget_watch *watch; /* [L] */
+    struct signal_target soft;  /* told as the watch is */
     struct budget_account account[BUDGET_KINDS];
     struct cpu_share share; /* CPU time */
 };

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <kernel/budget.h>
+#include <kernel/signal_target.h>
 #include <kernel/timer.h>
 
 struct capability;
@@ -17,15 +18,6 @@ struct notification;
 struct thread;
 
 enum { NOTIFICATION_WAITERS_MAX = 16 };
-
-/* Part of an object that signals: where to, and what. It goes away on either side without the other
- * one's help. Zeroed, it signals nobody.
- */
-struct signal_target {
-    struct notification *notification; /* [A] written under the notification's lock; NULL: none */
-    uint64_t bits;                     /* [A] */
-    struct list node;                  /* [L] of the notification */
-};
 
 struct notification {
     struct object object; /* first */
@@ -54,16 +46,6 @@ void notification_wait_current(struct capability *capability, uint64_t mask, uin
  */
 enum status notification_timer(struct notification *notification, uint64_t bits,
                                uint64_t deadline_ns);
-
-/* From now on signal_target_fire signals `bits` there; what was bound before is forgotten. The
- * caller keeps others from doing the same. ERR_DEAD: nothing is bound then.
- */
-enum status signal_target_bind(struct signal_target *target, struct notification *notification,
-                               uint64_t bits);
-/* Signals nobody from now on; a signal on another CPU may be on its way. */
-void signal_target_clear(struct signal_target *target);
-/* Any context, as notification_signal. */
-void signal_target_fire(struct signal_target *target);
 
 static inline struct notification *object_as_notification(struct object *object)
 {

@@ -48,8 +48,8 @@ enum thread_state {
 enum thread_end { THREAD_END_NONE, THREAD_END_EXIT, THREAD_END_KILLED, THREAD_END_FAULT };
 
 /* Whoever brings a thread to THREAD_OVER alone, by leaving the CPU or by ending it while no
- * CPU is on it, calls thread_over. Whoever leaves the CPU otherwise touches
- * the thread no more, since others may run and free it.
+ * CPU is on it, calls thread_over. Whoever leaves the CPU otherwise touches the thread no more,
+ * since others may run and free it.
  */
 enum thread_presence {
     THREAD_ON_CPU = 1 << 0, /* its state is not complete in memory: wait before running it */
@@ -94,11 +94,12 @@ struct thread {
     struct ipc_wait ipc;   /* if that is a message or a signal */
     struct timer deadline; /* [O] of the wait */
 
-    enum thread_end end;    /* [Q] */
-    bool started;           /* [Q] once it is dead: it was, and the scheduler has a reference */
-    const char *fault_name; /* [O] of a fatal fault */
-    uint64_t fault_address; /* [O] */
-    struct list all_node;   /* in the list of all threads (shell, leak checks) */
+    struct signal_target death; /* told when it is dead and off its CPU */
+    enum thread_end end;        /* [Q] */
+    bool started;               /* [Q] once it is dead: it was, and the scheduler has a reference */
+    const char *fault_name;     /* [O] of a fatal fault */
+    uint64_t fault_address;     /* [O] */
+    struct list all_node;       /* in the list of all threads (shell, leak checks) */
 } ALIGNED(16);
 
 /* Once, before the first thread. */

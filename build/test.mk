@@ -1,6 +1,6 @@
 # The suite. tests/run knows the tests, builds what each needs and counts. T is a pattern for it, not
 # for the shell: set -f.
-.PHONY: test check stress bench
+.PHONY: test check stress fuzz bench
 test:
 	$(Q)set -f; tests/run $(if $(SEED),--seed $(SEED)) $(T)
 
@@ -9,6 +9,9 @@ check:
 
 stress:
 	$(Q)tests/run --stress $(SECONDS) --arch $(ARCH) --smp $(if $(filter command,$(origin SMP)),$(SMP),4) $(if $(SEED),--seed $(SEED))
+
+fuzz:
+	$(Q)tests/run --fuzz $(SECONDS) --arch $(ARCH) --smp $(if $(filter command,$(origin SMP)),$(SMP),2) $(if $(SEED),--seed $(SEED))
 
 bench:
 	$(Q)set -f; tests/bench/run $(if $(filter command%,$(firstword $(origin ARCH))),$(ARCH),x86_64 aarch64) $(if $(T),--only $(T))

@@ -114,12 +114,32 @@ static void show_budget(struct budget *budget)
     spinlock_release(&budget->lock);
 }
 
+static void show_process(struct process *process)
+{
+    struct work work = { WORK_SLICE };
+    enum status status = process_end(process, &work);
+
+    test_note("process %llu: %s, %u slots used, %u pages", (unsigned long long)process->object.id,
+              status_text(status), process->cspace.used_count, process->cspace.page_count);
+    spinlock_acquire(&process->lock);
+    LIST_FOR_EACH(node, &process->threads)
+    {
+        const struct thread *thread = CONTAINER_OF(node, struct thread, process_node);
+        test_note("thread %llu: state %d, attention %u, presence %u, %llu references",
+                  (unsigned long long)thread->object.id, (int)thread->state, thread->attention,
+                  thread->presence, (unsigned long long)thread->object.references);
+    }
+    spinlock_release(&process->lock);
+}
+
 /* Everything that the process made goes with the budget: accounts at zero are part of each test. */
 static void end_budget(struct user_fixture *fixture)
 {
     if (fixture->process != NULL) {
-        if (coroutine_wait(process_is_over, fixture->process, clock_now_ns() + WAIT_MAX_NS) != OK)
+        if (coroutine_wait(process_is_over, fixture->process, clock_now_ns() + WAIT_MAX_NS) != OK) {
             test_fail(__FILE__, __LINE__, "the process can be ended");
+            show_process(fixture->process);
+        }
         object_put(&fixture->process->object);
     }
     if (coroutine_wait(budget_is_gone, fixture->budget, clock_now_ns() + WAIT_MAX_NS) != OK) {

@@ -4,7 +4,7 @@ import glob
 import re
 import subprocess
 
-from suite import machine, tap
+from suite import host, machine, tap
 from suite.machine import ARCHES, EXIT_PASS
 
 HELLO = "Hello from ThemeliOS"
@@ -212,19 +212,29 @@ def canary_stage(report):
                   not run.timed_out and run.code != EXIT_PASS, run.ending())
 
 
-# --- Stress: threads, migration, shootdown and timers at once, for a time.
+# --- Stress: threads, migration, shootdown and timers at once, for a time; and random system calls.
+
+def timed_test(report, name, arch, seconds, smp, seed, words=""):
+    machine.build(arch)
+    command = machine.qemu(arch, smp, append=f"test={name}.* stress={seconds} exit=emulator "
+                           f"panic=exit{seed_word(seed)}{words}")
+    run = machine.boot(command, f"{name}-{arch}", seconds * 4 + GUEST_TIMEOUT_S)
+    verdicts = tap.judge(run.output)
+    if run.code != EXIT_PASS:
+        verdicts.problems.append(run.ending())
+    tap.record(report, verdicts, run.output)
+    for line in run.output.splitlines():
+        if line.startswith("# seed") or " calls on " in line:
+            print(f"    {arch}: {line[2:]}, {seconds} s on {smp} CPUs")
+
 
 def stress_stage(arch, seconds, smp, seed):
+    return lambda report: timed_test(report, "stress", arch, seconds, smp, seed)
+
+
+def fuzz_calls_stage(arch, seconds, smp, seed):
+    """Random system calls in the guest, and beside the model on the host at the same time."""
     def stage(report):
-        machine.build(arch)
-        command = machine.qemu(arch, smp, append=f"test=stress.* stress={seconds} exit=emulator "
-                               f"panic=exit{seed_word(seed)}")
-        run = machine.boot(command, f"stress-{arch}", seconds * 4 + GUEST_TIMEOUT_S)
-        verdicts = tap.judge(run.output)
-        if run.code != EXIT_PASS:
-            verdicts.problems.append(run.ending())
-        tap.record(report, verdicts, run.output)
-        for line in run.output.splitlines():
-            if line.startswith("# seed"):
-                print(f"    {arch}: {line[2:]}, {seconds} s on {smp} CPUs")
+        with host.fuzzing_calls(report, seconds, seed):
+            timed_test(report, "random_calls", arch, seconds, smp, seed, " log=warn")
     return stage

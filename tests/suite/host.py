@@ -1,10 +1,12 @@
 """Checks that run as ordinary programs: host units and models under sanitizers, fuzzers, end-to-end
 tests by pytest."""
 
+import contextlib
 import glob
 import os
 import re
 import subprocess
+import time
 import xml.etree.ElementTree
 
 from suite import machine, tap
@@ -89,6 +91,28 @@ def fuzz(report):
             report.ok(f"{name} crashes, as it must", crashed, done.stderr[-2000:])
         else:
             report.ok(name, not crashed, done.stderr[-3000:])
+
+
+@contextlib.contextmanager
+def fuzzing_calls(report, seconds, seed):
+    """fuzz-calls for a time, beside whatever the caller does. Its corpus stays in out/fuzz."""
+    machine.make("host-fuzzers")
+    os.makedirs("out/fuzz/fuzz-calls", exist_ok=True)
+    os.makedirs("out/logs", exist_ok=True)
+    seed = seed or int(time.time()) & 0x7fffffff
+    command = ["out/host/fuzz-calls", f"-seed={seed}", f"-max_total_time={seconds}", "-max_len=1600",
+               "-print_final_stats=1", "-artifact_prefix=out/logs/", "out/fuzz/fuzz-calls"]
+    with open("out/logs/fuzz-calls.log", "w+", encoding="utf-8", errors="replace") as log:
+        running = subprocess.Popen(command, stdout=log, stderr=log, env=environment())
+        try:
+            yield
+        finally:
+            code = running.wait(timeout=(seconds + 300) * machine.PATIENCE)
+            log.seek(0)
+            text = log.read()
+    runs = re.search(r"number_of_executed_units: (\d+)", text)
+    print(f"    host: seed {seed}, {runs.group(1) if runs else 'no'} inputs")
+    report.ok("fuzz-calls", code == 0, text[-3000:])
 
 
 def python_with_pytest():

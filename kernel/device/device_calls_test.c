@@ -261,6 +261,12 @@ GUEST_TEST(what_is_done_with_authority_is_recorded)
     EXPECT_EQ(CALL(&f, handle_revoke, root), OK);
     EXPECT(find_record(&f, start, AUDIT_REVOKE, &record));
     EXPECT_EQ(record.object, device_memory.object.id);
+    EXPECT_EQ(CALL(&f, handle_copy, child, RIGHT_PROCESS_MAP), OK);
+    uint64_t weak = driver_value;
+    start = audit_stats().next;
+    EXPECT_EQ(CALL(&f, object_destroy, weak), ERR_ACCESS);
+    EXPECT(find_record(&f, start, AUDIT_DENIAL, &record));
+    EXPECT_EQ(record.detail, weak);
     EXPECT_EQ(CALL(&f, object_destroy, child), OK);
     EXPECT(find_record(&f, start, AUDIT_DEATH, &record));
     EXPECT_EQ(record.target, child_id);

@@ -61,8 +61,11 @@ static enum status give_one(const struct thread *from, const struct thread *to, 
     enum status status = move ? cspace_move(source, handle, target, given_out)
                               : cspace_copy(source, handle, NULL, target, given_out);
     struct capability_ref ref;
-    if (status == OK && cspace_borrow(target, *given_out, OBJECT_ANY, 0, &ref) == OK)
+    /* With the table locked: the receiver may be dead, and its process at its end. */
+    if (status == OK && cspace_lookup(target, *given_out, OBJECT_ANY, 0, &ref) == OK) {
         audit_transfer(ref.object, ref.rights, from->process->object.id, to->process->object.id);
+        object_put(ref.object);
+    }
     return status;
 }
 

@@ -85,15 +85,15 @@ static enum status destroy_process(struct object *object, struct work *work)
 
 static enum status destroy_budget(struct object *object, struct work *work)
 {
+    const struct budget *budget = object_as_budget(object);
+
     /* Its own end nobody can wait for. */
-    if (budget_is_within(process_current()->object.payer, object_as_budget(object)))
+    if (budget_is_within(process_current()->object.payer, budget) ||
+        budget_is_within(cpu_self()->current->object.payer, budget))
         return ERR_STATE;
     enum status status = budget_destroy(object_as_budget(object), work);
     if (status == OK)
         audit_event(AUDIT_DESTROY, object, 0, 0);
-    /* Storage is paid for until its grace period is over. */
-    if (status == ERR_WOULD_BLOCK && syscall_grace_over(cpu_self()->current))
-        cpu_self()->current->grace_ticket = 0;
     return status;
 }
 
@@ -116,7 +116,10 @@ static enum status destroy(struct object *object)
         status = destroy_process(object, &work);
     else
         status = destroy_budget(object, &work);
-
+    /* Storage is paid for until its grace period is over, and a thread that never ran belongs to
+     * its process until then; without a request that period may never begin. */
+    if (status == ERR_WOULD_BLOCK && syscall_grace_over(cpu_self()->current))
+        cpu_self()->current->grace_ticket = 0;
     return syscall_sliced(status);
 }
 
@@ -134,7 +137,9 @@ enum status sys_object_destroy(const struct sys_object_destroy_args *args)
         return status;
     if (right[ref.object->type] == 0)
         return ERR_INVALID;
-    if ((right[ref.object->type] & ~ref.rights) != 0)
+    if ((right[ref.object->type] & ~ref.rights) != 0) {
+        audit_denial(args->object, ref.object->type, right[ref.object->type], ERR_ACCESS);
         return ERR_ACCESS;
+    }
     return destroy(ref.object);
 }

@@ -77,6 +77,44 @@ GUEST_TEST(a_program_makes_threads_within_its_budget)
     user_fixture_destroy(&f);
 }
 
+/* Nothing but its grace period separates it from its process. */
+GUEST_TEST(a_process_ends_whose_thread_never_ran)
+{
+    struct user_fixture f;
+    uint64_t child = 0;
+    uint64_t thread = 0;
+    REQUIRE(user_fixture_init(&f));
+    uint64_t budget = user_give(&f, &f.budget->object, RIGHT_BUDGET_CHARGE);
+    EXPECT_EQ(user_call(&f, SYSCALL_object_create, &child, budget, OBJECT_PROCESS), OK);
+    EXPECT_EQ(user_call(&f, SYSCALL_thread_create, &thread, child, budget, 0x400000), OK);
+    EXPECT_EQ(user_call(&f, SYSCALL_handle_close, NULL, thread), OK);
+    EXPECT_EQ(user_call(&f, SYSCALL_object_destroy, NULL, child), OK);
+    user_fixture_destroy(&f);
+}
+
+/* It could not finish what ends itself. */
+GUEST_TEST(a_thread_does_not_destroy_the_budget_that_pays_for_it)
+{
+    struct user_fixture f;
+    uint64_t below = 0;
+    uint64_t thread = 0;
+    REQUIRE(user_fixture_init(&f));
+    uint64_t process = give_process(&f);
+    uint64_t own = user_give(&f, &f.budget->object, RIGHT_BUDGET_CHARGE | RIGHT_BUDGET_SPLIT);
+    EXPECT_EQ(user_call(&f, SYSCALL_object_create, &below, own, OBJECT_BUDGET), OK);
+    f.command[1] = (struct test_guest_command){ .function = GUEST_SYSCALL_LOOP };
+    f.command[1].in[0] = SYSCALL_object_destroy;
+    f.command[1].in[1] = below;
+    EXPECT_EQ(user_call(&f, SYSCALL_thread_create, &thread, process, below, user_test_image.entry,
+                        TEST_GUEST_STACK_AT + STACK_STEP + TEST_GUEST_STACK_BYTES,
+                        TEST_GUEST_SHARED_AT + sizeof(struct test_guest_command), ARENA),
+              OK);
+    EXPECT_EQ(control(&f, thread, THREAD_OP_START, 0), OK);
+    (void)user_wait_count(&f, 1, 1);
+    EXPECT_EQ(f.command[1].out[0], ERR_STATE);
+    user_fixture_destroy(&f);
+}
+
 GUEST_TEST(each_operation_needs_its_right)
 {
     static const struct {

@@ -28,7 +28,8 @@ static uint64_t pick_handle(struct call_maker *maker, enum object_type type)
 
     for (unsigned tries = 0; handle == 0 && tries < 8; tries++) {
         uint64_t of = type != OBJECT_ANY ? type : maker_below(maker, OBJECT_TYPE_COUNT);
-        uint64_t at = maker_below(maker, TEST_GUEST_POOL_HANDLES);
+        /* A few much more often, so that threads meet at them. */
+        uint64_t at = maker_below(maker, 1 + maker_below(maker, TEST_GUEST_POOL_HANDLES));
         handle = READ_ONCE(pool_at(from)->handle[of][at]);
     }
     return handle;

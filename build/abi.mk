@@ -38,7 +38,7 @@ generated: $(call abi_files,$(GEN))
 # the host and run from stub to handler. out/host/fuzz-abigen: any bytes as tables.
 GOLDEN_TABLES  := tests/golden/abigen/tables
 GOLDEN_GEN     := out/host/golden-abi
-GOLDEN_CODE    := $(addprefix $(GOLDEN_GEN)/,$(filter-out protocols.c,$(ABI_CODE))) kernel/sys/syscall.c lib/base/object_type.c
+GOLDEN_CODE    := $(addprefix $(GOLDEN_GEN)/,$(filter-out protocols.c,$(ABI_CODE))) kernel/sys/dispatch.c lib/base/object_type.c
 GOLDEN_TESTS   := tests/golden/abigen/dispatch_test.c lib/base/test.c lib/base/fmt.c lib/base/string.c \
 	lib/base/host/test_main.c
 GOLDEN_OBJECTS := $(patsubst %,$(GOLDEN_GEN)/%.o,$(GOLDEN_CODE) $(GOLDEN_TESTS))

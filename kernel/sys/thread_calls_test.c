@@ -1,6 +1,6 @@
 /* Threads through system calls, from user mode: life, rights, registers, and waiting for words. */
+#include <arch/guest_test.h>
 #include <base/string.h>
-#include <guest.h>
 #include <kernel/flat.h>
 #include <kernel/frame.h>
 #include <kernel/sched.h>
@@ -202,24 +202,6 @@ static enum status registers(struct user_fixture *f, uint64_t thread, enum regis
                      sizeof(struct guest_registers));
 }
 
-static uint64_t *ip_of(struct guest_registers *r)
-{
-#ifdef __x86_64__
-    return &r->rip;
-#else
-    return &r->pc;
-#endif
-}
-
-static uint64_t *flags_of(struct guest_registers *r)
-{
-#ifdef __x86_64__
-    return &r->rflags;
-#else
-    return &r->pstate;
-#endif
-}
-
 GUEST_TEST(written_registers_give_no_privilege)
 {
     struct user_fixture f;
@@ -237,18 +219,14 @@ GUEST_TEST(written_registers_give_no_privilege)
                         sizeof(struct guest_registers)),
               ERR_FAULT);
     EXPECT_EQ(registers(&f, thread, REGISTERS_OP_READ), OK);
-    EXPECT(*ip_of(r) >= 0x400000 && *ip_of(r) < 0x500000);
+    EXPECT(GUEST_IP(r) >= 0x400000 && GUEST_IP(r) < 0x500000);
     /* Every flag that there is: it goes on, in user mode and interruptible. */
-    uint64_t flags = *flags_of(r);
-#ifdef __x86_64__
-    *flags_of(r) = UINT64_MAX & ~(uint64_t)0x500; /* no single step, and the strings go up */
-#else
-    *flags_of(r) = UINT64_MAX & ~(uint64_t)0x200000;
-#endif
+    uint64_t flags = GUEST_FLAGS_OF(r);
+    GUEST_FLAGS_OF(r) = UINT64_MAX & ~GUEST_FLAGS_FELT;
     EXPECT_EQ(registers(&f, thread, REGISTERS_OP_WRITE), OK);
     EXPECT_EQ(registers(&f, thread, REGISTERS_OP_READ), OK);
-    EXPECT_EQ(*flags_of(r) & ~(GUEST_FLAGS | flags), 0);
-    *flags_of(r) = flags;
+    EXPECT_EQ(GUEST_FLAGS_OF(r) & ~(GUEST_FLAGS | flags), 0);
+    GUEST_FLAGS_OF(r) = flags;
     EXPECT_EQ(registers(&f, thread, REGISTERS_OP_WRITE), OK);
     uint64_t count = user_count(&f, 1);
     EXPECT_EQ(control(&f, thread, THREAD_OP_RESUME, 0), OK);
@@ -258,19 +236,16 @@ GUEST_TEST(written_registers_give_no_privilege)
     EXPECT_EQ(registers(&f, thread, REGISTERS_OP_READ), OK);
     static const uint64_t bad[] = { USER_END, 0x0000800000000000, 0xffffffff80000000, UINT64_MAX };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-        *ip_of(r) = bad[i];
+        GUEST_IP(r) = bad[i];
         EXPECT_EQ(registers(&f, thread, REGISTERS_OP_WRITE), ERR_RANGE);
     }
-#ifdef __x86_64__
-    *ip_of(r) = 0x400000;
-    r->fs_base = 0x0000800000000000;
-    EXPECT_EQ(registers(&f, thread, REGISTERS_OP_WRITE), ERR_RANGE);
-    r->fs_base = 0;
-    r->gs_base = 0x8000000000000000;
-    EXPECT_EQ(registers(&f, thread, REGISTERS_OP_WRITE), ERR_RANGE);
-    r->gs_base = 0;
-#endif
-    *ip_of(r) = 8;
+    GUEST_IP(r) = 8;
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        GUEST_THREAD_POINTER(r) = bad[i];
+        enum status expected = guest_thread_pointer_ok(bad[i]) ? OK : ERR_RANGE;
+        EXPECT_EQ(registers(&f, thread, REGISTERS_OP_WRITE), expected);
+    }
+    GUEST_THREAD_POINTER(r) = 0;
     EXPECT_EQ(registers(&f, thread, REGISTERS_OP_WRITE), OK);
     EXPECT_EQ(control(&f, thread, THREAD_OP_RESUME, 0), OK);
     (void)user_wait_dead(&f, 1);
@@ -373,7 +348,7 @@ GUEST_TEST(writing_registers_ends_a_wait)
     EXPECT_EQ(control(&f, thread, THREAD_OP_SUSPEND, 0), OK);
     EXPECT_EQ(registers(&f, thread, REGISTERS_OP_READ), OK);
     EXPECT_EQ(f.thread[1]->state, THREAD_BLOCKED);
-    *ip_of(r) = 8;
+    GUEST_IP(r) = 8;
     EXPECT_EQ(registers(&f, thread, REGISTERS_OP_WRITE), OK);
     EXPECT_EQ(f.thread[1]->state, THREAD_SUSPENDED);
     EXPECT_EQ(control(&f, thread, THREAD_OP_RESUME, 0), OK);

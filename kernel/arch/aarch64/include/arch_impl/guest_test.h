@@ -20,6 +20,7 @@ enum {
     GUEST_STEP_CODE = 0x32
 };
 #define GUEST_FLAG_STEP   ((uint64_t)1 << 21)
+#define GUEST_FLAGS_FELT  ((uint64_t)0x200000) /* by ordinary code: single step */
 #define GUEST_FLAGS_KEPT  ((uint64_t)0xf0000000)
 #define GUEST_FLAGS_FIXED ((uint64_t)0)
 

@@ -14,7 +14,9 @@
 #define GUEST_NUMBER(registers)         ((registers)->rax)
 
 enum { GUEST_GENERAL = 15, GUEST_SYSCALL_BYTES = 2, GUEST_UNDEFINED_CODE = 6, GUEST_STEP_CODE = 1 };
-#define GUEST_FLAG_STEP   ((uint64_t)0x100)
+#define GUEST_FLAG_STEP ((uint64_t)0x100)
+#define GUEST_FLAGS_FELT                                                                           \
+    ((uint64_t)0x500) /* by ordinary code: single step, and strings that go down */
 #define GUEST_FLAGS_KEPT  ((uint64_t)0x240cd5)
 #define GUEST_FLAGS_FIXED ((uint64_t)0x202)
 

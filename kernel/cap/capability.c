@@ -315,6 +315,15 @@ static void relocate(struct capability *capability, struct cspace *to, uint64_t 
     cspace_unreserve(from, old_handle);
 }
 
+static enum status may_move(const struct capability *capability, const struct cspace *to)
+{
+    /* Its revocation goes on by the handle that it has. */
+    if (capability->state == CAPABILITY_REVOKING)
+        return ERR_STATE;
+    bool stays = capability->cspace != to && capability->object->ops->uses_are_paid;
+    return stays && !list_empty(&capability->uses) ? ERR_STATE : OK;
+}
+
 enum status cspace_move(struct cspace *from, uint64_t handle, struct cspace *to,
                         uint64_t *handle_out)
 {
@@ -325,10 +334,8 @@ enum status cspace_move(struct cspace *from, uint64_t handle, struct cspace *to,
 
     if (status != OK)
         return status;
-    /* Its revocation goes on by the handle that it has. */
-    if (capability->state == CAPABILITY_REVOKING)
-        status = ERR_STATE;
-    else
+    status = may_move(capability, to);
+    if (status == OK)
         status = cspace_reserve(to, &new_handle);
     if (status == OK) {
         relocate(capability, to, new_handle);

@@ -16,6 +16,8 @@ static_assert(DMA_RUNS_MAX * sizeof(uint64_t) <= PAGE_SIZE, "runs fit into a pag
 
 enum { RUNS_INSIDE = 6 };
 
+enum { PAGES_PER_WORK = 16 }; /* that are given back for one unit */
+
 /* A frame has a reference for each pin that it is in, so it outlives the memory object. */
 struct pin {
     struct list node;      /* [O] in capability->uses, or in the quarantine */
@@ -343,8 +345,9 @@ enum status dma_unpin(struct cspace *cspace, uint64_t handle, uint64_t id, struc
             return status;
         if (pin == NULL)
             return id == 0 ? OK : ERR_NOT_FOUND;
+        uint32_t cost = 1 + (uint32_t)(pin->pages / PAGES_PER_WORK);
         pin_free(pin);
-        work_spend(work);
+        work->left -= MIN(work->left, cost);
         if (id != 0)
             return OK;
         if (work->left == 0)
@@ -387,9 +390,9 @@ static void dma_info(struct object *object, struct object_info *info)
     spinlock_release(&object->lock);
 }
 
-static const struct object_ops dma_object_ops = { .detach = dma_detach,
-                                                  .destroy = machine_object_destroy,
-                                                  .info = dma_info };
+static const struct object_ops dma_object_ops = {
+    .detach = dma_detach, .destroy = machine_object_destroy, .uses_are_paid = true, .info = dma_info
+};
 
 void dma_init(const struct dma_ops *machine)
 {

@@ -116,6 +116,38 @@ TEST(pinned_pages_stay_until_they_are_unpinned)
     over();
 }
 
+/* Or its new owner could keep the budget of the old one from ending. */
+TEST(a_capability_with_pins_is_not_moved_to_another_table)
+{
+    struct cspace other;
+    struct work work = { UINT32_MAX };
+    uint64_t id, moved;
+
+    REQUIRE(ready());
+    REQUIRE(cspace_init(&other, budget, 2) == OK);
+    EXPECT_EQ(pin(device, 0, 1, &id), OK);
+    EXPECT_EQ(cspace_move(&cspace, device, &other, &moved), ERR_STATE);
+    EXPECT_EQ(cspace_move(&cspace, device, &cspace, &moved), OK);
+    EXPECT_EQ(unpin(moved, id), OK);
+    EXPECT_EQ(cspace_move(&cspace, moved, &other, &moved), OK);
+    EXPECT_EQ(cspace_clear(&other, &work), OK);
+    over();
+}
+
+/* Large pins use up more of a slice. */
+TEST(unpinning_everything_goes_in_slices_of_pages)
+{
+    struct work work = { 2 };
+    uint64_t id;
+
+    REQUIRE(ready());
+    EXPECT_EQ(pin(device, 0, PAGES, &id), OK);
+    EXPECT_EQ(pin(device, 0, PAGES, &id), OK);
+    EXPECT_EQ(dma_unpin(&cspace, device, 0, &work), ERR_WOULD_BLOCK);
+    EXPECT_EQ(unpin(device, id), OK); /* the second is still there */
+    over();
+}
+
 TEST(a_pin_is_a_whole_number_of_pages_within_the_memory)
 {
     static const struct {

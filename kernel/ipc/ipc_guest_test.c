@@ -525,6 +525,12 @@ GUEST_TEST(a_timer_signals_once_and_is_set_anew)
     EXPECT_EQ(user_call(&bell.f, SYSCALL_timer_set, NULL, bell.all, 1, DEADLINE_NEVER), OK);
     EXPECT_EQ(wait_for(&bell, 1, soon + 10 * 1000 * 1000, &bits), ERR_TIMED_OUT);
     EXPECT_EQ(user_call(&bell.f, SYSCALL_timer_set, NULL, bell.limited, 1, soon), ERR_ACCESS);
+    /* Who may only signal cannot stop it. */
+    soon = clock_now_ns() + 20 * 1000 * 1000;
+    EXPECT_EQ(user_call(&bell.f, SYSCALL_timer_set, NULL, bell.all, 1, soon), OK);
+    EXPECT_EQ(user_call(&bell.f, SYSCALL_timer_set, NULL, bell.limited, 0x10, DEADLINE_NEVER),
+              ERR_ACCESS);
+    EXPECT_EQ(wait_for(&bell, 1, soon + NS_PER_SECOND, &bits), OK);
     EXPECT_EQ(user_call(&bell.f, SYSCALL_timer_set, NULL, bell.all, 1, soon + NS_PER_SECOND), OK);
     bell_destroy(&bell);
 }

@@ -30,11 +30,16 @@ enum status sys_notification_signal(const struct sys_notification_signal_args *a
     return status;
 }
 
+/* There is one timer, and who waits relies on it: to be allowed to signal is not enough. */
 enum status sys_timer_set(const struct sys_timer_set_args *args)
 {
     struct notification *notification;
-    enum status status = lookup_signal(args->notification, args->bits, &notification);
+    struct object *object;
+    enum status status =
+        syscall_lookup(args->notification, OBJECT_NOTIFICATION, RIGHT_NOTIFICATION_WAIT, &object);
 
+    if (status == OK)
+        status = lookup_signal(args->notification, args->bits, &notification);
     return status == OK ? notification_timer(notification, args->bits, args->deadline_ns) : status;
 }
 

@@ -57,6 +57,9 @@ struct object_ops {
     void (*destroy)(struct object *object);
     /* What object_info tells of it besides the head; info->detail is zeroed. No lock held. */
     void (*info)(struct object *object, struct object_info *info);
+    /* What exists through a capability is paid for by its table's budget: it is not moved to
+     * another table meanwhile, whose owner could keep that budget from ending. */
+    bool uses_are_paid;
     uint32_t badge_rights; /* with these a badge may be minted; 0: the type knows no badges */
 };
 

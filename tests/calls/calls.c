@@ -212,6 +212,10 @@ static void give_first(unsigned p)
             continue;
         (void)give(calls.process[p], process, other == p || below(4) == 0 ? all : all & ~8u);
         (void)give(calls.process[p], &process->payer->object, object_type_rights(OBJECT_BUDGET));
+        /* And with some rights missing. */
+        (void)give(calls.process[p], process, all & (uint32_t)below(RIGHTS_ALL));
+        (void)give(calls.process[p], &process->payer->object,
+                   object_type_rights(OBJECT_BUDGET) & (uint32_t)below(RIGHTS_ALL));
     }
 }
 
@@ -348,6 +352,30 @@ static void change_limit(void)
     budget_limit(object_as_budget(it->kernel), kind, limit);
 }
 
+/* Most copies ask for nothing that is refused for another reason than the one that is looked for.
+ */
+static void make_sensible(uint64_t words[6])
+{
+    int source = model_find(&calls.model, calls.process[calls.caller], words[0]);
+
+    if (source == MODEL_NONE || below(8) == 0)
+        return;
+    words[1] &= calls.model.capability[source].rights;
+    if (below(4) != 0)
+        words[2] = 0;
+}
+
+static const struct syscall_description *pick_call(void)
+{
+    const struct syscall_description *it;
+    bool copy = below(3) == 0;
+
+    do
+        it = &syscall_table[below(syscall_table_count)];
+    while (!model_knows(it->number) || (copy && it->number != SYSCALL_handle_copy));
+    return it;
+}
+
 static void one_call(uint32_t seed)
 {
     const struct syscall_description *it;
@@ -358,14 +386,14 @@ static void one_call(uint32_t seed)
     calls.caller = (unsigned)below(WORLD_PROCESSES);
     if (below(8) == 0)
         change_limit();
-    do
-        it = &syscall_table[below(syscall_table_count)];
-    while (!model_knows(it->number));
+    it = pick_call();
     if (it->number == SYSCALL_object_destroy && below(4) != 0)
         return;
     if (!model_has_room(&calls.model))
         return;
     maker_words(&calls.maker, it, words);
+    if (it->number == SYSCALL_handle_copy)
+        make_sensible(words);
     struct model_verdict verdict =
         model_call(&calls.model, calls.process[calls.caller], it->number, words, writable);
     struct call_result result = call(it->number, words);

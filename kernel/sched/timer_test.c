@@ -99,3 +99,32 @@ HOST_TEST(random_timers_fire_once_in_order_and_never_early)
     }
     arch_cpu_set_self(self);
 }
+
+static unsigned fired_count;
+
+static void count_fire(struct timer *timer)
+{
+    (void)timer;
+    fired_count++;
+}
+
+/* Nobody keeps a CPU in one interrupt by letting all that he has be due at once. */
+HOST_TEST(timers_that_are_due_together_fire_in_slices)
+{
+    static struct timer many[300];
+    struct cpu *cpu = cpu_self();
+    unsigned runs = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(many); i++) {
+        timer_init(&many[i], count_fire);
+        timer_start(&many[i], 1000);
+    }
+    for (fired_count = 0; timer_queue_next_ns(cpu) <= 1000; runs++) {
+        unsigned before = fired_count;
+        timer_queue_run(cpu, 1000);
+        EXPECT(fired_count > before && fired_count - before <= 64);
+    }
+    EXPECT_EQ(fired_count, ARRAY_LEN(many));
+    EXPECT(runs > 1);
+    cpu->timer_programmed_ns = DEADLINE_NEVER;
+}

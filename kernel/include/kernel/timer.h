@@ -42,7 +42,8 @@ void timer_again(struct timer *timer, uint64_t deadline_ns);
 /* True if it was stopped before it fired. */
 bool timer_cancel(struct timer *timer);
 
-/* From the timer interrupt: fire what is due. */
+/* From the timer interrupt: fire what is due, a bounded number at a time. If some are left, the
+ * next deadline is past and timer_program makes the interrupt come again. */
 void timer_queue_run(struct cpu *cpu, uint64_t now_ns);
 /* Earliest deadline of this CPU's queue, or DEADLINE_NEVER. */
 uint64_t timer_queue_next_ns(struct cpu *cpu);

@@ -229,9 +229,8 @@ enum status budget_adopt(struct budget *payer, struct object *object)
     if (status != OK)
         return status;
     spinlock_acquire(&payer->lock);
-    bool late = is_dying(payer);
+    bool late = is_dying(payer) || !budget_try_get(payer);
     if (!late) {
-        budget_get(payer);
         object->payer = payer;
         list_push_front(&payer->paid, &object->paid_node);
     }

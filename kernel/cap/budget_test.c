@@ -1,6 +1,10 @@
 /* Budgets: exact to the byte in every direction. */
 #include "cap_test.h"
+#include <arch/simulation.h>
+#include <kernel/grace.h>
+#include <kernel/memory.h>
 #include <kernel/slab.h>
+#include <kernel/vspace.h>
 
 struct alarm {
     struct budget_watch watch; /* first */
@@ -241,6 +245,24 @@ TEST(destroying_waits_for_references_that_others_hold)
     EXPECT_EQ(budget_destroy(part, &work), OK);
     budget_put(part);
     budget_put(root);
+}
+
+/* Whoever looked it up may still use it, but nothing that lasts comes of that. */
+HOST_TEST(a_budget_that_waits_to_be_freed_pays_for_nothing_new)
+{
+    struct budget *budget;
+    struct memory *memory;
+    struct vspace *vspace;
+    struct cspace cspace;
+
+    REQUIRE(budget_create(NULL, &budget) == OK);
+    grace_enable(true);
+    budget_put(budget);
+    EXPECT_EQ(memory_create(budget, PAGE_SIZE, &memory), ERR_DEAD);
+    EXPECT_EQ(vspace_create(budget, &vspace), ERR_DEAD);
+    EXPECT_EQ(cspace_init(&cspace, budget, 1), ERR_DEAD);
+    EXPECT_EQ(budget->account[BUDGET_MEMORY].used, 0);
+    simulation_grace_settle();
 }
 
 TEST(a_budget_without_memory_is_not_made)

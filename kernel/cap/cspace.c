@@ -38,12 +38,15 @@ static void page_free(struct budget *budget, void *page)
 enum status cspace_init(struct cspace *cspace, struct budget *budget, uint64_t owner_id)
 {
     void *page;
-    enum status status = page_alloc(budget, &page);
 
-    if (status != OK)
+    if (!budget_try_get(budget))
+        return ERR_DEAD;
+    enum status status = page_alloc(budget, &page);
+    if (status != OK) {
+        budget_put(budget);
         return status;
+    }
     spinlock_init(&cspace->lock, RANK_CSPACE);
-    budget_get(budget);
     cspace->budget = budget;
     cspace->owner_id = owner_id;
     cspace->page = page;

@@ -219,11 +219,17 @@ enum status dma_pin_create(struct object *memory, uint64_t offset, uint64_t size
         return status;
     pin->devices = span_of_badge(badge, DMA_DEVICES);
     pin->pages = size_bytes >> PAGE_SHIFT;
+    /* It is borrowed: another CPU may be closing its last capability. */
+    if (!object_try_get(memory)) {
+        pin_free(pin);
+        return ERR_NOT_FOUND;
+    }
     status = memory_pin(object_as_memory(memory), first, pin->pages);
     if (status == OK) {
-        object_get(memory);
         pin->memory = object_as_memory(memory);
         status = collect(pin, first);
+    } else {
+        object_put(memory);
     }
     if (status == OK)
         status = map_runs(pin);

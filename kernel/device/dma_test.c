@@ -1,6 +1,8 @@
 /* Pins: what they keep in place, who pays, and what happens to them without their driver. */
+#include <arch/simulation.h>
 #include <kernel/dma.h>
 #include <kernel/frame.h>
+#include <kernel/grace.h>
 #include <kernel/memory.h>
 #include <kernel/slab.h>
 #include <kernel/test.h>
@@ -314,5 +316,20 @@ TEST(every_allocation_of_a_pin_may_fail)
     EXPECT_EQ(status, OK);
     EXPECT_EQ(unpin(device, 0), OK);
     EXPECT_EQ(used(), before);
+    over();
+}
+
+/* Its last capability is closed while another CPU pins it. */
+HOST_TEST(memory_that_waits_to_be_freed_is_not_pinned)
+{
+    struct memory *going;
+    struct pin *pin;
+
+    REQUIRE(ready());
+    REQUIRE(memory_create(budget, PAGE_SIZE, &going) == OK);
+    grace_enable(true);
+    memory_put(going);
+    EXPECT_EQ(dma_pin_create(&going->object, 0, PAGE_SIZE, 0, budget, &pin), ERR_NOT_FOUND);
+    simulation_grace_settle();
     over();
 }

@@ -24,7 +24,7 @@ static void unlink_thread(struct thread *thread)
 }
 
 /* The guest may be doing the same for a thread that is dead; its storage outlives this CPU's stay
- * in the kernel.
+ * in the kernel. What it has asked of the thread is done by that, and no matter of the next guest.
  */
 static void detach(struct thread *thread)
 {
@@ -34,8 +34,11 @@ static void detach(struct thread *thread)
         return;
     spinlock_acquire(&guest->lock);
     bool attached = thread->guest.guest == guest;
-    if (attached)
+    if (attached) {
         unlink_thread(thread);
+        __atomic_fetch_and(&thread->guest.pending, ~(uint32_t)GUEST_PENDING_LEAVE,
+                           __ATOMIC_RELAXED);
+    }
     spinlock_release(&guest->lock);
     if (attached)
         object_put(&guest->object);
@@ -168,24 +171,34 @@ static void unbind(struct thread *thread)
 }
 
 /* Pinned, the page is nobody else's and stays where it is. */
+static enum status pin_page(struct memory *memory, uint64_t offset, paddr_t *pa_out)
+{
+    enum status status = memory_pin(memory, offset >> PAGE_SHIFT, 1);
+    if (status != OK)
+        return status;
+    status = memory_page_address(memory, offset >> PAGE_SHIFT, true, pa_out);
+    if (status == OK && frame_of(*pa_out) == NULL)
+        status = ERR_UNSUPPORTED;
+    if (status != OK)
+        memory_unpin(memory);
+    return status;
+}
+
+/* `memory` is borrowed: another CPU may be closing its last capability. */
 enum status guest_bind(struct thread *thread, struct memory *memory, uint64_t offset)
 {
     paddr_t pa;
 
     if (!IS_ALIGNED(offset, (uint64_t)PAGE_SIZE))
         return ERR_RANGE;
-    enum status status = memory_pin(memory, offset >> PAGE_SHIFT, 1);
-    if (status != OK)
-        return status;
-    status = memory_page_address(memory, offset >> PAGE_SHIFT, true, &pa);
-    if (status == OK && frame_of(pa) == NULL)
-        status = ERR_UNSUPPORTED;
+    if (!object_try_get(&memory->object))
+        return ERR_NOT_FOUND;
+    enum status status = pin_page(memory, offset, &pa);
     if (status != OK) {
-        memory_unpin(memory);
+        memory_put(memory);
         return status;
     }
     unbind(thread);
-    object_get(&memory->object);
     thread->guest.memory = memory;
     thread->guest.state = paddr_to_kernel(pa);
     return OK;

@@ -180,7 +180,8 @@ static struct memory *mapping_cut(struct mapping *mapping, uint64_t at, uint64_t
 
 /* ---- Life ---- */
 
-enum status vspace_create(struct budget *payer, struct vspace **vspace_out)
+/* The caller has the reference to the payer. */
+static enum status create(struct budget *payer, struct vspace **vspace_out)
 {
     struct pte *root;
     uint64_t cost = sizeof(struct vspace) + PAGE_SIZE;
@@ -200,14 +201,22 @@ enum status vspace_create(struct budget *payer, struct vspace **vspace_out)
     tree_init(&vspace->mappings);
     vspace->references = 1;
     vspace->payer = payer;
-    if (payer != NULL)
-        budget_get(payer);
     vspace->root = paddr_of_direct(root);
     vspace->end = USER_END;
     vspace->table_count = 1;
     arch_vspace_init(vspace);
     *vspace_out = vspace;
     return OK;
+}
+
+enum status vspace_create(struct budget *payer, struct vspace **vspace_out)
+{
+    if (payer != NULL && !budget_try_get(payer))
+        return ERR_DEAD;
+    enum status status = create(payer, vspace_out);
+    if (status != OK && payer != NULL)
+        budget_put(payer);
+    return status;
 }
 
 struct vspace *vspace_get(struct vspace *vspace)

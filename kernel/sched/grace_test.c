@@ -31,13 +31,6 @@ static void interrupt_all_but(uint32_t left_out)
     }
 }
 
-static void settle(void)
-{
-    for (unsigned i = 0; i < 10; i++)
-        interrupt_all_but(CPU_MAX);
-    grace_enable(false);
-}
-
 HOST_TEST(a_node_waits_for_every_cpu)
 {
     freed = 0;
@@ -54,7 +47,7 @@ HOST_TEST(a_node_waits_for_every_cpu)
     }
     EXPECT_EQ(freed, 1);
     EXPECT(grace_done(ticket));
-    settle();
+    simulation_grace_settle();
 }
 
 /* What comes while a batch waits is not covered by it: a CPU may have answered already. */
@@ -75,7 +68,7 @@ HOST_TEST(a_late_node_waits_for_the_next_period)
     interrupt_on(1);
     EXPECT_EQ(freed, 1);
     EXPECT(grace_done(ticket));
-    settle();
+    simulation_grace_settle();
 }
 
 HOST_TEST(many_nodes_begin_by_themselves_and_are_freed_in_slices)
@@ -96,5 +89,5 @@ HOST_TEST(many_nodes_begin_by_themselves_and_are_freed_in_slices)
     }
     EXPECT_EQ(freed, NODES);
     EXPECT(most > 0 && most <= 64);
-    settle();
+    simulation_grace_settle();
 }

@@ -348,8 +348,11 @@ void sched_yield_current(void)
 
 enum status thread_start(struct thread *thread)
 {
-    /* The scheduler's reference comes first: the thread may run and die before we return. */
-    thread_get(thread);
+    /* The scheduler's reference comes first: the thread may run and die before we return. The last
+     * one may be gone, too, if its capability is closed elsewhere at this moment.
+     */
+    if (!object_try_get(&thread->object))
+        return ERR_DEAD;
     if (make_ready(thread, THREAD_NEW))
         return OK;
     thread_put(thread);

@@ -1,6 +1,7 @@
 /* Threads as objects: who pays, and what ends them. */
 #include <arch/cpu.h>
 #include <arch/simulation.h>
+#include <kernel/grace.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
 #include <kernel/slab.h>
@@ -80,6 +81,21 @@ HOST_TEST(threads_die_with_their_budget)
     }
     EXPECT_EQ(budget_destroy(s.budget, &work), OK);
     EXPECT_EQ(create(&s, &thread[0]), ERR_DEAD);
+    setting_end(&s);
+}
+
+/* Its last capability is closed while another CPU starts it. */
+HOST_TEST(a_thread_that_waits_to_be_freed_is_not_started)
+{
+    struct setting s;
+    struct thread *thread;
+
+    REQUIRE(setting_init(&s));
+    REQUIRE(create(&s, &thread) == OK);
+    grace_enable(true);
+    thread_put(thread);
+    EXPECT_EQ(thread_start(thread), ERR_DEAD);
+    simulation_grace_settle();
     setting_end(&s);
 }
 

@@ -6,6 +6,7 @@
 #include <arch/simulation.h>
 #include <arch/timer.h>
 #include <kernel/cpu.h>
+#include <kernel/grace.h>
 #include <kernel/panic.h>
 #include <kernel/trap.h>
 #include <ucontext.h>
@@ -94,6 +95,21 @@ bool simulation_cpu_pending(uint32_t cpu_index)
 
     return !fibers[cpu_index].started || cpu->arch.ipi_pending != 0 || cpu->need_resched != 0 ||
            arch_clock_ns() >= cpu->arch.timer_ns;
+}
+
+void simulation_grace_settle(void)
+{
+    struct cpu *self = cpu_self();
+    uint64_t ticket = grace_request();
+
+    while (!grace_done(ticket)) {
+        for (uint32_t i = 0; i < cpu_count; i++) {
+            arch_cpu_set_self(cpu_get(i));
+            grace_interrupt();
+        }
+        arch_cpu_set_self(self);
+    }
+    grace_enable(false);
 }
 
 /* ---- Two CPUs in the kernel at once ---- */

@@ -39,6 +39,11 @@ void simulation_cpu_run(uint32_t cpu_index, void (*event)(void *context), void *
 /* True if it would do something by itself: an interrupt is pending, or it wants to reschedule. */
 bool simulation_cpu_pending(uint32_t cpu_index);
 
+/* All CPUs take interrupts until nothing waits for the end of a grace period; then there are none
+ * any more (grace_enable).
+ */
+void simulation_grace_settle(void);
+
 /* Another CPU gets its turn where this one holds no lock and is about to take its nth from now:
  * `event` is called once, as CPU `cpu_index`. So a test finds every order that two operations can
  * come in. NULL: none. Returns true if the event before has come to its turn.

@@ -66,6 +66,11 @@ static inline void budget_get(struct budget *budget)
 {
     object_get(&budget->object);
 }
+/* For a budget that is borrowed: false if its last reference is gone. */
+static inline bool budget_try_get(struct budget *budget)
+{
+    return object_try_get(&budget->object);
+}
 static inline void budget_put(struct budget *budget)
 {
     object_put(&budget->object);

@@ -86,8 +86,9 @@ struct object {
  */
 enum status object_init(struct object *object, enum object_type type, const struct object_ops *ops,
                         struct budget *payer, uint64_t size_bytes);
+/* For who has a reference, or keeps its end away by a lock. */
 void object_get(struct object *object);
-/* False if the last reference is gone already: for who finds it in a list. */
+/* False if the last reference is gone already: for who finds it in a list, or has borrowed it. */
 bool object_try_get(struct object *object);
 /* The last one destroys it. No lock held. */
 void object_put(struct object *object);

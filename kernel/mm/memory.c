@@ -70,7 +70,8 @@ static enum status retire(struct object *object, enum object_end why, struct wor
     spinlock_acquire(&memory->lock);
     bool idle = list_empty(&memory->mappings) && memory->pin_count == 0;
     spinlock_release(&memory->lock);
-    return idle ? release(memory, work) : OK;
+    enum status status = idle ? release(memory, work) : OK;
+    return status == ERR_BUSY ? OK : status; /* pinned meanwhile */
 }
 
 static void info(struct object *object, struct object_info *info)
@@ -329,6 +330,18 @@ enum status memory_decommit(struct memory *memory, uint64_t *page, uint64_t end,
         status = work->left > 0 ? decommit_slice(memory, page, end, work) : ERR_WOULD_BLOCK;
     spinlock_release(&memory->lock);
     return status;
+}
+
+uint64_t memory_next(struct memory *memory, uint64_t first, uint64_t end)
+{
+    while (first < end) {
+        uint64_t span;
+        const uint64_t *entry = tree_find(memory, first, &span);
+        if (entry != NULL && *entry != 0)
+            return first;
+        first = ALIGN_DOWN(first, span) + span;
+    }
+    return end;
 }
 
 void memory_unmapped(struct memory *memory, uint64_t first, uint64_t end)

@@ -435,16 +435,28 @@ enum status vspace_map_physical(struct vspace *vspace, uaddr_t at, paddr_t pa, s
 
 /* ---- Unmapping ---- */
 
-/* Where a slice of [at, end) may end: what is not in the page tables costs nothing. */
-static uint64_t slice_end(struct vspace *vspace, uint64_t at, uint64_t end, struct work *work)
+/* Where a slice of [at, end) may end: what comes before `next` costs nothing. */
+static uint64_t slice_end(uint64_t next, uint64_t end, struct work *work)
 {
-    uint64_t next = vspace_tables_next(vspace, at, end);
-
     work_spend(work);
     if (next == end)
         return end;
     work_spend_many(work, SLICE_WORK);
     return MIN(end, ALIGN_DOWN(next, ptable_span(1)) + SLICE_BYTES);
+}
+
+/* What is in no page table costs nothing to unmap, unless its pages are freed by that. */
+static uint64_t cut_end(struct memory *memory, const struct mapping *mapping, uint64_t at,
+                        uint64_t end, struct work *work) REQUIRES(memory->lock)
+{
+    uint64_t next = vspace_tables_next(mapping->vspace, at, end);
+
+    if (memory->anonymous) {
+        uint64_t first = mapping_page(mapping, at);
+        uint64_t page = memory_next(memory, first, mapping_page(mapping, next));
+        next = at + ((page - first) << PAGE_SHIFT);
+    }
+    return slice_end(next, end, work);
 }
 
 /* Take a slice of [at, end), within the mapping, away. */
@@ -454,18 +466,18 @@ static enum status cut_slice(struct vspace *vspace, struct mapping *mapping, uin
 {
     struct memory *memory = mapping->memory;
     struct mapping *spare = NULL;
+    enum status status = OK;
 
-    end = slice_end(vspace, *at, end, work);
-    if (*at > mapping->start && end < mapping->end) {
-        enum status status = mapping_alloc(vspace, &spare);
-        if (status != OK)
-            return status;
-    }
     spinlock_acquire(&memory->lock);
-    *put_out = mapping_cut(mapping, *at, end, &spare);
+    end = cut_end(memory, mapping, *at, end, work);
+    if (*at > mapping->start && end < mapping->end)
+        status = mapping_alloc(vspace, &spare);
+    if (status == OK) {
+        *put_out = mapping_cut(mapping, *at, end, &spare);
+        *at = end;
+    }
     spinlock_release(&memory->lock);
-    *at = end;
-    return OK;
+    return status;
 }
 
 enum status vspace_unmap_slice(struct vspace *vspace, uint64_t *at, uint64_t end, struct work *work)
@@ -515,7 +527,7 @@ static struct memory *remove_first(struct vspace *vspace, struct memory *memory,
         mapping = uses ? CONTAINER_OF(list->next, struct mapping, use_node)
                        : CONTAINER_OF(list->next, struct mapping, memory_node);
         if (mapping->vspace == vspace) {
-            uint64_t end = slice_end(vspace, mapping->start, mapping->end, work);
+            uint64_t end = cut_end(memory, mapping, mapping->start, mapping->end, work);
             put = mapping_cut(mapping, mapping->start, end, &none);
         }
     }
@@ -577,7 +589,8 @@ static enum status protect_slice(struct vspace *vspace, uint64_t *at, uint64_t e
         return ERR_NOT_FOUND;
     if ((perm & ~(unsigned)mapping->limit) != 0)
         return ERR_ACCESS;
-    end = slice_end(vspace, *at, MIN(end, mapping->end), work);
+    end = MIN(end, mapping->end);
+    end = slice_end(vspace_tables_next(vspace, *at, end), end, work);
     if (mapping->perm != perm) {
         enum status status = split_at(vspace, *at);
         if (status == OK)
@@ -681,6 +694,16 @@ static enum status clone_pages(const struct mapping *to, const struct mapping *m
     return status;
 }
 
+/* Its capability is being removed: it goes with that, and a copy would only have to follow.
+ * Somebody could keep a revocation from its end by making new ones all the time.
+ */
+static bool is_going(const struct mapping *mapping)
+{
+    const struct capability *capability = mapping->capability;
+
+    return capability != NULL && READ_ONCE(capability->state) == CAPABILITY_DYING;
+}
+
 static enum status clone_slice(struct vspace *from, struct vspace *to, struct budget *payer,
                                uint64_t *at, uint64_t end, struct work *work)
 {
@@ -693,6 +716,10 @@ static enum status clone_slice(struct vspace *from, struct vspace *to, struct bu
     }
     *at = MAX(*at, mapping->start);
     end = MIN(end, mapping->end);
+    if (is_going(mapping)) {
+        *at = end;
+        return OK;
+    }
     const struct mapping *copy = mapping_at(to, *at);
     if (copy == NULL) {
         status = clone_mapping(to, mapping, payer, *at, end);

@@ -2,6 +2,7 @@
 #include <arch/simulation.h>
 #include <base/string.h>
 #include <kernel/budget.h>
+#include <kernel/cspace.h>
 #include <kernel/frame.h>
 #include <kernel/memory.h>
 #include <kernel/slab.h>
@@ -384,6 +385,65 @@ TEST(pinned_pages_stay)
     EXPECT(pa[0].raw != pa[1].raw);
     memory_unpin(w.memory);
     memory_put(clone);
+    world_fini();
+}
+
+/* Pages that only the Memory knows of are freed with it, and that takes as long. */
+TEST(what_a_clone_has_not_touched_is_unmapped_in_slices)
+{
+    enum { BLOCKS = 32 };
+    struct work work = { UINT32_MAX };
+    struct vspace *child;
+    uint64_t size_bytes = BLOCKS * BLOCK_PAGES * PAGE_SIZE;
+    uint64_t at = START;
+    unsigned slices = 0;
+
+    REQUIRE(world_init());
+    EXPECT_EQ(vspace_reserve(w.vspace, page_at(0), size_bytes, RW), OK);
+    for (size_t i = 0; i < BLOCKS; i++)
+        EXPECT_EQ(vspace_fault(w.vspace, page_at(i * BLOCK_PAGES), PERM_WRITE), OK);
+    REQUIRE(vspace_create(w.budget, &child) == OK);
+    EXPECT_EQ(vspace_clone(w.vspace, child, w.budget, &at, START + size_bytes, &work), OK);
+    EXPECT_EQ(vspace_unmap(w.vspace, page_at(0), size_bytes), OK);
+    EXPECT_EQ(child->page_count, 0);
+    at = START;
+    do {
+        work.left = 1;
+        slices++;
+    } while (vspace_unmap_slice(child, &at, START + size_bytes, &work) == ERR_WOULD_BLOCK);
+    EXPECT_EQ(slices, BLOCKS / 8);
+    vspace_put(child);
+    world_fini();
+}
+
+/* Or copies of a mapping might be made as fast as a revocation removes them. */
+TEST(a_mapping_whose_capability_goes_is_not_cloned)
+{
+    struct capability capability = { .state = CAPABILITY_LIVE };
+    struct vspace *child;
+
+    REQUIRE(world_init());
+    list_init(&capability.uses);
+    REQUIRE(vspace_create(w.budget, &child) == OK);
+    EXPECT_EQ(vspace_map(w.vspace, &(struct map_request){ .memory = w.memory,
+                                                          .capability = &capability,
+                                                          .at = page_at(0),
+                                                          .size_bytes = PAGE_SIZE,
+                                                          .perm = PERM_READ,
+                                                          .limit = PERM_READ,
+                                                          .flags = MAP_SHARED }),
+              OK);
+    for (unsigned copies = 1; copies <= 2; copies++) {
+        struct work work = { WORK_SLICE };
+        uint64_t at = START;
+        EXPECT_EQ(vspace_clone(w.vspace, child, w.budget, &at, START + PAGE_SIZE, &work), OK);
+        EXPECT_EQ(w.memory->mapping_count, copies == 1 ? 2 : 1);
+        capability.state = CAPABILITY_DYING;
+        EXPECT_EQ(vspace_unmap(child, page_at(0), PAGE_SIZE), OK);
+    }
+    EXPECT_EQ(vspace_unmap(w.vspace, page_at(0), PAGE_SIZE), OK);
+    EXPECT(list_empty(&capability.uses));
+    vspace_put(child);
     world_fini();
 }
 

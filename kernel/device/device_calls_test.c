@@ -235,7 +235,7 @@ static bool find_record(const struct user_fixture *f, uint64_t from, enum audit_
 GUEST_TEST(what_is_done_with_authority_is_recorded)
 {
     struct user_fixture f;
-    struct audit_record record;
+    struct audit_record record = { .sequence = 0 };
 
     REQUIRE(user_fixture_init(&f));
     uint64_t start = audit_stats().next;

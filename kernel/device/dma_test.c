@@ -69,6 +69,8 @@ static enum status pin(uint64_t handle, uint64_t first, uint64_t pages, uint64_t
     struct capability *capability;
     struct capability_ref ref;
     struct pin *made;
+
+    *id_out = 0;
     enum status status = cspace_borrow(&cspace, handle, OBJECT_DMA, RIGHT_DMA_PIN, &ref);
 
     if (status == OK)
@@ -103,7 +105,7 @@ static enum status decommit(void)
 
 TEST(pinned_pages_stay_until_they_are_unpinned)
 {
-    uint64_t id;
+    uint64_t id = 0;
 
     REQUIRE(ready());
     uint64_t before = used();
@@ -140,7 +142,7 @@ TEST(a_capability_with_pins_is_not_moved_to_another_table)
 TEST(unpinning_everything_goes_in_slices_of_pages)
 {
     struct work work = { 2 };
-    uint64_t id;
+    uint64_t id = 0;
 
     REQUIRE(ready());
     EXPECT_EQ(pin(device, 0, PAGES, &id), OK);
@@ -164,7 +166,7 @@ TEST(a_pin_is_a_whole_number_of_pages_within_the_memory)
         { UINT64_MAX >> PAGE_SHIFT, 2 },
         { 1, UINT64_MAX >> PAGE_SHIFT },
     };
-    uint64_t id;
+    uint64_t id = 0;
     struct pin *made;
 
     REQUIRE(ready());
@@ -209,7 +211,7 @@ TEST(runs_say_where_the_pages_are)
 TEST(pins_of_a_dead_driver_are_quarantined)
 {
     struct frame *frames[2];
-    uint64_t id;
+    uint64_t id = 0;
     paddr_t pa;
 
     REQUIRE(ready());
@@ -243,7 +245,7 @@ TEST(pins_of_a_dead_driver_are_quarantined)
 
 TEST(a_revoked_driver_leaves_its_pins_to_the_parent)
 {
-    uint64_t id;
+    uint64_t id = 0;
 
     REQUIRE(ready());
     for (uint64_t i = 0; i < 3; i++)
@@ -277,7 +279,7 @@ TEST(devices_are_split_and_never_grow)
 
 TEST(pins_are_bounded_and_paid_for)
 {
-    uint64_t id;
+    uint64_t id = 0;
 
     REQUIRE(ready());
     for (unsigned i = 0; i < DMA_PINS_MAX; i++)
@@ -293,7 +295,7 @@ TEST(pins_are_bounded_and_paid_for)
 /* Whatever fails, nothing is left behind. */
 TEST(every_allocation_of_a_pin_may_fail)
 {
-    uint64_t id;
+    uint64_t id = 0;
 
     REQUIRE(ready());
     for (uint64_t i = PAGES; i-- > 0;) {

@@ -33,7 +33,7 @@ static void report_turn(const char *name, unsigned flags, const char *snippet)
         return;
     (void)run(&s, snippet, TURNS, 0);
     uint64_t once = run(&s, snippet, TURNS, 0);
-    uint64_t twice = run(&s, snippet, 2 * TURNS, 0);
+    uint64_t twice = run(&s, snippet, 2ull * TURNS, 0);
     bench_report(name, "instructions", (twice - once) / TURNS);
     sandbox_destroy(&s);
 }
@@ -58,7 +58,7 @@ BENCH(guest_constant_reply)
     memset(s.state[0]->reply_set, 0xff, sizeof(s.state[0]->reply_set));
     (void)run(&s, guest_code_reply, 1, TURNS);
     uint64_t once = run(&s, guest_code_reply, 1, TURNS);
-    uint64_t twice = run(&s, guest_code_reply, 1, 2 * TURNS);
+    uint64_t twice = run(&s, guest_code_reply, 1, 2ull * TURNS);
     bench_report("guest_constant_reply", "instructions", (twice - once) / TURNS);
     sandbox_destroy(&s);
 }

@@ -95,7 +95,7 @@ GUEST_TEST(no_register_of_the_guest_reaches_its_sandbox)
         s.f.command[0].out[0] = UINT64_MAX;
         user_start(&s.f, 0);
         if (snippets[i] == guest_code_spin) {
-            user_let_run_ns(2000 * 1000);
+            user_let_run_ns(2000ull * 1000);
             guest_kick_thread(s.f.thread[0]);
         }
         EXPECT(user_wait_dead(&s.f, 0));
@@ -346,7 +346,7 @@ GUEST_TEST(a_state_page_may_change_while_it_is_read)
             (void)sandbox_registers(&s, 0, guest_code_call, 0, 0);
             guest_kick_thread(s.f.thread[0]);
             if (turn % 8 == 0)
-                user_let_run_ns(50 * 1000);
+                user_let_run_ns(50ull * 1000);
         }
         user_stop(&s.f, 0);
         guest_kick_thread(s.f.thread[0]);
@@ -384,7 +384,7 @@ GUEST_TEST(a_kick_ends_a_guest_that_computes)
         REQUIRE(sandbox_prepare(&s, 0, SANDBOX_ENTER, s.handle, 1, 0));
         user_start(&s.f, 0);
         (void)user_wait_started(&s.f, 0);
-        user_let_run_ns(3000 * 1000);
+        user_let_run_ns(3000ull * 1000);
         EXPECT_EQ(s.f.command[0].count, 0);
         guest_kick_thread(s.f.thread[0]);
         EXPECT(user_wait_dead(&s.f, 0));
@@ -408,7 +408,7 @@ GUEST_TEST(a_storm_of_kicks_loses_nothing)
     for (unsigned turn = 0; turn < 2000; turn++) {
         guest_kick_thread(s.f.thread[turn % SANDBOX_THREADS]);
         if (turn % 64 == 0)
-            user_let_run_ns(100 * 1000);
+            user_let_run_ns(100ull * 1000);
     }
     for (unsigned i = 0; i < SANDBOX_THREADS; i++) {
         uint64_t count = user_count(&s.f, i);
@@ -503,7 +503,7 @@ GUEST_TEST(vector_registers_stay_and_are_the_threads_own)
         user_pin(&s.f, i, i % 2 % cpu_count);
         user_start(&s.f, i);
     }
-    user_let_run_ns(60 * 1000 * 1000);
+    user_let_run_ns(60ull * 1000 * 1000);
     for (unsigned i = 0; i < SANDBOX_THREADS; i++) {
         user_stop(&s.f, i);
         guest_kick_thread(s.f.thread[i]);
@@ -577,7 +577,7 @@ GUEST_TEST(a_thread_can_be_killed_in_its_guest)
         REQUIRE(sandbox_prepare(&s, 0, SANDBOX_ENTER, s.handle, 0, 0));
         user_start(&s.f, 0);
         (void)user_wait_started(&s.f, 0);
-        user_let_run_ns(round * 300 * 1000);
+        user_let_run_ns(300ull * 1000 * round);
         thread_kill(s.f.thread[0]);
         EXPECT(user_wait_dead(&s.f, 0));
         EXPECT_EQ(s.f.thread[0]->end, THREAD_END_KILLED);
@@ -603,7 +603,7 @@ GUEST_TEST(a_guest_that_goes_lets_its_threads_come_back)
                 user_start(&s.f, i);
         }
         (void)user_wait_count(&s.f, 1, 10);
-        user_let_run_ns(100 * 1000 * 1000); /* on one CPU each has its turn */
+        user_let_run_ns(100ull * 1000 * 1000); /* on one CPU each has its turn */
         EXPECT_EQ(coroutine_wait(is_retired, &s.guest->object, clock_now_ns() + 2000000000), OK);
         EXPECT(list_empty(&s.guest->threads));
         for (unsigned i = 0; i < SANDBOX_THREADS; i++) {

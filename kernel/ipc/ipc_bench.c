@@ -84,7 +84,7 @@ static void report_round_trip(const char *name, bool other_space, uint64_t info)
         return;
     (void)run(&rig, info, TURNS);
     uint64_t once = run(&rig, info, TURNS);
-    uint64_t twice = run(&rig, info, 2 * TURNS);
+    uint64_t twice = run(&rig, info, 2ull * TURNS);
     bench_report(name, "instructions", (twice - once) / TURNS);
     rig_destroy(&rig);
 }
@@ -122,7 +122,7 @@ BENCH(signal)
         uint64_t handle = user_give(&f, notification, object_type_rights(OBJECT_NOTIFICATION));
         (void)run_signals(&f, handle, TURNS);
         uint64_t once = run_signals(&f, handle, TURNS);
-        uint64_t twice = run_signals(&f, handle, 2 * TURNS);
+        uint64_t twice = run_signals(&f, handle, 2ull * TURNS);
         bench_report("signal", "instructions", (twice - once) / TURNS);
         object_put(notification);
     }

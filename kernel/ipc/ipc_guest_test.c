@@ -174,7 +174,7 @@ GUEST_TEST(deadlines_end_every_wait)
         bool sends = i < 2;
         struct user_fixture *f = sends ? &pair.client : &pair.server;
         for (unsigned later = 0; later < 2; later++) {
-            uint64_t deadline_ns = later == 0 ? 0 : clock_now_ns() + 20 * 1000 * 1000;
+            uint64_t deadline_ns = later == 0 ? 0 : clock_now_ns() + 20ull * 1000 * 1000;
             struct test_guest_command *command =
                 begin(f, OTHER, number[i], sends ? pair.send : pair.receive, pair.answer, 0);
             if (command == NULL)
@@ -520,13 +520,13 @@ GUEST_TEST(a_timer_signals_once_and_is_set_anew)
     EXPECT_EQ(user_call(&bell.f, SYSCALL_timer_set, NULL, bell.all, 4, 0), OK); /* long past */
     EXPECT_EQ(wait_for(&bell, 7, DEADLINE_NEVER, &bits), OK);
     EXPECT_EQ(bits, 4);
-    soon = clock_now_ns() + 20 * 1000 * 1000;
+    soon = clock_now_ns() + 20ull * 1000 * 1000;
     EXPECT_EQ(user_call(&bell.f, SYSCALL_timer_set, NULL, bell.all, 1, soon), OK);
     EXPECT_EQ(user_call(&bell.f, SYSCALL_timer_set, NULL, bell.all, 1, DEADLINE_NEVER), OK);
-    EXPECT_EQ(wait_for(&bell, 1, soon + 10 * 1000 * 1000, &bits), ERR_TIMED_OUT);
+    EXPECT_EQ(wait_for(&bell, 1, soon + 10ull * 1000 * 1000, &bits), ERR_TIMED_OUT);
     EXPECT_EQ(user_call(&bell.f, SYSCALL_timer_set, NULL, bell.limited, 1, soon), ERR_ACCESS);
     /* Who may only signal cannot stop it. */
-    soon = clock_now_ns() + 20 * 1000 * 1000;
+    soon = clock_now_ns() + 20ull * 1000 * 1000;
     EXPECT_EQ(user_call(&bell.f, SYSCALL_timer_set, NULL, bell.all, 1, soon), OK);
     EXPECT_EQ(user_call(&bell.f, SYSCALL_timer_set, NULL, bell.limited, 0x10, DEADLINE_NEVER),
               ERR_ACCESS);

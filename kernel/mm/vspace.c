@@ -168,6 +168,7 @@ static struct memory *mapping_cut(struct mapping *mapping, uint64_t at, uint64_t
         mapping->start = end; /* its place in the order stays */
     } else {
         if (end != mapping->end) {
+            ASSERT(*spare != NULL);
             mapping_split(mapping, end, *spare);
             *spare = NULL;
         }

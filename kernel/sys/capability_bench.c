@@ -31,9 +31,9 @@ static uint64_t run_script(struct user_fixture *f, size_t steps, uint64_t turns)
 /* The cost of one turn of the script that stands in the arena. */
 static void report_script(struct user_fixture *f, const char *name, size_t steps)
 {
-    (void)run_script(f, steps, 2 * TURNS);
+    (void)run_script(f, steps, 2ull * TURNS);
     uint64_t once = run_script(f, steps, TURNS);
-    uint64_t twice = run_script(f, steps, 2 * TURNS);
+    uint64_t twice = run_script(f, steps, 2ull * TURNS);
     bench_report(name, "instructions", (twice - once) / TURNS);
 }
 

@@ -333,8 +333,8 @@ GUEST_TEST(the_death_of_a_process_is_told)
     REQUIRE(user_fixture_init(&f));
     REQUIRE(user_fixture_init(&child));
     uint64_t notification = create(&f, give_budget(&f, all_budget), OBJECT_NOTIFICATION);
-    uint64_t blind = user_give(&f, &child.process->object, RIGHT_PROCESS_MAP);
-    uint64_t watched = user_give(&f, &child.process->object, RIGHT_ANY_INSPECT);
+    uint64_t blind = user_give(&f, &child.process->object, RIGHT_ANY_INSPECT);
+    uint64_t watched = user_give(&f, &child.process->object, RIGHT_PROCESS_DESTROY);
     EXPECT_EQ(user_call(&f, SYSCALL_object_bind, NULL, blind, notification, 4), ERR_ACCESS);
     EXPECT_EQ(user_call(&f, SYSCALL_object_bind, NULL, watched, notification, 4), OK);
     EXPECT_EQ(poll(&f, notification), 0);
@@ -360,12 +360,12 @@ GUEST_TEST(the_end_of_a_thread_is_told_also_afterwards)
     REQUIRE(user_fixture_init(&f));
     uint64_t notification = create(&f, give_budget(&f, all_budget), OBJECT_NOTIFICATION);
     EXPECT(user_prepare(&f, 0, GUEST_EXIT));
-    uint64_t watched = user_give(&f, &f.thread[0]->object, RIGHT_ANY_INSPECT);
+    uint64_t watched = user_give(&f, &f.thread[0]->object, RIGHT_THREAD_STOP);
     EXPECT_EQ(user_call(&f, SYSCALL_object_bind, NULL, watched, notification, 1), OK);
     EXPECT_EQ(poll(&f, notification), 0);
     user_start(&f, 0);
     EXPECT(user_wait_dead(&f, 0));
-    user_let_run_ns(1000 * 1000); /* it is dead a moment before it is told */
+    user_let_run_ns(1000ull * 1000); /* it is dead a moment before it is told */
     EXPECT_EQ(poll(&f, notification), 1);
     EXPECT_EQ(user_call(&f, SYSCALL_object_bind, NULL, watched, notification, 2), OK);
     EXPECT_EQ(poll(&f, notification), 2);
@@ -379,7 +379,7 @@ GUEST_TEST(a_soft_limit_is_told_once_for_each_crossing)
     REQUIRE(user_fixture_init(&f));
     REQUIRE(budget_create(f.budget, &part) == OK);
     uint64_t notification = create(&f, give_budget(&f, all_budget), OBJECT_NOTIFICATION);
-    uint64_t watched = user_give(&f, &part->object, RIGHT_ANY_INSPECT);
+    uint64_t watched = user_give(&f, &part->object, RIGHT_BUDGET_LIMIT);
     EXPECT_EQ(user_call(&f, SYSCALL_object_bind, NULL, watched, notification, 8), OK);
     budget_limit_soft(part, BUDGET_CAPABILITIES, 2);
     EXPECT_EQ(budget_charge(part, BUDGET_CAPABILITIES, 2), OK);

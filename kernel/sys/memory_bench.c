@@ -54,10 +54,10 @@ static uint64_t run(struct world *w, enum test_guest_function function, uint64_t
 /* One turn of a script of so many steps. */
 static uint64_t turn(struct world *w, size_t steps)
 {
-    (void)run(w, GUEST_SCRIPT, TEST_GUEST_ARENA_AT, steps, 2 * TURNS);
+    (void)run(w, GUEST_SCRIPT, TEST_GUEST_ARENA_AT, steps, 2ull * TURNS);
     uint64_t once = run(w, GUEST_SCRIPT, TEST_GUEST_ARENA_AT, steps, TURNS);
     EXPECT_EQ(w->f.command[0].out[0], 0);
-    return (run(w, GUEST_SCRIPT, TEST_GUEST_ARENA_AT, steps, 2 * TURNS) - once) / TURNS;
+    return (run(w, GUEST_SCRIPT, TEST_GUEST_ARENA_AT, steps, 2ull * TURNS) - once) / TURNS;
 }
 
 /* Map and unmap so many pages; the same with protecting them between; the difference is protect. */

@@ -110,9 +110,9 @@ static const struct source {
 } sources[OBJECT_TYPE_COUNT] = {
     [OBJECT_ENDPOINT] = { bind_endpoint, RIGHT_ENDPOINT_RECEIVE },
     [OBJECT_IRQ] = { irq_bind, RIGHT_IRQ_BIND },
-    [OBJECT_THREAD] = { bind_thread, RIGHT_ANY_INSPECT },
-    [OBJECT_BUDGET] = { bind_budget, RIGHT_ANY_INSPECT },
-    [OBJECT_PROCESS] = { bind_process, RIGHT_ANY_INSPECT },
+    [OBJECT_THREAD] = { bind_thread, RIGHT_THREAD_STOP },
+    [OBJECT_BUDGET] = { bind_budget, RIGHT_BUDGET_LIMIT },
+    [OBJECT_PROCESS] = { bind_process, RIGHT_PROCESS_DESTROY },
     [OBJECT_SYSTEM] = { bind_system, RIGHT_SYSTEM_AUDIT },
 };
 

@@ -368,7 +368,7 @@ GUEST_TEST(no_wake_is_lost)
     enum { PAIRS = 3, ROUNDS = 400 };
     for (unsigned i = 0; i < 2 * PAIRS; i++) {
         REQUIRE(user_prepare(&f, i, GUEST_TURNS));
-        const uint64_t in[] = { process, ARENA + 64 * (i / 2), i % 2, ROUNDS };
+        const uint64_t in[] = { process, ARENA + 64ull * (i / 2), i % 2, ROUNDS };
         memcpy(f.command[i].in, in, sizeof(in));
     }
     for (unsigned i = 0; i < 2 * PAIRS; i++)
@@ -378,7 +378,7 @@ GUEST_TEST(no_wake_is_lost)
         (void)user_wait_dead(&f, i);
     }
     for (unsigned i = 0; i < PAIRS; i++)
-        EXPECT_EQ(word[16 * i], 2 * ROUNDS);
+        EXPECT_EQ(word[(size_t)16 * i], 2 * ROUNDS);
     user_fixture_destroy(&f);
 }
 
@@ -401,10 +401,10 @@ GUEST_TEST(a_quota_slows_a_program_down)
     for (unsigned i = 1; i <= 3; i++)
         (void)user_wait_count(&f, i, 1);
     EXPECT_EQ(user_call(&f, SYSCALL_budget_limit, NULL, budget, quota, 2 * MS, 20 * MS), OK);
-    user_let_run_ns(40 * MS); /* who ran alone is charged now for all of it */
+    user_let_run_ns(40ull * MS); /* who ran alone is charged now for all of it */
     uint64_t used_ns = READ_ONCE(f.budget->share.used_ns);
     uint64_t start_ns = clock_now_ns();
-    user_let_run_ns(400 * MS);
+    user_let_run_ns(400ull * MS);
     uint64_t elapsed_ns = clock_now_ns() - start_ns;
     used_ns = READ_ONCE(f.budget->share.used_ns) - used_ns;
     /* An emulated CPU may get no time of the host's while it runs: that is a debt. */

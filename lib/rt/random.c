@@ -52,7 +52,8 @@ void random_stir(struct random_state *state, const uint8_t seed[RANDOM_SEED_BYTE
     memcpy(words, seed, sizeof(words));
     for (unsigned i = 0; i < KEY_WORDS; i++)
         state->key[i] ^= words[i];
-    random_take(state, NULL, 0);
+    uint8_t none[1];
+    random_take(state, none, 0);
 }
 
 /* The first half of the first block is the next key; what follows is given out. */

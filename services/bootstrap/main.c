@@ -80,7 +80,8 @@ static void say_release(const struct erofs *fs)
         erofs_read(fs, &inode, 0, release, sizeof(release) - 1, &length) != OK)
         return;
     for (size_t i = 0; i < length; i++)
-        release[i] = release[i] == '\n' ? ' ' : release[i];
+        if (release[i] == '\n')
+            release[i] = ' ';
     release[length] = '\0';
     (void)format_text(line, sizeof(line), "system image: %s(%llu KiB)", release,
                       (unsigned long long)(fs->size_bytes >> 10));

@@ -97,9 +97,9 @@ static uint64_t deadline(struct call_maker *maker)
         return odd_word(maker);
     switch (maker_below(maker, 4)) {
     case 0:
-        return maker->now_ns + maker_below(maker, 20 * 1000 * 1000);
+        return maker->now_ns + maker_below(maker, 20ull * 1000 * 1000);
     case 1:
-        return maker->now_ns + maker_below(maker, 200 * 1000);
+        return maker->now_ns + maker_below(maker, 200ull * 1000);
     default:
         return 0;
     }
@@ -110,7 +110,7 @@ static uint64_t buffer(struct call_maker *maker)
     if (maker_chance(maker, 12))
         return odd_word(maker);
     if (maker_chance(maker, 8))
-        return maker->play_at + maker_below(maker, maker->play_pages * PAGE);
+        return maker->play_at + maker_below(maker, (uint64_t)maker->play_pages * PAGE);
     /* Also those that run over the end. */
     uint64_t at = maker->buffer_at + maker_below(maker, maker->buffer_count) * PAGE;
     return maker_chance(maker, 4) ? at + maker_below(maker, PAGE)
@@ -178,7 +178,7 @@ static enum object_type type_of_slot(const struct syscall_word *word)
 
 static uint64_t rights(struct call_maker *maker)
 {
-    const uint64_t mask = 0x7ff;
+    uint64_t mask = 0x7ff;
 
     switch (maker_below(maker, 8)) {
     case 0:
@@ -188,7 +188,8 @@ static uint64_t rights(struct call_maker *maker)
     case 2:
         return next(maker) & mask;
     case 3:
-        return next(maker) & next(maker) & mask;
+        mask &= next(maker);
+        return next(maker) & mask;
     case 4: /* what every type has */
         return mask & ~(uint64_t)0xff;
     default: /* that and a few of its own */

@@ -184,13 +184,17 @@ static enum status pin_page(struct memory *memory, uint64_t offset, paddr_t *pa_
     return status;
 }
 
-/* `memory` is borrowed: another CPU may be closing its last capability. */
+/* `memory` is borrowed: another CPU may be closing its last capability. The thread refers to it
+ * from here on, and has to end with the budget that paid for it.
+ */
 enum status guest_bind(struct thread *thread, struct memory *memory, uint64_t offset)
 {
     paddr_t pa;
 
     if (!IS_ALIGNED(offset, (uint64_t)PAGE_SIZE))
         return ERR_RANGE;
+    if (!budget_is_within(thread->object.payer, memory->object.payer))
+        return ERR_INVALID;
     if (!object_try_get(&memory->object))
         return ERR_NOT_FOUND;
     enum status status = pin_page(memory, offset, &pa);

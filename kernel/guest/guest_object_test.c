@@ -98,3 +98,20 @@ HOST_TEST(memory_that_waits_to_be_freed_becomes_no_state_page)
     simulation_grace_settle();
     setting_fini();
 }
+
+/* Or that budget could not be destroyed before the thread is gone. */
+HOST_TEST(a_state_page_is_paid_for_by_who_pays_for_the_thread)
+{
+    struct work work = { .left = WORK_SLICE };
+    struct budget *budget;
+    struct memory *memory;
+
+    REQUIRE(setting_init());
+    REQUIRE(budget_create(NULL, &budget) == OK);
+    REQUIRE(memory_create(budget, PAGE_SIZE, &memory) == OK);
+    EXPECT_EQ(guest_bind(s.thread, memory, 0), ERR_INVALID);
+    memory_put(memory);
+    EXPECT_EQ(budget_destroy(budget, &work), OK);
+    budget_put(budget);
+    setting_fini();
+}

@@ -38,7 +38,8 @@ enum status guest_clone(struct guest *source, struct guest *target, struct budge
                         uint64_t *at, struct work *work);
 
 /* The thread, which does not run elsewhere, has its state page there from now on. ERR_RANGE: no
- * page of `memory`. ERR_UNSUPPORTED: it is not RAM. ERR_BUSY, and what else memory_pin says.
+ * page of `memory`. ERR_UNSUPPORTED: it is not RAM. ERR_INVALID: its budget may end before
+ * the thread. ERR_BUSY, and what else memory_pin says.
  */
 enum status guest_bind(struct thread *thread, struct memory *memory, uint64_t offset);
 /* The current thread goes into the guest at the kernel exit, or comes back from it at once: its

@@ -394,7 +394,7 @@ GUEST_TEST(capabilities_go_along_or_nothing_does)
         (void)user_wait_dead(&pair.server, SERVER);
     }
     /* And both orders of arrival, one moved and one copied. The move back kept it usable. */
-    struct capability_ref ref;
+    struct capability_ref ref = { .object = NULL };
     uint64_t count = 0;
     struct capability_info info[16];
     uint32_t cursor = 0;

@@ -14,7 +14,8 @@ from suite import machine as suite
 
 BOOT_S = 120
 CHAOS_S = 1500
-CHAOS_KILLS = int(os.environ.get("CHAOS_KILLS", "1000"))
+CHAOS_KILLS = 1000
+AUDIT_STORE_BYTES = 128 * 1024  # 1,024 records, and the pages that they lie in
 UUID = "5d1ac46e-7b4e-4a0e-9c57-3f6f7c0a1e52"
 
 
@@ -92,7 +93,11 @@ def test_chaos(arch):
     result = re.search(r"chaos: (\d+) killed, memory (-?\d+), capabilities (-?\d+), threads (-?\d+)",
                        transcript.text)
     assert "chaos: everything is back" in transcript.text, transcript.run.ending()
-    assert [int(n) for n in result.groups()] == [CHAOS_KILLS, 0, 0, 0], transcript.run.ending()
+    killed, memory, capabilities, threads = (int(n) for n in result.groups())
+    assert [killed, capabilities, threads] == [CHAOS_KILLS, 0, 0], transcript.run.ending()
+    # An instance of the audit service fills its store of records while it lives. Anything that a
+    # kill left behind, were it one page in thirty kills, would be more.
+    assert abs(memory) <= AUDIT_STORE_BYTES, transcript.run.ending()
 
 
 @pytest.mark.parametrize("arch", suite.ARCHES[:1])

@@ -154,6 +154,7 @@ void cspace_unreserve(struct cspace *cspace, uint64_t handle)
     struct slot *slot = slot_at(cspace, index);
     DEBUG_ASSERT(handle == handle_of(index, slot->generation));
     __atomic_store_n(&slot->capability, NULL, __ATOMIC_RELEASE);
+    __atomic_store_n(&cspace->removals, cspace->removals + 1, __ATOMIC_RELEASE);
     if (slot->generation++ != UINT32_MAX) {
         slot->next_free = cspace->free_head;
         cspace->free_head = index;

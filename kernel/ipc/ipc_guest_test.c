@@ -5,6 +5,7 @@
 #include <kernel/notification.h>
 #include <kernel/reply.h>
 #include <kernel/sched.h>
+#include <kernel/share.h>
 #include <kernel/syscall.h>
 #include <kernel/test.h>
 #include <kernel/user_fixture.h>
@@ -362,6 +363,120 @@ GUEST_TEST(a_server_runs_with_the_priority_of_its_caller)
         (void)user_wait_dead(&pair.server, SERVER);
         EXPECT_EQ(pair.server.thread[SERVER]->priority, 50);
     }
+    pair_destroy(&pair);
+}
+
+/* ---- What does not suit the short way ---- */
+
+GUEST_TEST(calls_with_a_deadline_are_answered)
+{
+    struct pair pair;
+    if (!pair_init(&pair))
+        return;
+    start_server(&pair);
+    for (unsigned i = 0; i < 2; i++) {
+        struct test_guest_command *client =
+            prepare(&pair.client, CLIENT, GUEST_CLIENT, pair.send, 0);
+        if (client == NULL)
+            break;
+        client->in[3] = i == 0 ? clock_now_ns() + 30 * NS_PER_SECOND : DEADLINE_NEVER;
+        client->in[4] = 8;
+        client->in[5] = 50;
+        user_start(&pair.client, CLIENT);
+        (void)user_wait_dead(&pair.client, CLIENT);
+        EXPECT_EQ(client->count, 50);
+        EXPECT_EQ(client->out[0], OK);
+    }
+    pair_destroy(&pair);
+}
+
+/* The server gives back what it was lent, or it would starve its caller's peers. */
+GUEST_TEST(a_server_that_answers_has_its_own_priority_again)
+{
+    struct pair pair;
+    if (!pair_init(&pair))
+        return;
+    start_server(&pair);
+    user_pin(&pair.server, SERVER, 0);
+    struct test_guest_command *client = prepare(&pair.client, CLIENT, GUEST_CLIENT, pair.send, 0);
+    if (client != NULL) {
+        client->in[5] = 50;
+        user_pin(&pair.client, CLIENT, 0);
+        EXPECT_EQ(sched_set_priority(pair.client.thread[CLIENT], 50), OK);
+        user_start(&pair.client, CLIENT);
+        (void)user_wait_dead(&pair.client, CLIENT);
+        EXPECT_EQ(client->count, 50);
+        EXPECT_EQ(pair.server.thread[SERVER]->priority, PRIORITY_DEFAULT);
+    }
+    pair_destroy(&pair);
+}
+
+GUEST_TEST(calls_are_answered_while_quotas_count)
+{
+    struct pair pair;
+    if (!pair_init(&pair))
+        return;
+    start_server(&pair);
+    calls(&pair, 2, 20);
+    EXPECT_EQ(share_set_quota(pair.client.budget, 50 * 1000 * 1000, 100 * 1000 * 1000), OK);
+    calls(&pair, 2, 20);
+    EXPECT_EQ(share_set_quota(pair.client.budget, SHARE_UNLIMITED, 0), OK);
+    calls(&pair, 2, 20);
+    pair_destroy(&pair);
+}
+
+/* What a thread remembers of its handles ends with the handle. */
+GUEST_TEST(a_handle_that_was_used_before_is_closed)
+{
+    struct pair pair;
+    if (!pair_init(&pair))
+        return;
+    start_server(&pair);
+    struct test_guest_command *client = prepare(&pair.client, CLIENT, GUEST_CLIENT, pair.send, 0);
+    if (client != NULL) {
+        user_start(&pair.client, CLIENT);
+        (void)user_wait_count(&pair.client, CLIENT, 100);
+        close_it(&pair.client, pair.send);
+        (void)user_wait_count(&pair.client, CLIENT, user_count(&pair.client, CLIENT) + 10);
+        client->stop = 1;
+        EXPECT_EQ(result(&pair.client, CLIENT), ERR_NOT_FOUND);
+        EXPECT(client->out[2] >= 9);
+    }
+    pair_destroy(&pair);
+}
+
+GUEST_TEST(callers_and_servers_die_at_any_moment)
+{
+    enum { ROUNDS = 48 };
+    struct pair pair;
+    if (!pair_init(&pair))
+        return;
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        uint32_t cpu = i % cpu_count;
+        start_server(&pair);
+        user_pin(&pair.server, SERVER, cpu);
+        for (unsigned index = CLIENT; index <= OTHER; index += OTHER - CLIENT) {
+            struct test_guest_command *client =
+                prepare(&pair.client, index, GUEST_CLIENT, pair.send, 0);
+            if (client == NULL)
+                break;
+            client->in[4] = i % (IPC_WORDS + 1);
+            client->in[5] = UINT64_MAX;
+            user_pin(&pair.client, index, index == OTHER ? (cpu + i / 8) % cpu_count : cpu);
+            user_start(&pair.client, index);
+        }
+        (void)user_wait_count(&pair.client, CLIENT, 1 + i * 7 % 64);
+        struct thread *const all[] = { pair.server.thread[SERVER], pair.client.thread[CLIENT],
+                                       pair.client.thread[OTHER] };
+        for (unsigned k = 0; k < ARRAY_LEN(all); k++)
+            thread_kill(all[(k + i) % ARRAY_LEN(all)]);
+        (void)user_wait_dead(&pair.server, SERVER);
+        (void)user_wait_dead(&pair.client, CLIENT);
+        (void)user_wait_dead(&pair.client, OTHER);
+        EXPECT(object_as_reply(pair.reply)->thread == NULL);
+    }
+    start_server(&pair);
+    calls(&pair, 8, 5);
     pair_destroy(&pair);
 }
 

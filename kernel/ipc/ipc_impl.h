@@ -1,6 +1,7 @@
 /* What the files of this folder share. */
 #pragma once
 
+#include <ipc.h>
 #include <kernel/cspace.h>
 #include <kernel/endpoint.h>
 #include <kernel/panic.h>
@@ -61,6 +62,20 @@ static inline enum status ipc_use_enter(struct ipc_use *use, struct capability *
 }
 /* What endpoints and notifications do in their detach. */
 enum status ipc_detach(struct object *object, struct capability *capability, struct work *work);
+
+/* What of the sender's info is the receiver's too. */
+#define IPC_DELIVERED                                                                              \
+    (UINT64_C(0xffffffff) | UINT64_C(15) << IPC_INFO_WORDS | UINT64_C(7) << IPC_INFO_CAPABILITIES)
+/* Nothing but a label, words, and what is accepted. */
+#define IPC_IS_PLAIN(info) LIKELY((info) >> (IPC_INFO_ACCEPT + 3) == 0)
+
+static ALWAYS_INLINE void ipc_deliver(struct thread *to, const struct thread *from, uint64_t info,
+                                  uint64_t flags, uint64_t badge)
+{
+    if (ipc_info_words(info) != 0)
+        arch_frame_message_copy(&to->frame, &from->frame, ipc_info_words(info));
+    arch_frame_message_return(&to->frame, OK, (info & IPC_DELIVERED) | flags, badge);
+}
 
 /* Out of its queue, and finished with `status`; if it is busy, told so. */
 void endpoint_abort(struct endpoint *endpoint, struct thread *thread, enum status status)

@@ -13,21 +13,16 @@
 #include <kernel/audit.h>
 #include <kernel/panic.h>
 #include <kernel/process.h>
+#include <kernel/switch.h>
 #include <kernel/syscall.h>
 
 enum { RECEIVE_ATTEMPTS = 4 };
-
-#define INFO_DELIVERED                                                                             \
-    (UINT64_C(0xffffffff) | UINT64_C(15) << IPC_INFO_WORDS | UINT64_C(7) << IPC_INFO_CAPABILITIES)
-/* Nothing but a label, words, and what is accepted. */
-#define INFO_IS_PLAIN(info) LIKELY((info) >> (IPC_INFO_ACCEPT + 3) == 0)
 
 static bool info_valid(uint64_t info)
 {
     unsigned words = ipc_info_words(info);
     unsigned capabilities = ipc_info_capabilities(info);
-    uint64_t known =
-        INFO_DELIVERED | UINT64_C(7) << IPC_INFO_ACCEPT | UINT64_C(15) << IPC_INFO_MOVE;
+    uint64_t known = IPC_DELIVERED | UINT64_C(7) << IPC_INFO_ACCEPT | UINT64_C(15) << IPC_INFO_MOVE;
 
     return words <= IPC_WORDS && capabilities <= IPC_CAPABILITIES && capabilities <= words &&
            ipc_info_moved(info) >> capabilities == 0 && (info & ~known) == 0;
@@ -36,13 +31,6 @@ static bool info_valid(uint64_t info)
 static uint64_t info_of(const struct thread *thread)
 {
     return arch_frame_syscall_argument(&thread->frame, 1);
-}
-
-static ALWAYS_INLINE void deliver(struct thread *to, const struct thread *from, uint64_t info,
-                                  uint64_t flags, uint64_t badge)
-{
-    arch_frame_message_copy(&to->frame, &from->frame, ipc_info_words(info));
-    arch_frame_message_return(&to->frame, OK, (info & INFO_DELIVERED) | flags, badge);
 }
 
 /* ---- Capabilities ---- */
@@ -191,7 +179,8 @@ static ALWAYS_INLINE bool deliver_call(struct thread *receiver, const struct req
                                        const struct transfer *transfer)
 {
     bool direct =
-        sched_switch_begin(receiver, request->current->priority, ipc_cancel, request->deadline_ns);
+        sched_switch_begin(cpu_self(), request->current, receiver, request->current->priority,
+                           ipc_cancel, request->deadline_ns, false);
     bool waits = direct || wait_begin(ipc_cancel, request->deadline_ns);
 
     if (LIKELY(waits))
@@ -199,8 +188,8 @@ static ALWAYS_INLINE bool deliver_call(struct thread *receiver, const struct req
     else
         reply_release(receiver);
     ipc_leave(receiver);
-    deliver(receiver, request->current, request->info, waits ? IPC_INFO_CALL : 0,
-            request->capability->badge);
+    ipc_deliver(receiver, request->current, request->info, waits ? IPC_INFO_CALL : 0,
+                request->capability->badge);
     if (UNLIKELY(transfer != NULL))
         deliver_handles(receiver, request->info, transfer);
     if (!direct) {
@@ -215,7 +204,7 @@ static void deliver_send(struct thread *receiver, const struct request *request,
 {
     reply_release(receiver);
     ipc_leave(receiver);
-    deliver(receiver, request->current, request->info, 0, request->capability->badge);
+    ipc_deliver(receiver, request->current, request->info, 0, request->capability->badge);
     if (transfer != NULL)
         deliver_handles(receiver, request->info, transfer);
     wait_end(receiver);
@@ -308,7 +297,7 @@ static void send_slowly(const struct request *request) NO_LOCK_ANALYSIS
     else if (request->deadline_ns != DEADLINE_NEVER)
         wait_arm();
     if (direct != NULL)
-        sched_switch_end(current, direct);
+        sched_switch_end(cpu_self(), current, direct);
 }
 
 /* A call to a server that waits, on whichever CPU. False: nothing happened. */
@@ -324,7 +313,7 @@ static ALWAYS_INLINE bool call_quickly(const struct request *request) NO_LOCK_AN
     if (UNLIKELY(request->deadline_ns != DEADLINE_NEVER))
         wait_arm();
     if (LIKELY(direct))
-        sched_switch_end(request->current, receiver);
+        sched_switch_end(cpu_self(), request->current, receiver);
     return true;
 }
 
@@ -334,7 +323,7 @@ void ipc_send_current(struct capability *capability, uint64_t info, uint64_t dea
     struct thread *current = cpu_self()->current;
     struct endpoint *endpoint = object_as_endpoint(capability->object);
     struct request request = { current, endpoint, capability, info, deadline_ns, state };
-    bool plain = INFO_IS_PLAIN(info) && LIKELY(ipc_info_words(info) <= IPC_WORDS);
+    bool plain = IPC_IS_PLAIN(info) && LIKELY(ipc_info_words(info) <= IPC_WORDS);
 
     if (UNLIKELY((!plain && !info_valid(info)) || (state == IPC_CALL && ipc_late(deadline_ns)))) {
         enum status status = info_valid(info) ? ERR_TIMED_OUT : ERR_INVALID;
@@ -402,7 +391,7 @@ static enum status receive_from(const struct request *request, struct thread *se
         fate = sender_fate(sender, request->current);
     }
     bool calls = fate == OK && sender->ipc.state == IPC_CALL;
-    deliver(request->current, sender, info, calls ? IPC_INFO_CALL : 0, badge);
+    ipc_deliver(request->current, sender, info, calls ? IPC_INFO_CALL : 0, badge);
     deliver_handles(request->current, info, &transfer);
     if (calls)
         receive_call(request, sender);
@@ -492,7 +481,7 @@ static void deliver_answer(struct thread *caller, const struct thread *current, 
 {
     reply_release(caller);
     ipc_leave(caller);
-    deliver(caller, current, info, 0, 0);
+    ipc_deliver(caller, current, info, 0, 0);
 }
 
 /* The answer could not be given: the caller waits on, unless something has ended that meanwhile. */
@@ -576,14 +565,14 @@ static bool answer_directly(const struct request *request, struct reply *reply) 
 
     spinlock_acquire(&endpoint->lock);
     /* With the lock held a caller that waits here cannot cease to. */
-    bool direct =
-        caller_is_here(reply, caller, endpoint) && endpoint->signalled == 0 &&
-        tree_empty(&endpoint->senders) && enter_through(request, IPC_RECEIVER) == OK &&
-        sched_switch_begin(caller, caller->lent_priority, ipc_cancel, request->deadline_ns);
+    bool direct = caller_is_here(reply, caller, endpoint) && endpoint->signalled == 0 &&
+                  tree_empty(&endpoint->senders) && enter_through(request, IPC_RECEIVER) == OK &&
+                  sched_switch_begin(cpu_self(), current, caller, caller->lent_priority, ipc_cancel,
+                                     request->deadline_ns, true);
     if (LIKELY(direct)) {
         caller->ipc.reply = NULL;
         ipc_leave(caller);
-        deliver(caller, current, request->info, 0, 0);
+        ipc_deliver(caller, current, request->info, 0, 0);
         current->ipc.reply = reply;
         ipc_enter(current, &endpoint->object, IPC_RECEIVE);
         list_push_back(&endpoint->receivers, &current->wait.node);
@@ -594,7 +583,7 @@ static bool answer_directly(const struct request *request, struct reply *reply) 
         return false;
     if (request->deadline_ns != DEADLINE_NEVER)
         wait_arm();
-    sched_switch_end(current, caller);
+    sched_switch_end(cpu_self(), current, caller);
     return true;
 }
 
@@ -609,8 +598,8 @@ void ipc_reply_receive_current(struct capability *capability, struct reply *repl
                                .deadline_ns = deadline_ns };
 
     ipc_use_prepare(&current->ipc.use[IPC_RECEIVER], capability);
-    if (INFO_IS_PLAIN(info) && LIKELY(ipc_info_words(info) <= IPC_WORDS) &&
-        !ipc_late(deadline_ns) && answer_directly(&request, reply))
+    if (IPC_IS_PLAIN(info) && LIKELY(ipc_info_words(info) <= IPC_WORDS) && !ipc_late(deadline_ns) &&
+        answer_directly(&request, reply))
         return;
     /* A caller that has gone meanwhile is no reason to stop serving. */
     enum status status = info_valid(info) ? answer(reply, current, info) : ERR_INVALID;

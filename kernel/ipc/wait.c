@@ -12,6 +12,8 @@ void ipc_thread_init(struct thread *thread)
         list_init(&wait->use[i].node);
         wait->use[i].thread = thread;
     }
+    for (unsigned i = 0; i < IPC_HANDLES; i++)
+        wait->known[i].removals = UINT64_MAX; /* nothing */
 }
 
 void ipc_finish(struct thread *thread, enum status status)

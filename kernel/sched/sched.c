@@ -15,6 +15,7 @@
 #include <kernel/ipi.h>
 #include <kernel/panic.h>
 #include <kernel/sched.h>
+#include <kernel/switch.h>
 
 /* How many waiting threads are looked at, with a queue locked, for one that another CPU may run.
  * Only affinities that forbid it make more than the first one necessary.
@@ -22,12 +23,6 @@
 enum { SCAN_MAX = 64 };
 
 static struct cpu_mask idle_cpus; /* [A] hints: CPUs with nothing to run */
-
-/* Some budget has a quota or a weight. */
-static bool shares_count(void)
-{
-    return __atomic_load_n(&share_limit_count, __ATOMIC_RELAXED) != 0;
-}
 
 static struct thread *thread_of(struct list *node)
 {
@@ -258,6 +253,7 @@ static void change_cpu(struct thread *thread, struct cpu *to)
 {
     if (thread->cpu == to)
         return;
+    thread->astray = !allowed(thread, to);
     cpu_self()->migrations++;
     __atomic_store_n(&thread->cpu, to, __ATOMIC_RELEASE);
 }
@@ -573,6 +569,7 @@ enum status sched_set_affinity(struct thread *thread, const struct cpu_mask *aff
 
     struct cpu *cpu = lock_thread(thread);
     thread->affinity = *affinity;
+    thread->astray = !allowed(thread, cpu);
     bool move = false;
     if (!allowed(thread, cpu)) {
         if (thread->state == THREAD_RUNNING) {
@@ -658,11 +655,11 @@ static struct cpu *steal(struct cpu *self)
 /* Account the time of the thread that ran; true if its slice is used up or given up. */
 static bool charge(struct cpu *cpu, struct thread *thread, uint64_t now_ns)
 {
-    uint64_t used = now_ns - thread->run_since_ns;
+    uint64_t used = now_ns - cpu->run_since_ns;
     thread->run_ns += used;
-    thread->run_since_ns = now_ns;
-    bool over = cpu->yielded || used >= thread->slice_left_ns;
-    thread->slice_left_ns = over ? SCHED_SLICE_NS : thread->slice_left_ns - used;
+    cpu->run_since_ns = now_ns;
+    bool over = cpu->yielded || used >= cpu->slice_left_ns;
+    thread->slice_left_ns = over ? SCHED_SLICE_NS : cpu->slice_left_ns - used;
     cpu->yielded = false;
     return over;
 }
@@ -729,19 +726,25 @@ static void move_away(struct cpu *from, struct thread *thread_taken)
     thread_put(thread_taken);
 }
 
-/* Vector unit and thread pointer go from `previous` to `next`; then others may run `previous`, and
- * free it, so the step that lets them is also the last look at it.
- */
+PRESERVES_MOST void sched_switch_over(struct thread *previous)
+{
+    thread_over(previous);
+}
+
+PRESERVES_MOST void sched_switch_guest(struct thread *next)
+{
+    if (__atomic_load_n(&next->guest.pending, __ATOMIC_ACQUIRE) != 0)
+        guest_attend(next);
+    thread_load_space(cpu_self(), next);
+}
+
+/* Vector unit and thread pointer go from `previous` to `next`. */
 static void hand_over(struct cpu *cpu, struct thread *previous, struct thread *next)
 {
     arch_thread_switch(previous, next);
     cpu->current = next;
-    if (previous == NULL)
-        return;
-    uint32_t before =
-        __atomic_fetch_and(&previous->presence, ~(uint32_t)THREAD_ON_CPU, __ATOMIC_ACQ_REL);
-    if (UNLIKELY((before & THREAD_OVER) != 0))
-        thread_over(previous);
+    if (previous != NULL)
+        sched_let_go(previous);
 }
 
 static void switch_thread(struct cpu *cpu, struct thread *previous, struct thread *next)
@@ -764,7 +767,8 @@ static void switch_thread(struct cpu *cpu, struct thread *previous, struct threa
 static struct thread *begin(struct cpu *cpu, struct thread *next, uint64_t now_ns)
 {
     struct run_queue *queue = &cpu->queue;
-    next->run_since_ns = now_ns;
+    cpu->run_since_ns = now_ns;
+    cpu->slice_left_ns = next->slice_left_ns;
     /* The slice counts only while a peer waits: otherwise the CPU is left alone. */
     bool peers = (READ_ONCE(queue->ready) & BIT64(next->priority)) != 0;
     cpu->slice_end_ns = peers ? now_ns + next->slice_left_ns : DEADLINE_NEVER;
@@ -778,56 +782,6 @@ static struct thread *begin(struct cpu *cpu, struct thread *next, uint64_t now_n
     if (MIN(READ_ONCE(cpu->timers.next_ns), cpu->slice_end_ns) < cpu->timer_programmed_ns)
         timer_program(cpu);
     return next;
-}
-
-/* ---- Straight from one thread to another ---- */
-
-/* Nobody else wants to be asked: `next` blocks here, no other thread should come first, and nobody
- * counts whose time it is. */
-static bool may_switch(const struct cpu *cpu, const struct thread *next, unsigned priority)
-{
-    uint64_t others = cpu->queue.ready >> priority;
-    return LIKELY(next->cpu == cpu && next->state == THREAD_BLOCKED &&
-                  (next->attention | cpu->current->attention) == 0 && allowed(next, cpu) &&
-                  READ_ONCE(next->guest.pending) == 0 && !shares_count()) &&
-           (LIKELY(others == 0) || (others == 1 && cpu->slice_end_ns != DEADLINE_NEVER));
-}
-
-bool sched_switch_begin(struct thread *next, uint8_t lent, wait_cancel *cancel,
-                        uint64_t deadline_ns)
-{
-    struct cpu *cpu = cpu_self();
-    struct thread *previous = cpu->current;
-    uint8_t priority = MAX(next->own_priority, lent);
-    spinlock_acquire(&cpu->queue.lock);
-    bool may = may_switch(cpu, next, priority);
-    if (LIKELY(may)) {
-        previous->wait.deadline_ns = deadline_ns;
-        __atomic_store_n(&previous->wait.cancel, cancel, __ATOMIC_RELEASE);
-        previous->state = THREAD_BLOCKED;
-        next->lent_priority = lent;
-        next->priority = priority;
-        next->state = THREAD_RUNNING;
-        __atomic_store_n(&next->wait.cancel, NULL, __ATOMIC_RELEASE);
-        WRITE_ONCE(cpu->queue.running, next);
-    }
-    spinlock_release(&cpu->queue.lock);
-    return may;
-}
-
-/* The time since the last look at the clock goes on counting, now for `next`, and ends with the
- * slice of the one that lends it. */
-void sched_switch_end(struct thread *previous, struct thread *next)
-{
-    struct cpu *cpu = cpu_self();
-    uint64_t slice_left_ns = next->slice_left_ns;
-    next->slice_left_ns = previous->slice_left_ns;
-    next->run_since_ns = previous->run_since_ns;
-    previous->slice_left_ns = slice_left_ns;
-    __atomic_store_n(&next->presence, THREAD_ON_CPU, __ATOMIC_RELAXED);
-    cpu->switches++;
-    hand_over(cpu, previous, next);
-    thread_load_space(cpu, next);
 }
 
 /* Steal, or halt until there may be something. A waker that puts a thread here sets need_resched
@@ -863,7 +817,7 @@ struct thread *sched_next(void)
 
         struct thread *previous = cpu->current;
         uint64_t now_ns = clock_now_ns();
-        bool limits = shares_count();
+        bool limits = sched_shares_count();
         if (UNLIKELY(limits) && previous != NULL)
             share_charge(previous, now_ns);
         bool slice_over = previous != NULL && charge(cpu, previous, now_ns);

@@ -172,7 +172,7 @@ static void charge_quota(struct cpu_share *share, uint64_t granted_ns, uint64_t 
 void share_charge(struct thread *thread, uint64_t now_ns)
 {
     uint64_t granted_ns = thread->granted_ns;
-    uint64_t used_ns = now_ns - thread->run_since_ns;
+    uint64_t used_ns = now_ns - cpu_self()->run_since_ns;
     thread->granted_ns = 0;
     for (struct budget *at = thread->object.payer; at != NULL; at = parent_of(at)) {
         struct cpu_share *share = &at->share;

@@ -17,7 +17,7 @@ void spinlock_init(struct spinlock *lock, enum lock_rank rank)
     *lock = (struct spinlock)SPINLOCK_INIT(rank);
 }
 
-void spinlock_wait(struct spinlock *lock, uint32_t ticket)
+PRESERVES_MOST void spinlock_wait(struct spinlock *lock, uint32_t ticket)
 {
     while (__atomic_load_n(&lock->serving, __ATOMIC_ACQUIRE) != ticket) {
         if (UNLIKELY(READ_ONCE(locks_are_off)))

@@ -25,7 +25,7 @@ static enum status endpoint_and_reply(const struct thread *current, struct capab
     return status == OK ? syscall_lookup(word(current, 3), OBJECT_REPLY, 0, reply) : status;
 }
 
-void sys_ipc_call(struct thread *current)
+void ipc_call_slowly(struct thread *current)
 {
     struct capability_ref endpoint;
     enum status status =
@@ -37,7 +37,7 @@ void sys_ipc_call(struct thread *current)
         refuse(current, status);
 }
 
-void sys_ipc_reply_receive(struct thread *current)
+void ipc_reply_receive_slowly(struct thread *current)
 {
     struct capability_ref endpoint;
     struct object *reply;

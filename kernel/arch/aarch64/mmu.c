@@ -197,21 +197,14 @@ static void load_root(struct cpu *cpu, struct vspace *vspace)
     set_user_root(vspace->root.raw | hardware_asid(*word, false));
 }
 
-static void enter(struct cpu *cpu, struct vspace *vspace)
+/* The bits stay until the space is freed, which is when somebody asks. Only this CPU changes its
+ * own. */
+static void enter(const struct cpu *cpu, struct vspace *vspace)
 {
-    cpu_mask_set(&vspace->active, cpu->index);
+    if (!cpu_mask_test(&vspace->active, cpu->index))
+        cpu_mask_set(&vspace->active, cpu->index);
     if (vspace->upper != NULL)
-        cpu_mask_set(&vspace->upper->active, cpu->index);
-}
-
-/* `next` is loaded now: what it shares with the old one stays active. */
-static void leave(struct cpu *cpu, struct vspace *old, const struct vspace *next)
-{
-    const struct vspace *stays = next == NULL ? NULL : next->upper;
-    if (old != stays)
-        cpu_mask_clear(&old->active, cpu->index);
-    if (old->upper != NULL && old->upper != stays && old->upper != next)
-        cpu_mask_clear(&old->upper->active, cpu->index);
+        enter(cpu, vspace->upper);
 }
 
 void arch_vspace_activate(struct vspace *vspace)
@@ -225,14 +218,8 @@ void arch_vspace_activate(struct vspace *vspace)
     } else {
         load_empty();
     }
-    /* Only now: whoever waits for the ASID lock serves cross calls, and one of them may have made
-     * this CPU leave an address space that is freed since (vspace_put).
-     */
-    struct vspace *previous = cpu->vspace;
     cpu->vspace = vspace;
     cpu->inside = false;
-    if (previous != NULL)
-        leave(cpu, previous, vspace);
 }
 
 /* While a CPU has the address space active, its ASIDs stay the same. */

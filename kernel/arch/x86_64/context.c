@@ -2,7 +2,7 @@
  */
 #include "regs.h"
 #include "x86.h"
-#include <arch/context.h>
+#include <arch/switch.h>
 #include <kernel/thread.h>
 
 extern const char x86_stack_start[];
@@ -96,6 +96,11 @@ void arch_thread_switch(struct thread *previous, struct thread *next)
     x86_bases_load(&next->arch);
     cpu->arch.frame = &next->frame;
     cpu->arch.tss.rsp[0] = (uint64_t)(uintptr_t)(&next->frame + 1);
+}
+
+PRESERVES_MOST void x86_thread_switch_slowly(struct thread *previous, struct thread *next)
+{
+    arch_thread_switch(previous, next);
 }
 
 /* ---- Coroutine stacks ---- */

@@ -1,9 +1,9 @@
 /* Address spaces on the CPU: roots, process context identifiers, and what flushes the TLB.
  *
  * vspace->active names the CPUs that have the space loaded; a CPU sets its bit before it loads the
- * root and clears it after it has loaded another, so whoever changes tables finds every CPU that
- * could use them. Without process context identifiers the same bookkeeping runs with a flush at
- * every load.
+ * root, so whoever changes tables finds every CPU that could use them. The bit stays when another
+ * root is loaded, since most come back soon; the first flush that comes in vain clears it. Without
+ * process context identifiers the same bookkeeping runs with a flush at every load.
  */
 #include "regs.h"
 #include "x86.h"
@@ -92,23 +92,21 @@ static NOINLINE void load(struct cpu *cpu, paddr_t root, struct pcid_space *spac
     cpu->arch.loaded = space;
 }
 
-static void enter(struct cpu *cpu, struct vspace *vspace)
+/* Only this CPU changes its bit. */
+static void enter(const struct cpu *cpu, struct vspace *vspace)
 {
-    cpu_mask_set(&vspace->active, cpu->index);
+    if (!cpu_mask_test(&vspace->active, cpu->index))
+        cpu_mask_set(&vspace->active, cpu->index);
     if (vspace->upper != NULL)
-        cpu_mask_set(&vspace->upper->active, cpu->index);
+        enter(cpu, vspace->upper);
 }
 
-/* `next` is loaded now: what it shares with the old one stays active. */
-static void leave(struct cpu *cpu, struct vspace *old, const struct vspace *next)
+static void leave(const struct cpu *cpu, struct vspace *old)
 {
     if (old == NULL)
         return;
-    const struct vspace *stays = next == NULL ? NULL : next->upper;
-    if (old != stays)
-        cpu_mask_clear(&old->active, cpu->index);
-    if (old->upper != NULL && old->upper != stays && old->upper != next)
-        cpu_mask_clear(&old->upper->active, cpu->index);
+    cpu_mask_clear(&old->active, cpu->index);
+    leave(cpu, old->upper);
 }
 
 static void load_kernel_root(struct cpu *cpu)
@@ -118,14 +116,13 @@ static void load_kernel_root(struct cpu *cpu)
     cpu->vspace = NULL;
     cpu->inside = false;
     cpu->arch.loaded = NULL;
-    leave(cpu, old, NULL);
+    leave(cpu, old);
 }
 
 void arch_vspace_activate(struct vspace *vspace)
 {
     struct cpu *cpu = cpu_self();
-    struct vspace *old = cpu->vspace;
-    if (vspace == old)
+    if (vspace == cpu->vspace)
         return;
     if (vspace == NULL) {
         load_kernel_root(cpu);
@@ -135,7 +132,6 @@ void arch_vspace_activate(struct vspace *vspace)
     load(cpu, vspace->root, &vspace->arch.pcid);
     cpu->vspace = vspace;
     cpu->inside = false;
-    leave(cpu, old, vspace);
 }
 
 /* Without identifiers every load flushes, and there is nothing to keep in mind. */
@@ -181,14 +177,24 @@ static void flush_pages(uint64_t at, size_t page_count)
         invlpg(at + i * PAGE_SIZE);
 }
 
+static bool is_loaded(const struct cpu *cpu, const struct vspace *vspace)
+{
+    const struct vspace *loaded = cpu->vspace;
+    return loaded != NULL && (loaded == vspace || loaded->upper == vspace);
+}
+
 static void flush_user(void *argument)
 {
     const struct flush *flush = argument;
     struct cpu *cpu = cpu_self();
     const struct pcid_space *loaded = cpu->arch.loaded;
     const struct pcid_space *flushed = &flush->vspace->arch.pcid;
-    if (loaded == NULL || (loaded != flushed && loaded->upper != flushed))
-        return;                              /* the generation makes it flush when it comes back */
+    if (loaded == NULL || (loaded != flushed && loaded->upper != flushed)) {
+        /* The generation makes it flush when it comes back. */
+        if (!is_loaded(cpu, flush->vspace))
+            cpu_mask_clear(&flush->vspace->active, cpu->index);
+        return;
+    }
     enum pcid_flush what = PCID_FLUSH_RANGE; /* without identifiers every load was a full flush */
     if (x86_features.pcid)
         what = pcid_flush_arrives(&cpu->arch.pcid, loaded, flushed, flush->generation);

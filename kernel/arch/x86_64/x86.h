@@ -7,14 +7,6 @@
 
 struct thread;
 
-/* What this machine has and the kernel uses. Filled by x86_features_probe on the boot CPU. */
-struct x86_features {
-    bool pge, smep, smap, umip, fsgsbase, pcid, x2apic, tsc_deadline, tsc_adjust;
-    bool xsave;          /* with XSAVEOPT */
-    bool keeps_pointers; /* restoring x87 state leaves the last instruction's addresses as they were
-                          */
-};
-extern struct x86_features x86_features;
 /* For assembly: the same as x86_features.smap. */
 extern uint8_t x86_smap;
 

@@ -61,6 +61,8 @@ struct cpu {
     struct run_queue queue;
     struct timer_queue timers;
     uint64_t slice_end_ns;        /* [O] when current's time slice ends */
+    uint64_t slice_left_ns;       /* [O] at run_since_ns, of the threads that run on it by turns */
+    uint64_t run_since_ns;        /* [O] the last look at the clock */
     uint64_t timer_programmed_ns; /* [O] what the hardware timer was last set to */
     bool yielded;                 /* [O] current gave up its slice */
 

@@ -64,6 +64,7 @@ struct cspace {
     uint32_t used_count;   /* [S] slots that hold a capability or are reserved */
     uint32_t clear_next;   /* [S] how far cspace_clear has come */
     bool dying;            /* [S] */
+    uint64_t removals;     /* [A] how often a capability has left its slot */
 };
 
 /* What a lookup found. */

@@ -15,6 +15,7 @@
  * everybody who looks at them now. What all waits have in common is in wait.h.
  *
  * Locking: [W] the lock of the object that `on` names, or the thread itself while that is NULL
+ *          [O] the thread itself
  *          [E] the lock of the object that the capability names   [A] atomic   [C] constant
  */
 #pragma once
@@ -50,6 +51,17 @@ struct ipc_use {
 
 enum ipc_role { IPC_SENDER, IPC_RECEIVER, IPC_ROLES };
 
+/* What a handle was found to name, with the type and rights that its use takes. True as long as
+ * nothing has left the table: see fast.c.
+ */
+struct ipc_known {
+    uint64_t handle;
+    uint64_t removals; /* of the table, before */
+    struct capability *capability;
+};
+
+enum ipc_handle { IPC_SEND_TO, IPC_RECEIVE_FROM, IPC_ANSWER_BY, IPC_HANDLES };
+
 struct ipc_wait {
     struct object *on;     /* [A] written under its lock; NULL: waits for nothing */
     enum ipc_state state;  /* [W] */
@@ -59,6 +71,7 @@ struct ipc_wait {
     struct reply *reply;   /* [W] RECEIVE: reserved for it; ANSWER: bound to it */
     struct tree_node node; /* [W] SEND, CALL */
     struct ipc_use use[IPC_ROLES];
+    struct ipc_known known[IPC_HANDLES]; /* [O] */
 };
 
 void ipc_thread_init(struct thread *thread);
@@ -70,6 +83,9 @@ void ipc_thread_fini(struct thread *thread);
  */
 void ipc_send_current(struct capability *capability, uint64_t info, uint64_t deadline_ns,
                       enum ipc_state state);
+/* The handlers behind the fast path. */
+void ipc_call_slowly(struct thread *current);
+void ipc_reply_receive_slowly(struct thread *current);
 void ipc_receive_current(struct capability *capability, struct reply *reply, uint64_t info,
                          uint64_t deadline_ns);
 void ipc_answer_current(struct reply *reply, uint64_t info);

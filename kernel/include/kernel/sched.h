@@ -33,16 +33,6 @@ void sched_yield_current(void);
  */
 bool sched_off_cpu(struct thread *thread, void (*action)(struct thread *thread));
 
-/* Straight from the current thread to one that is blocked, as if it had been woken and the current
- * thread had called wait_begin(cancel, deadline_ns); `lent` as for sched_lend. With the lock held
- * where `next` waits. False: nothing has happened, since `next` is not at home on this CPU, another
- * thread should come first, or one of the two is to be killed or suspended.
- */
-bool sched_switch_begin(struct thread *next, uint8_t lent, wait_cancel *cancel,
-                        uint64_t deadline_ns);
-/* The other half, with no lock held. */
-void sched_switch_end(struct thread *previous, struct thread *next);
-
 /* The thread runs at least with this priority until another one is lent; 0 takes it back. */
 void sched_lend(struct thread *thread, uint8_t priority);
 /* ERR_RANGE unless below PRIORITY_COUNT; ERR_ACCESS if above the thread's ceiling. */

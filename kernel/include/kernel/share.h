@@ -65,7 +65,7 @@ enum status share_set_weight(struct budget *budget, uint64_t weight);
 
 /* ---- For the scheduler, while share_limit_count is not 0 ---- */
 
-/* Charge what `thread` has run since run_since_ns; its grant is over. */
+/* Charge what `thread` has run since the last look at the clock; its grant is over. */
 void share_charge(struct thread *thread, uint64_t now_ns);
 /* A grant for `thread`, which this CPU has chosen to run; else it is parked. */
 bool share_admit(struct thread *thread, uint64_t now_ns);

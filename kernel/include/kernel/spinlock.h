@@ -61,7 +61,7 @@ void spinlock_init(struct spinlock *lock, enum lock_rank rank);
 /* The second of two locks that have the same rank; it counts as `rank` for the checker. */
 void spinlock_acquire_second(struct spinlock *lock, enum lock_rank rank) ACQUIRES(*lock);
 /* Until the ticket is served. */
-void spinlock_wait(struct spinlock *lock, uint32_t ticket);
+PRESERVES_MOST void spinlock_wait(struct spinlock *lock, uint32_t ticket);
 #ifdef CONFIG_DEBUG
 void spinlock_acquire(struct spinlock *lock) ACQUIRES(*lock);
 void spinlock_release(struct spinlock *lock) RELEASES(*lock);
@@ -75,7 +75,8 @@ static inline void spinlock_acquire(struct spinlock *lock) ACQUIRES(*lock) NO_LO
 
 static inline void spinlock_release(struct spinlock *lock) RELEASES(*lock) NO_LOCK_ANALYSIS
 {
-    __atomic_store_n(&lock->serving, lock->serving + 1, __ATOMIC_RELEASE);
+    uint32_t serving = __atomic_load_n(&lock->serving, __ATOMIC_RELAXED);
+    __atomic_store_n(&lock->serving, serving + 1, __ATOMIC_RELEASE);
 }
 #endif
 /* By this CPU; without the checks of the debug flavour, by anybody. */

@@ -84,11 +84,11 @@ struct thread {
     uint8_t lent_priority;    /* [Q] by whom it serves */
     uint8_t ceiling;          /* [Q], read without: the highest that it may give, and own */
     uint8_t attention;        /* [Q] of enum thread_attention */
+    bool astray;              /* [Q] `affinity` is without `cpu` */
     struct cpu_mask affinity; /* [Q] CPUs that it may run on */
-    uint64_t slice_left_ns;   /* [O] */
+    uint64_t slice_left_ns;   /* [O] when it was last chosen or left; cpu.slice_left_ns counts */
     uint64_t granted_ns;      /* [O] of the quotas of its budgets, while it runs */
     uint64_t run_ns;          /* [O] CPU time used */
-    uint64_t run_since_ns;    /* [O] */
 
     struct wait wait;      /* what it is BLOCKED for */
     struct ipc_wait ipc;   /* if that is a message or a signal */

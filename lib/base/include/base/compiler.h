@@ -39,9 +39,15 @@
 #define UNUSED                         __attribute__((unused))
 #define FALLTHROUGH                    __attribute__((fallthrough))
 #define ALWAYS_INLINE                  inline __attribute__((always_inline))
-#define NOINLINE                       __attribute__((noinline))
-#define LIKELY(x)                      __builtin_expect(!!(x), 1)
-#define UNLIKELY(x)                    __builtin_expect(!!(x), 0)
+/* For what is called rarely from where every register counts: the function itself saves them. */
+#if __has_attribute(preserve_most)
+#define PRESERVES_MOST __attribute__((preserve_most))
+#else
+#define PRESERVES_MOST
+#endif
+#define NOINLINE    __attribute__((noinline))
+#define LIKELY(x)   __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 #define ARRAY_LEN(array) (sizeof(array) / sizeof((array)[0]))
 #define MIN(a, b)        ((a) < (b) ? (a) : (b))

@@ -29,9 +29,10 @@ static inline bool list_linked(const struct list *node)
 
 static inline void list_insert_after(struct list *at, struct list *node)
 {
+    struct list *next = at->next;
     node->prev = at;
-    node->next = at->next;
-    at->next->prev = node;
+    node->next = next;
+    next->prev = node;
     at->next = node;
 }
 
@@ -47,8 +48,10 @@ static inline void list_push_back(struct list *list, struct list *node)
 
 static inline void list_remove(struct list *node)
 {
-    node->prev->next = node->next;
-    node->next->prev = node->prev;
+    struct list *next = node->next;
+    struct list *prev = node->prev;
+    prev->next = next;
+    next->prev = prev;
     list_init(node);
 }
 

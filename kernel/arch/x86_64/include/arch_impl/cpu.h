@@ -61,6 +61,15 @@ struct arch_cpu {
     const struct pcid_space *loaded; /* which root of cpu->vspace; NULL with that */
 };
 
+/* What this machine has and the kernel uses. Filled by x86_features_probe on the boot CPU. */
+struct x86_features {
+    bool pge, smep, smap, umip, fsgsbase, pcid, x2apic, tsc_deadline, tsc_adjust;
+    bool xsave;          /* with XSAVEOPT */
+    bool keeps_pointers; /* restoring x87 state leaves the last instruction's addresses as they were
+                          */
+};
+extern struct x86_features x86_features;
+
 extern char x86_cpu_self_order;
 
 /* Not volatile, so that a function reads it once; the made-up memory operand keeps it behind calls

@@ -485,7 +485,7 @@ static void deliver_answer(struct thread *caller, const struct thread *current, 
 }
 
 /* The answer could not be given: the caller waits on, unless something has ended that meanwhile. */
-static void caller_goes_on(struct endpoint *endpoint, struct thread *caller)
+static void caller_goes_on(UNUSED struct endpoint *endpoint, struct thread *caller)
     REQUIRES(endpoint->lock)
 {
     enum status fate = wait_on(caller);

@@ -6,6 +6,7 @@
 enum {
     BATCH_NODES = 64, /* begin without being asked */
     FREE_SLICE = 64,  /* in one interrupt */
+    CROWD_NODES = 4096,
 };
 
 struct node_queue {
@@ -96,6 +97,14 @@ uint64_t grace_request(void)
     }
     spinlock_release(&grace.lock);
     return ticket;
+}
+
+bool grace_crowded(void)
+{
+    if (LIKELY(READ_ONCE(grace.collect.count) < CROWD_NODES))
+        return false;
+    (void)grace_request();
+    return true;
 }
 
 bool grace_done(uint64_t ticket)

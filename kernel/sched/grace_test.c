@@ -91,3 +91,21 @@ HOST_TEST(many_nodes_begin_by_themselves_and_are_freed_in_slices)
     EXPECT(most > 0 && most <= 64);
     simulation_grace_settle();
 }
+
+HOST_TEST(a_crowd_asks_for_a_period)
+{
+    static struct grace_node crowd[5000];
+
+    freed = 0;
+    grace_enable(true);
+    (void)grace_request(); /* the crowd gathers behind a period that nobody answers yet */
+    for (unsigned i = 0; i < ARRAY_LEN(crowd); i++) {
+        EXPECT_EQ(grace_crowded(), i >= 4096);
+        grace_call(&crowd[i], count_free);
+    }
+    for (unsigned round = 0; round < 200 && freed < ARRAY_LEN(crowd); round++)
+        interrupt_all_but(CPU_MAX);
+    EXPECT_EQ(freed, ARRAY_LEN(crowd));
+    EXPECT(!grace_crowded());
+    simulation_grace_settle();
+}

@@ -478,7 +478,8 @@ static enum status registers_locked(struct thread *thread, struct guest_register
         return ERR_WOULD_BLOCK;
     }
     if (write)
-        return arch_thread_registers_write(thread, registers);
+        thread->grace_ticket = 0; /* the call that it would have made again is gone */
+    return arch_thread_registers_write(thread, registers);
     arch_thread_registers_read(thread, registers);
     return OK;
 }

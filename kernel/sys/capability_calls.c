@@ -1,6 +1,7 @@
 /* Capabilities: close, copy, revoke, look at. */
 #include <base/string.h>
 #include <kernel/audit.h>
+#include <kernel/grace.h>
 #include <kernel/process.h>
 #include <kernel/syscall.h>
 #include <kernel/thread.h>
@@ -25,6 +26,8 @@ enum status sys_handle_close(const struct sys_handle_close_args *args)
     struct work work = { WORK_SLICE };
     enum status status = own_table(&cspace);
 
+    if (grace_crowded())
+        return SYSCALL_RESTART;
     if (status == OK)
         status = cspace_close(cspace, args->handle, &work);
     return syscall_sliced(status);
@@ -86,6 +89,8 @@ enum status sys_handle_revoke(const struct sys_handle_revoke_args *args)
     struct work work = { WORK_SLICE };
     enum status status = own_table(&cspace);
 
+    if (grace_crowded())
+        return SYSCALL_RESTART;
     if (status == OK)
         status = cspace_revoke(cspace, args->handle, &work);
     if (status == ERR_WOULD_BLOCK)

@@ -30,5 +30,10 @@ void grace_call(struct grace_node *node, void (*free)(struct grace_node *node));
 uint64_t grace_request(void);
 bool grace_done(uint64_t ticket);
 
+/* True if so much waits that who makes more should wait first: nobody pays for it. Asks for a grace
+ * period then.
+ */
+bool grace_crowded(void);
+
 /* This CPU took an interrupt. */
 void grace_interrupt(void);

@@ -199,13 +199,14 @@ GUEST_TEST(the_interval_timer_has_a_driver)
                   OK);
         EXPECT_EQ(CALL(&d.f, irq_acknowledge, d.irq), OK);
     }
-    /* A storm: 10,000 a second, of which the kernel takes two. */
+    /* A storm: 10,000 a second, of which the kernel takes two, and one that was on its way when the
+     * line was masked. */
     EXPECT_EQ(CALL(&d.f, device_io, timer, PORT_OP_WRITE8, 3, 0x34), OK);
     EXPECT_EQ(CALL(&d.f, device_io, timer, PORT_OP_WRITE8, 0, 119), OK);
     uint64_t before = irq_count(d.line);
     EXPECT_EQ(CALL(&d.f, device_io, timer, PORT_OP_WRITE8, 0, 0), OK);
     user_let_run_ns((uint64_t)20 * 1000 * 1000);
-    EXPECT(irq_count(d.line) <= before + 2);
+    EXPECT(irq_count(d.line) <= before + 3);
     EXPECT_EQ(poll(&d), 2);
     EXPECT_EQ(CALL(&d.f, irq_acknowledge, d.irq), OK);
     EXPECT_EQ(CALL(&d.f, device_io, timer, PORT_OP_WRITE8, 3, 0x30), OK); /* stop */

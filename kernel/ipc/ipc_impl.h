@@ -70,7 +70,7 @@ enum status ipc_detach(struct object *object, struct capability *capability, str
 #define IPC_IS_PLAIN(info) LIKELY((info) >> (IPC_INFO_ACCEPT + 3) == 0)
 
 static ALWAYS_INLINE void ipc_deliver(struct thread *to, const struct thread *from, uint64_t info,
-                                  uint64_t flags, uint64_t badge)
+                                      uint64_t flags, uint64_t badge)
 {
     if (ipc_info_words(info) != 0)
         arch_frame_message_copy(&to->frame, &from->frame, ipc_info_words(info));

@@ -477,9 +477,10 @@ static enum status registers_locked(struct thread *thread, struct guest_register
         *cancel_out = __atomic_load_n(&thread->wait.cancel, __ATOMIC_ACQUIRE);
         return ERR_WOULD_BLOCK;
     }
-    if (write)
+    if (write) {
         thread->grace_ticket = 0; /* the call that it would have made again is gone */
-    return arch_thread_registers_write(thread, registers);
+        return arch_thread_registers_write(thread, registers);
+    }
     arch_thread_registers_read(thread, registers);
     return OK;
 }

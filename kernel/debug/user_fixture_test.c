@@ -89,6 +89,7 @@ static bool budget_is_gone(void *argument)
 static bool process_is_over(void *argument)
 {
     struct work work = { WORK_SLICE };
+    (void)grace_request(); /* for threads that never ran and are gone */
     return process_end(argument, &work) == OK;
 }
 

@@ -80,8 +80,8 @@ static ALWAYS_INLINE bool call(struct cpu *cpu, struct thread *current,
     struct thread *server = CONTAINER_OF(endpoint->receivers.next, struct thread, wait.node);
     if (UNLIKELY(list_empty(&endpoint->receivers) || endpoint->dead ||
                  !is_linked(current, IPC_SENDER, capability) ||
-                 !sched_switch_begin(cpu, current, server, current->priority, ipc_cancel,
-                                     DEADLINE_NEVER, false))) {
+                 !sched_switch_begin(cpu, server, current->priority, ipc_cancel, DEADLINE_NEVER,
+                                     false))) {
         spinlock_release(&endpoint->lock);
         return false;
     }
@@ -128,8 +128,8 @@ static ALWAYS_INLINE bool answer(struct cpu *cpu, struct thread *current,
     struct thread *caller = __atomic_load_n(&reply->thread, __ATOMIC_ACQUIRE);
     if (UNLIKELY(!waits_for(caller, endpoint) || endpoint->dead || endpoint->signalled != 0 ||
                  !tree_empty(&endpoint->senders) || !is_linked(current, IPC_RECEIVER, capability) ||
-                 !sched_switch_begin(cpu, current, caller, caller->lent_priority, ipc_cancel,
-                                     DEADLINE_NEVER, true))) {
+                 !sched_switch_begin(cpu, caller, caller->lent_priority, ipc_cancel, DEADLINE_NEVER,
+                                     true))) {
         spinlock_release(&endpoint->lock);
         return false;
     }

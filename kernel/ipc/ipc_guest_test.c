@@ -418,7 +418,7 @@ GUEST_TEST(calls_are_answered_while_quotas_count)
         return;
     start_server(&pair);
     calls(&pair, 2, 20);
-    EXPECT_EQ(share_set_quota(pair.client.budget, 50 * 1000 * 1000, 100 * 1000 * 1000), OK);
+    EXPECT_EQ(share_set_quota(pair.client.budget, 50ull * 1000 * 1000, 100ull * 1000 * 1000), OK);
     calls(&pair, 2, 20);
     EXPECT_EQ(share_set_quota(pair.client.budget, SHARE_UNLIMITED, 0), OK);
     calls(&pair, 2, 20);
@@ -626,7 +626,7 @@ GUEST_TEST(a_timer_signals_once_and_is_set_anew)
     uint64_t bits = 0;
     if (!bell_init(&bell))
         return;
-    uint64_t soon = clock_now_ns() + 30 * 1000 * 1000;
+    uint64_t soon = clock_now_ns() + 30ull * 1000 * 1000;
     EXPECT_EQ(user_call(&bell.f, SYSCALL_timer_set, NULL, bell.all, 1, soon), OK);
     EXPECT_EQ(user_call(&bell.f, SYSCALL_timer_set, NULL, bell.all, 2, soon), OK);
     EXPECT_EQ(wait_for(&bell, 3, DEADLINE_NEVER, &bits), OK);

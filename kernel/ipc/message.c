@@ -178,9 +178,8 @@ static ALWAYS_INLINE void bind(struct thread *receiver, const struct request *re
 static ALWAYS_INLINE bool deliver_call(struct thread *receiver, const struct request *request,
                                        const struct transfer *transfer)
 {
-    bool direct =
-        sched_switch_begin(cpu_self(), request->current, receiver, request->current->priority,
-                           ipc_cancel, request->deadline_ns, false);
+    bool direct = sched_switch_begin(cpu_self(), receiver, request->current->priority, ipc_cancel,
+                                     request->deadline_ns, false);
     bool waits = direct || wait_begin(ipc_cancel, request->deadline_ns);
 
     if (LIKELY(waits))
@@ -567,7 +566,7 @@ static bool answer_directly(const struct request *request, struct reply *reply) 
     /* With the lock held a caller that waits here cannot cease to. */
     bool direct = caller_is_here(reply, caller, endpoint) && endpoint->signalled == 0 &&
                   tree_empty(&endpoint->senders) && enter_through(request, IPC_RECEIVER) == OK &&
-                  sched_switch_begin(cpu_self(), current, caller, caller->lent_priority, ipc_cancel,
+                  sched_switch_begin(cpu_self(), caller, caller->lent_priority, ipc_cancel,
                                      request->deadline_ns, true);
     if (LIKELY(direct)) {
         caller->ipc.reply = NULL;

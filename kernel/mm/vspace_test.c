@@ -394,7 +394,7 @@ TEST(what_a_clone_has_not_touched_is_unmapped_in_slices)
     enum { BLOCKS = 32 };
     struct work work = { UINT32_MAX };
     struct vspace *child;
-    uint64_t size_bytes = BLOCKS * BLOCK_PAGES * PAGE_SIZE;
+    uint64_t size_bytes = (uint64_t)BLOCKS * BLOCK_PAGES * PAGE_SIZE;
     uint64_t at = START;
     unsigned slices = 0;
 

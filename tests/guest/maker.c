@@ -82,7 +82,7 @@ static uint64_t size(struct call_maker *maker)
     case 2:
         return maker_below(maker, 300);
     case 3:
-        return maker_below(maker, 4 * PAGE);
+        return maker_below(maker, 4ull * PAGE);
     case 4:
         return maker_below(maker, 1024) * PAGE;
     default:

@@ -46,10 +46,10 @@ static ALWAYS_INLINE bool sched_may_switch(const struct cpu *cpu, const struct t
  * where `next` waits. False: nothing has happened, since `next` is not at home on this CPU, another
  * thread should come first, or one of the two is to be killed or suspended.
  */
-static ALWAYS_INLINE bool sched_switch_begin(struct cpu *cpu, struct thread *previous,
-                                             struct thread *next, uint8_t lent, wait_cancel *cancel,
-                                             uint64_t deadline_ns, bool served)
+static ALWAYS_INLINE bool sched_switch_begin(struct cpu *cpu, struct thread *next, uint8_t lent,
+                                             wait_cancel *cancel, uint64_t deadline_ns, bool served)
 {
+    struct thread *previous = cpu->current;
     uint8_t priority = MAX(next->own_priority, lent);
     spinlock_acquire(&cpu->queue.lock);
     bool may = sched_may_switch(cpu, previous, next, priority);

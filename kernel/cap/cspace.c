@@ -54,6 +54,7 @@ enum status cspace_init(struct cspace *cspace, struct budget *budget, uint64_t o
     cspace->free_head = SLOT_END;
     cspace->used_count = 0;
     cspace->clear_next = 0;
+    cspace->removals = 1; /* what a thread knows of no handle yet is of 0 */
     cspace->dying = false;
     return OK;
 }

@@ -22,7 +22,7 @@ static const struct {
     [IPC_ANSWER_BY] = { OBJECT_REPLY, 0 },
 };
 
-static NOINLINE PRESERVES_MOST bool look_up(struct thread *current, enum ipc_handle what)
+static NOINLINE bool look_up(struct thread *current, enum ipc_handle what)
 {
     static const unsigned argument[IPC_HANDLES] = { [IPC_ANSWER_BY] = 3 };
     const struct cspace *cspace = &current->process->cspace;

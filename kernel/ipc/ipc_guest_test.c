@@ -703,3 +703,15 @@ GUEST_TEST(a_receiver_gets_the_bits_of_a_bound_notification)
     object_put(notification);
     pair_destroy(&pair);
 }
+
+/* A thread that has made no call yet remembers no handle, not even none. */
+GUEST_TEST(no_handle_names_no_endpoint)
+{
+    struct user_fixture f;
+    REQUIRE(user_fixture_init(&f));
+    static const uint64_t calls[] = { SYSCALL_ipc_call, SYSCALL_ipc_reply_receive, SYSCALL_ipc_send,
+                                      SYSCALL_ipc_receive };
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++)
+        EXPECT_EQ(user_call(&f, calls[i], NULL, 0, 0, DEADLINE_NEVER, 0), ERR_NOT_FOUND);
+    user_fixture_destroy(&f);
+}

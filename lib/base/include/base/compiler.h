@@ -41,6 +41,7 @@
 #define ALWAYS_INLINE                  inline __attribute__((always_inline))
 /* For what is called rarely from where every register counts: the function itself saves them. */
 #if __has_attribute(preserve_most)
+/* For functions that return nothing: clang 14 restores the register of the result, too. */
 #define PRESERVES_MOST __attribute__((preserve_most))
 #else
 #define PRESERVES_MOST

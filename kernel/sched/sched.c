@@ -258,8 +258,10 @@ static void change_cpu(struct thread *thread, struct cpu *to)
     __atomic_store_n(&thread->cpu, to, __ATOMIC_RELEASE);
 }
 
-/* Make a thread in `state` READY on the CPU where it should be, or SUSPENDED. False if it is not in
- * that state. */
+/* Make a thread in `state` READY on the CPU where it should be, or SUSPENDED: who was killed runs
+ * no more, and whoever killed it looks again when its wait is over. False if it is not in that
+ * state.
+ */
 static bool make_ready(struct thread *thread, enum thread_state state)
 {
     for (;;) {
@@ -272,7 +274,7 @@ static bool make_ready(struct thread *thread, enum thread_state state)
             unlock_two(home, target);
             continue;
         }
-        if (right && UNLIKELY((thread->attention & THREAD_SUSPEND) != 0)) {
+        if (right && UNLIKELY(thread->attention != 0)) {
             thread->state = THREAD_SUSPENDED;
         } else if (right) {
             change_cpu(thread, target);

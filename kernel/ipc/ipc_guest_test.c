@@ -411,6 +411,29 @@ GUEST_TEST(a_server_that_answers_has_its_own_priority_again)
     pair_destroy(&pair);
 }
 
+GUEST_TEST(a_caller_that_gave_up_lends_nothing_any_more)
+{
+    struct pair pair;
+    if (!pair_init(&pair))
+        return;
+    struct test_guest_command *server =
+        prepare(&pair.server, SERVER, GUEST_SERVER, pair.receive, pair.answer);
+    struct test_guest_command *client =
+        begin(&pair.client, CLIENT, SYSCALL_ipc_call, pair.send, 0, 0);
+    if (server != NULL && client != NULL) {
+        uint64_t now_ns = clock_now_ns();
+        client->in[3] = now_ns + NS_PER_SECOND / 20;
+        server->in[4] = now_ns + NS_PER_SECOND / 5;
+        EXPECT_EQ(sched_set_priority(pair.client.thread[CLIENT], 50), OK);
+        (void)waits(&pair.server, SERVER);
+        EXPECT_EQ(at_once(&pair.client, CLIENT), ERR_TIMED_OUT);
+        EXPECT_EQ(pair.server.thread[SERVER]->priority, 50);
+        user_let_run_ns(NS_PER_SECOND / 2); /* it finds nobody to answer, and receives */
+        EXPECT_EQ(pair.server.thread[SERVER]->priority, PRIORITY_DEFAULT);
+    }
+    pair_destroy(&pair);
+}
+
 GUEST_TEST(calls_are_answered_while_quotas_count)
 {
     struct pair pair;

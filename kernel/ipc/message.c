@@ -440,6 +440,8 @@ static void receive(const struct request *request, struct reply *reply) NO_LOCK_
     struct endpoint *endpoint = request->endpoint;
     struct thread *current = request->current;
 
+    /* Whoever receives has done with what it was lent, answered or not. */
+    sched_lend(current, 0);
     ipc_use_prepare(&current->ipc.use[IPC_RECEIVER], request->capability);
     spinlock_acquire(&endpoint->lock);
     enum status status = enter_through(request, IPC_RECEIVER);

@@ -129,6 +129,8 @@ static void run_server(struct test_guest_command *command)
         unsigned words = ipc_info_words(message.info);
         for (unsigned i = 0; i < words; i++)
             message.word[i]++;
+        if (command->in[4] != 0)
+            thread_yield(command->in[4]);
         message.info = ipc_info(ipc_info_label(message.info), words);
         status = ipc_reply_receive(command->in[1], command->in[2], &message, command->in[3]);
     }

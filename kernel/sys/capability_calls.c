@@ -20,14 +20,18 @@ static enum status own_table(struct cspace **cspace_out)
     return OK;
 }
 
+/* The same, to remove something: not while too much that was removed waits to be freed. */
+static enum status own_table_to_empty(struct cspace **cspace_out)
+{
+    return grace_crowded() ? SYSCALL_RESTART : own_table(cspace_out);
+}
+
 enum status sys_handle_close(const struct sys_handle_close_args *args)
 {
     struct cspace *cspace;
     struct work work = { WORK_SLICE };
-    enum status status = own_table(&cspace);
+    enum status status = own_table_to_empty(&cspace);
 
-    if (grace_crowded())
-        return SYSCALL_RESTART;
     if (status == OK)
         status = cspace_close(cspace, args->handle, &work);
     return syscall_sliced(status);
@@ -87,14 +91,10 @@ enum status sys_handle_revoke(const struct sys_handle_revoke_args *args)
 {
     struct cspace *cspace;
     struct work work = { WORK_SLICE };
-    enum status status = own_table(&cspace);
+    enum status status = own_table_to_empty(&cspace);
 
-    if (grace_crowded())
-        return SYSCALL_RESTART;
     if (status == OK)
-        status = cspace_revoke(cspace, args->handle, &work);
-    if (status == ERR_WOULD_BLOCK)
-        return SYSCALL_RESTART;
+        status = syscall_sliced(cspace_revoke(cspace, args->handle, &work));
     if (status == OK && cpu_self()->current->grace_ticket == 0)
         audit_revoke(args->handle);
     if (status == ERR_ACCESS)

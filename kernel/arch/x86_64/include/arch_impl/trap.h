@@ -96,26 +96,9 @@ static inline void arch_frame_syscall_restart(struct trap_frame *frame)
 static inline void arch_frame_syscall_set_argument(struct trap_frame *frame, unsigned index,
                                                    uint64_t value)
 {
-    switch (index) {
-    case 0:
-        frame->rdi = value;
-        break;
-    case 1:
-        frame->rsi = value;
-        break;
-    case 2:
-        frame->rdx = value;
-        break;
-    case 3:
-        frame->r10 = value;
-        break;
-    case 4:
-        frame->r8 = value;
-        break;
-    default:
-        frame->r9 = value;
-        break;
-    }
+    uint64_t *const word[] = { &frame->rdi, &frame->rsi, &frame->rdx,
+                               &frame->r10, &frame->r8,  &frame->r9 };
+    *word[index] = value;
 }
 
 /* ---- Messages (abi/ipc.h) ---- */

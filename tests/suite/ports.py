@@ -11,7 +11,7 @@ GOOD, BAD = b"what the port pins\n", b"what somebody else put there\n"
 APT_GET = """#!/bin/sh
 case "$*" in
 *indextargets*) echo "http://archive/|stable|main" ;;
-*source*) [ -f {served} ] && cp {served} source.dsc || { echo "E: Unable to find a source package" >&2; exit 100; } ;;
+*" source "*) [ -f {served} ] && cp {served} source.dsc || { echo "E: Unable to find a source package" >&2; exit 100; } ;;
 esac
 """
 

@@ -66,12 +66,26 @@ static bool settle(uint32_t count)
     return false;
 }
 
-static bool kill_one(uint32_t count)
+static bool kill_one(uint32_t index)
+{
+    const struct control_kill_in in = { .index = index };
+    return control_call_kill(control, DEADLINE_NEVER, &in) == OK;
+}
+
+static bool kill_any(uint32_t count)
 {
     uint32_t number;
     rt_random_bytes(&number, sizeof(number));
-    const struct control_kill_in in = { .index = number % count };
-    return control_call_kill(control, DEADLINE_NEVER, &in) == OK;
+    return kill_one(number % count);
+}
+
+/* What is compared are instances that came back, not those that the boot made. */
+static bool begin_anew(uint32_t count)
+{
+    bool good = settle(count);
+    for (uint32_t i = 0; i < count; i++)
+        (void)kill_one(i); /* not itself */
+    return settle(count) && good;
 }
 
 static struct control_account_out account(uint32_t count)
@@ -96,11 +110,11 @@ int main(void)
     if (supervisor_call_ready(rt_handle(STARTUP_SUPERVISOR), DEADLINE_NEVER) != OK)
         return 1;
     uint32_t count = service_count();
-    bool good = settle(count);
+    bool good = begin_anew(count);
     struct control_account_out before = account(count);
     unsigned killed = 0;
     for (unsigned tries = 0; killed < CHAOS_KILLS && tries < CHAOS_KILLS * 1000; tries++) {
-        killed += kill_one(count);
+        killed += kill_any(count);
         pause_ms(PAUSE_MS);
     }
     good = settle(count) && counter_answers() && good;

@@ -44,10 +44,9 @@ enum test_guest_function {
     GUEST_CLIENT,   /* calls with in[4] words until stop, or in[5] times if that is not 0; counts
                      * answers. out[0] last status, out[1] wrong words, out[2] other errors */
     GUEST_SERVER,   /* receives and answers each word + 1, not before in[4], until an error (out[0])
-                     * or a label of GUEST_SERVER_STOP; out[1]: sum of badges, out[2] bits of signals
-                     */
+                     * or a label of GUEST_SERVER_STOP; out[1]: sum of badges, out[2]: signals */
     GUEST_WAITER,   /* waits for bits in[2] of in[1] until deadline in[3], again and again until
-                     * stop or an error (out[0]); stop or an error (out[0]); out[1]: their sum */
+                     * stop or an error (out[0]); out[1]: their sum */
     /* in[3] times: wait until the word at in[1] is odd (in[2] 1) or even (0), add one, wake the
      * other; process in[0]. Counting. */
     GUEST_TURNS,

@@ -93,10 +93,11 @@ def headers_alone(report):
     def compile_one(header):
         arch = "aarch64" if "aarch64" in header else "x86_64"
         target = f"--target={arch}-unknown-none-elf"
-        includes = ["abi", "lib/base/include", "lib/fs/include", "lib/manifest/include", "lib/rt/include", "lib/elf/include", "lib/program/include", "lib/digest/include",
+        includes = ["abi", "lib/base/include", "lib/fs/include", "lib/manifest/include", "lib/rt/include", "lib/elf/include", "lib/program/include", "lib/digest/include", "lib/oci/include", "linux/include", f"lib/rt/arch/{arch}/include",
                     "kernel/include", f"kernel/arch/{arch}/include", "boot/common/include", "out/x86_64/gen"]
         if "/host/" in header or "_test" in header or header.startswith("tools/"):
-            target, includes[9] = "-DCONFIG_HOST=1", "kernel/arch/host/include"
+            target = "-DCONFIG_HOST=1"
+            includes = [i.replace(f"arch/{arch}", "arch/host") if i.startswith("kernel") else i for i in includes]
         # arch_impl headers are entered through the contract, which declares first.
         entry = re.sub(r"^kernel/arch/\w+/include/arch_impl/", "kernel/include/arch/", header)
         if entry != header and os.path.exists(entry):

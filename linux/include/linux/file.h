@@ -1,0 +1,104 @@
+/* Open files ("descriptions"), and the tables of descriptors that name them. */
+#pragma once
+
+#include <linux/copy.h>
+#include <linux/node.h>
+#include <linux/wait.h>
+
+struct file;
+struct task;
+
+#define POLL_IN    0x0001u
+#define POLL_PRI   0x0002u
+#define POLL_OUT   0x0004u
+#define POLL_ERR   0x0008u
+#define POLL_HUP   0x0010u
+#define POLL_NVAL  0x0020u
+#define POLL_RDHUP 0x2000u
+
+/* How somebody who polls is put on a file's queues: add() is called for each with `poller` not
+ * NULL. */
+struct poller {
+    int (*add)(struct poller *poller, struct wait_queue *queue);
+};
+
+struct file_ops {
+    /* `*position` is the file's own or a copy (pread); files without positions leave it. Bytes, or
+     * an error; -EAGAIN if it would block and file_nonblocking(file). */
+    int64_t (*read)(struct file *file, struct io *io, uint64_t *position);
+    int64_t (*write)(struct file *file, struct io *io, uint64_t *position);
+    int64_t (*seek)(struct file *file, int64_t offset, int whence); /* NULL: -ESPIPE */
+    /* What is ready now; first on the queues, then the look, so that nothing is missed. NULL:
+     * always POLL_IN | POLL_OUT. */
+    uint32_t (*poll)(struct file *file, struct poller *poller);
+    int64_t (*ioctl)(struct file *file, uint32_t request, uint64_t argument);
+    int (*readdir)(struct file *file, struct directory_sink *sink);
+    int (*sync)(struct file *file);
+    /* As node_ops.pages; NULL: the node's. */
+    int (*pages)(struct file *file, uint64_t offset, bool write, struct memory **memory_out,
+                 uint64_t *offset_out, uint64_t *bytes_out);
+    /* A descriptor of a process is closed (also at dup2 and exit): what belongs to the process. */
+    void (*flush)(struct file *file);
+    /* The last reference is gone. */
+    void (*release)(struct file *file);
+    /* /proc/PID/fd: "pipe:[7]". NULL: the path. Its length. */
+    int64_t (*describe)(struct file *file, char *to, size_t size_bytes);
+};
+
+struct file {
+    uint32_t references; /* atomic */
+    struct rt_lock lock; /* position, flags, owner */
+    const struct file_ops *ops;
+    uint32_t flags; /* O_ flags, without those that only open looks at */
+    uint64_t position;
+    struct path path; /* no name: mount NULL */
+    struct node *node;
+    void *data;         /* of the operations */
+    struct list epolls; /* that watch it (file/epoll.c) */
+    int32_t owner;      /* F_SETOWN */
+    int32_t owner_signal;
+};
+
+/* A file with those operations and one reference; -ENOMEM. */
+int file_create(const struct file_ops *ops, uint32_t flags, void *data, struct file **file_out);
+/* Open what the path leads to, with the caller's rights checked by `flags` (O_ bits). */
+int file_open(const struct path *path, uint32_t flags, struct file **file_out);
+struct file *file_get(struct file *file);
+void file_put(struct file *file);
+bool file_nonblocking(const struct file *file);
+bool file_readable(const struct file *file); /* by its access mode */
+bool file_writable(const struct file *file);
+
+/* Tables. */
+struct file_table;
+
+#define FD_CLOSE_ON_EXEC 1u
+
+int file_table_create(struct file_table **table_out);
+struct file_table *file_table_get(struct file_table *table);
+void file_table_put(struct file_table *table); /* the last closes everything */
+int file_table_copy(struct file_table *table, struct file_table **table_out);
+void file_table_close_on_exec(struct file_table *table);
+/* The caller's descriptor, counted; NULL: -EBADF. */
+struct file *fd_get(int fd);
+/* As fd_get, of another task; for /proc. */
+struct file *fd_get_of(struct task *task, int fd);
+/* A free descriptor from `lowest` on for the file, whose reference it takes; or -EMFILE, and the
+ * reference stays the caller's. */
+int fd_install(struct file *file, int lowest, unsigned fd_flags);
+/* Exactly that one, closing what was there. */
+int fd_install_at(struct file *file, int fd, unsigned fd_flags);
+int fd_close(int fd);
+/* The next descriptor of a table at or above `fd`; -1: none. */
+int fd_next(struct task *task, int fd);
+
+/* Working directory, root and mask of a process (CLONE_FS shares it). */
+struct fs_context {
+    uint32_t references; /* atomic */
+    struct rt_lock lock;
+    struct path root, working;
+    uint32_t umask;
+};
+struct fs_context *fs_context_get(struct fs_context *context);
+void fs_context_put(struct fs_context *context);
+int fs_context_copy(struct fs_context *context, struct fs_context **context_out);

@@ -1,0 +1,22 @@
+/* Locks of the personality: rt_lock, and what protects what.
+ *
+ * Order, outermost first; whoever holds one takes only later ones:
+ *
+ *     1 processes   the tree: parents, groups, sessions, ids (proc/)
+ *     2 mm          one address space: its areas and its guest
+ *     3 names       the tree of names: rename, link, unlink, mounts (file/)
+ *     4 node        one node: contents, size, attributes; two of them in the order of addresses
+ *     5 files       one table of descriptors
+ *     6 channel     a pipe, terminal, socket, epoll, event counter
+ *     7 signals     one process's handlers and what is pending for it and its threads
+ *     8 queue       a wait queue
+ *     9 futex       a bucket
+ *    10 timers
+ *    11 heap
+ *
+ * A copy to or from a guest can fault and wait for the kernel only, never for another thread, so it
+ * is allowed under any lock but `queue` and later.
+ */
+#pragma once
+
+#include <rt/lock.h>

@@ -1,0 +1,125 @@
+/* What the personality needs of the system below it: threads, guests and their memory, waiting,
+ * time, randomness, the log. linux/machine/native does it with ThemeliOS's system calls;
+ * linux/machine/host with a process of the development machine and a fake guest, for tests.
+ *
+ * Errors are Linux's, negative.
+ */
+#pragma once
+
+#include <guest.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { MACHINE_PAGE = 4096 };
+
+/* ---- Memory objects ---- */
+
+/* A Memory capability, counted: mappings keep it. */
+struct memory {
+    uint64_t handle;
+    uint64_t size_bytes;
+    uint32_t references; /* atomic */
+    void *host;          /* machine/host only */
+};
+
+/* Zeroed when touched, paid by the container's budget then. */
+int memory_create(uint64_t size_bytes, struct memory **memory_out);
+/* A private copy of a part, page by page when one of the two is written to. */
+int memory_clone(struct memory *source, uint64_t offset, uint64_t size_bytes,
+                 struct memory **memory_out);
+/* A capability that the sandbox was given (a layer); the handle is now the structure's. */
+int memory_adopt(uint64_t handle, uint64_t size_bytes, struct memory **memory_out);
+/* Pages go back to the budget and read as zero again. */
+void memory_clear(struct memory *memory, uint64_t offset, uint64_t size_bytes);
+struct memory *memory_get(struct memory *memory);
+void memory_put(struct memory *memory);
+
+enum machine_access {
+    MACHINE_READ = 1,
+    MACHINE_WRITE = 2,
+    MACHINE_EXECUTE = 4,
+    MACHINE_SHARED = 8, /* a fork shows the same pages, not a copy of them */
+    MACHINE_FILL = 16,  /* fill the page tables with what is there already */
+};
+
+/* Into the personality's own half. */
+int machine_map(struct memory *memory, uint64_t offset, uint64_t size_bytes, uint32_t access,
+                void **at_out);
+void machine_unmap(void *at, uint64_t size_bytes);
+
+/* ---- Guests: the address spaces of Linux processes ---- */
+
+struct guest_space;
+
+int guest_space_create(struct guest_space **space_out);
+/* What `source` has, until one of the two writes to it. */
+int guest_space_fork(struct guest_space *source, struct guest_space **space_out);
+/* Nobody may be in it any more. */
+void guest_space_destroy(struct guest_space *space);
+/* Addresses and sizes are whole pages below GUEST_END. A mapping keeps `memory` itself.
+ * Something may be mapped there: it is replaced. */
+int guest_space_map(struct guest_space *space, uint64_t at, struct memory *memory, uint64_t offset,
+                    uint64_t size_bytes, uint32_t access);
+int guest_space_unmap(struct guest_space *space, uint64_t at, uint64_t size_bytes);
+/* Holes in the range are skipped. Access 0: nothing may be done, and the contents stay. */
+int guest_space_protect(struct guest_space *space, uint64_t at, uint64_t size_bytes,
+                        uint32_t access);
+
+/* ---- CPUs: a native thread each, and the Linux thread that it runs ---- */
+
+struct vcpu; /* begins with: struct guest_state *state */
+
+/* The calling thread's. */
+struct vcpu *vcpu_self(void);
+struct guest_state *vcpu_state(struct vcpu *vcpu);
+/* A thread that will call run(argument); it does not run until vcpu_start. Its vector registers are
+ * those that `like` has now (the caller's own, or NULL for those of a new program). */
+int vcpu_create(void (*run)(void *argument), void *argument, struct vcpu *like,
+                struct vcpu **vcpu_out);
+void vcpu_start(struct vcpu *vcpu);
+/* Frees what vcpu_create made, when it was never started. */
+void vcpu_discard(struct vcpu *vcpu);
+/* End the calling thread; its memory is freed by the next that is created. */
+_Noreturn void vcpu_exit(void);
+/* Run the guest in `space` with the registers of the state page until it needs us: a GUEST_REASON_,
+ * or an error. */
+int vcpu_enter(struct vcpu *vcpu, struct guest_space *space);
+/* Make it come back, now or from its next entry. Any thread may. */
+void vcpu_kick(struct vcpu *vcpu);
+/* The guest's memory is `space`'s now, also for copies, before the first entry. */
+int vcpu_attach(struct vcpu *vcpu, struct guest_space *space);
+/* Vector registers, as the signal frame has them: XSAVE's standard form, or the fpsimd_context's
+ * registers. */
+size_t vcpu_vector_size(void);
+void vcpu_vector_save(void *area);
+/* `area` may hold anything: what the CPU would refuse is made harmless first. */
+void vcpu_vector_load(void *area);
+void vcpu_vector_reset(void);
+
+/* The guest's memory, of the space that this thread is attached to. Bytes NOT copied: 0 is success.
+ * The only way to touch it. */
+size_t guest_copy_in(void *to, uint64_t from, size_t size_bytes);
+size_t guest_copy_out(uint64_t to, const void *from, size_t size_bytes);
+/* Atomic on one aligned word: 0, or -EFAULT. */
+int guest_load_32(uint64_t at, uint32_t *value_out);
+/* `*old_out` is what was there; it was exchanged if that is `expected`. */
+int guest_compare_exchange_32(uint64_t at, uint32_t expected, uint32_t desired, uint32_t *old_out);
+
+/* ---- Waiting, time, randomness, the log ---- */
+
+#define MACHINE_NEVER UINT64_MAX
+
+/* Sleep while *word is `expected`, until woken or the deadline (machine_now_ns) passes. May come
+ * back for no reason. */
+void machine_wait(uint32_t *word, uint32_t expected, uint64_t deadline_ns);
+void machine_wake(uint32_t *word, uint32_t count);
+uint64_t machine_now_ns(void);              /* since boot */
+int64_t machine_realtime_offset_ns(void);   /* what added to it is the time since 1970 */
+uint64_t machine_cpu_ns(struct vcpu *vcpu); /* that the thread has run */
+unsigned machine_cpu_count(void);
+void machine_random(void *to, size_t size_bytes);
+/* A line for the operator: never a guest's bytes unfiltered. */
+void machine_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The personality contradicts itself: the container ends. */
+_Noreturn void machine_panic(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -1,12 +1,23 @@
 /* Linux threads and processes. credentials(7), clone(2).
  *
- * A *task* is a thread; a *process* a group of them. Tasks and processes are counted; the lock
- * `processes` (linux/lock.h) protects the tree, ids, groups and sessions, and which tasks there
- * are.
+ * A *task* is a thread; a *process* a group of them. Both are counted. A process is in the table
+ * from its first task until it is waited for; its *leader*, the task whose id is the process's,
+ * stays with it, dead or alive.
+ *
+ *     task:     born --task_run--> in and out of the guest --task_exit--> dead
+ *     process:  alive --the last task leaves--> zombie --wait4, or nobody wants to--> gone
+ *
+ * Locking, by letter:
+ *     [P] `processes`: the tree, ids, groups and sessions, which tasks there are
+ *     [S] process->lock: what signals and ends; to change [PS] both are needed, to read either
+ *     [T] task->lock, taken last: what others may look at of a task's
+ *     [A] atomic   [C] constant   [O] the task's own
  */
 #pragma once
 
 #include <base/list.h>
+#include <base/tree.h>
+#include <linux/abi/process.h>
 #include <linux/file.h>
 #include <linux/signals.h>
 #include <linux/wait.h>
@@ -15,7 +26,16 @@ struct mm;
 struct vcpu;
 struct tty;
 
-enum { NGROUPS_MAX = 65536, TASK_COMM_BYTES = 16, RLIMIT_COUNT = 16 };
+enum { NGROUPS_MAX = 65536, TASK_COMM_BYTES = 16, PID_MAX = 4194304, HOST_NAME_MAX = 64 };
+
+/* What the tasks of one user have together, for RLIMIT_NPROC and RLIMIT_SIGPENDING. */
+struct account {
+    struct tree_node node;
+    uint32_t uid;
+    uint32_t references; /* under the lock of accounts (proc/cred.c) */
+    uint32_t tasks;      /* [A] */
+    uint32_t signals;    /* [A] queued */
+};
 
 /* Never changed once it is in use: whoever changes his makes a new one. */
 struct cred {
@@ -25,86 +45,117 @@ struct cred {
     uint64_t permitted, effective, inheritable, bounding, ambient; /* capabilities(7) */
     uint32_t securebits;
     bool no_new_privileges;
+    struct account *account; /* of uid */
     uint32_t group_count;
     uint32_t groups[]; /* sorted */
 };
 
 struct resource_limit {
-    uint64_t soft, hard;
+    uint64_t soft, hard; /* [A] each; changed under [S] */
 };
 
 enum task_state { TASK_RUNNING, TASK_SLEEPING, TASK_STOPPED, TASK_DEAD };
 
 struct task {
-    uint32_t references; /* atomic */
-    int32_t tid;
-    struct process *process;
-    struct list in_process; /* process->tasks */
-    struct list in_table;   /* by tid */
-    struct vcpu *vcpu;
-    struct mm *mm;
-    struct file_table *files;
-    struct fs_context *fs;
-    struct cred *cred; /* read by others under `processes` */
-    char comm[TASK_COMM_BYTES];
+    uint32_t references;       /* atomic */
+    int32_t tid;               /* [PS]; execve by another than the leader gives it the leader's */
+    struct process *process;   /* [C] */
+    struct list in_process;    /* [PS] process->tasks */
+    struct tree_node in_table; /* [P] by tid */
+    struct vcpu *vcpu;         /* [C]; gone when it is not in process->tasks any more */
 
-    uint32_t wake;         /* the word that it sleeps on */
-    uint32_t state;        /* enum task_state, for those who look */
-    uint32_t exit_pending; /* the whole process ends */
+    struct rt_lock lock;
+    struct mm *mm;              /* [T] changed by itself alone; NULL once it is dead */
+    struct file_table *files;   /* [T] */
+    struct fs_context *fs;      /* [T] */
+    struct cred *cred;          /* [T] */
+    char comm[TASK_COMM_BYTES]; /* [T] */
 
-    /* Under the handlers' lock. */
-    signal_set blocked, saved_blocked;
-    bool restore_blocked; /* saved_blocked comes back after the next delivery (sigsuspend, ppoll) */
-    struct signal_pending pending;
-    uint64_t stack_base, stack_size; /* sigaltstack */
-    uint32_t stack_flags;
+    uint32_t wake;         /* [A] the word that it sleeps on */
+    uint32_t state;        /* [A] enum task_state, for those who look */
+    uint32_t notice;       /* [A] signal_deliver has something to do: ends a sleep */
+    uint32_t exit_pending; /* [A] it ends: set under [S] */
 
-    uint64_t clear_tid;   /* CLONE_CHILD_CLEARTID, set_tid_address */
-    uint64_t robust_list; /* set_robust_list */
+    signal_set blocked;              /* [S] changed by itself alone */
+    signal_set saved_blocked;        /* [O] */
+    bool restore_blocked;            /* [O] saved_blocked comes back with the next delivery */
+    signal_set waited;               /* [S] sigtimedwait: ends its sleep though it is blocked */
+    struct signal_pending pending;   /* [S] */
+    bool stop_due, parked;           /* [S] has to stop; has, and waits to go on */
+    uint64_t stack_base, stack_size; /* [O] sigaltstack */
+    uint32_t stack_flags;            /* [O] */
+    uint64_t fault_code, fault_error, fault_address; /* [O] of the last exception, for frames */
+    void *vector_area; /* [O] vcpu_vector_size() bytes for frames, aligned to 64 */
+
+    uint64_t clear_tid;   /* [O] CLONE_CHILD_CLEARTID, set_tid_address */
+    uint64_t robust_list; /* [O] set_robust_list */
     uint64_t robust_list_bytes;
-    struct task *vfork_parent; /* waits until we exec or end */
+    uint32_t *vfork_done; /* [T] a word of the parent's stack: it waits until we exec or end */
+    struct task *vfork_parent;
 
-    /* The system call that it is in, as it was entered: for restarts. */
+    /* The system call that it is in, as it was entered: for restarts. -1: none to restart. */
     int64_t call_number;
     uint64_t call_argument[6];
     /* ERESTART_RESTARTBLOCK: what goes on, and until when. */
     int64_t (*restart)(struct task *task);
     uint64_t restart_deadline_ns;
-    uint64_t restart_word[3];
-    uint64_t user_ns_base;
+    uint64_t restart_word[4];
+
+    uint64_t start_ns;
+    uint64_t timer_slack_ns;   /* [O] prctl */
+    int32_t nice;              /* [A] kept and told, not obeyed */
+    uint32_t policy, priority; /* [S] the same */
+    uint32_t io_priority;      /* [A] the same */
 };
 
 struct process {
-    uint32_t references; /* atomic */
-    int32_t pid;
-    struct list tasks;
-    unsigned task_count;
-    struct task *leader; /* stays until the process is waited for */
+    uint32_t references;       /* atomic */
+    int32_t pid;               /* [C] */
+    struct tree_node in_table; /* [P] by pid */
 
-    struct process *parent;
-    struct list children, in_parent;
-    int32_t group, session; /* process group and session ids */
-    struct list in_group;
-    struct tty *terminal;
-    bool session_leader;
-    bool executed; /* since fork: setpgid */
-    bool subreaper, dumpable;
-    int32_t parent_death_signal;
+    struct rt_lock lock;    /* `signals` */
+    struct list tasks;      /* [PS] */
+    unsigned task_count;    /* [PS] */
+    uint32_t task_word;     /* [A] counts those that left; execve waits on it */
+    struct task *leader;    /* [P] counted */
+    struct task *exec_task; /* [S] the others end for it */
 
-    struct signal_handlers *handlers;
-    struct signal_pending pending; /* for any thread; under handlers->lock */
-    struct wait_queue child_queue; /* waitid, and SIGCHLD */
-    int32_t exit_signal;
-    uint32_t exit_status; /* as wait4 gives it */
-    bool ending, zombie, stopped, continued_event, stop_event;
-    int32_t stop_signal;
-    struct resource_limit limit[RLIMIT_COUNT]; /* under handlers->lock */
+    struct process *parent;          /* [P] */
+    struct list children, in_parent; /* [P] */
+    int32_t group, session;          /* [P] process group and session ids */
+    struct tty *terminal;            /* [P] controlling; counted by file/tty.c */
+    bool session_leader;             /* [P] */
+    bool executed;                   /* [P] since fork: setpgid */
+    bool subreaper;                  /* [P] */
+    bool has_subreaper;              /* [P] above it */
+    bool dumpable;                   /* [A] */
+    int32_t parent_death_signal;     /* [P] */
+    int32_t exit_signal;             /* [P] */
+
+    struct signal_handlers *handlers; /* [S] */
+    struct signal_pending pending;    /* [S] for any thread */
+    struct wait_queue signal_queue;   /* woken when one is sent: signalfd, sigtimedwait */
+    struct wait_queue child_queue;    /* waitid */
+    struct wait_queue end_queue;      /* pidfds: it is a zombie */
+
+    bool ending;                     /* [S] all of it, with exit_status */
+    uint32_t exit_status;            /* [S] as wait4 gives it */
+    bool zombie;                     /* [P] */
+    bool stopping, stopped;          /* [S] stop_left tasks have to; all have */
+    bool stop_taken;                 /* [S] a stop signal was taken, and no SIGCONT came since */
+    bool stop_event, continue_event; /* [S] not reported yet */
+    bool continue_notice;            /* [S] the parent has to hear of it */
+    unsigned stop_left;              /* [S] */
+    int32_t stop_signal;             /* [S] */
+
+    struct resource_limit limit[RLIMIT_COUNT];
     uint64_t start_ns;
-    uint64_t user_ns, system_ns, children_user_ns, children_system_ns; /* of tasks that ended */
-    struct list timers; /* timer_create, setitimer (time/) */
+    uint64_t ended_ns,
+        children_ns;             /* [S] CPU time of tasks that ended; [P] of children waited for */
+    struct posix_timers *timers; /* [C] timer_create, setitimer (time/timers.c) */
 };
 
-/* The calling thread's. */
+/* The calling thread's; NULL on a thread that is none (the timers'). */
 struct task *task_self(void);
 struct task *task_get(struct task *task);
 void task_put(struct task *task);
@@ -115,23 +166,99 @@ struct task *task_find(int32_t tid);
 struct process *process_find(int32_t pid);
 /* For /proc, ps and kill(-1): the next pid above; 0: none. */
 int32_t process_next(int32_t pid);
+/* The next thread's id above, in a process; 0: none. */
+int32_t task_next(struct process *process, int32_t tid);
 
-/* May the caller signal, or trace, that one? 0 or -EPERM. */
+extern struct rt_lock processes_lock; /* `processes`: the first of all */
+
+/* What others may have of a task: counted, or NULL if it is dead. */
+struct mm *task_mm(struct task *task);
+struct file_table *task_files(struct task *task);
+struct fs_context *task_fs(struct task *task);
+struct cred *task_cred(struct task *task); /* never NULL */
+void task_name(struct task *task, char name_out[TASK_COMM_BYTES]);
+void task_rename(struct task *task, const char *name);
+
+/* What /proc/PID/stat and status tell of a process, or (`tid` not its pid) of a thread. */
+struct task_view {
+    int32_t pid, tid, parent, group, session, exit_signal, nice;
+    struct tty *terminal; /* not counted: to compare and to ask for its number */
+    char state;           /* as ps shows it */
+    char comm[TASK_COMM_BYTES];
+    unsigned threads;
+    uint64_t start_ns, cpu_ns, children_ns;
+    uint32_t exit_status;
+    signal_set pending, shared_pending, blocked, ignored, caught;
+    unsigned queued; /* signals of its user */
+};
+/* 0, or -ESRCH. */
+int task_view(int32_t tid, struct task_view *view_out);
+/* CPU time of the calling process; of a task. */
+uint64_t process_cpu_ns(struct process *process);
+uint64_t task_cpu_ns(struct task *task);
+/* Of all: for sysinfo, /proc/stat and loadavg. */
+struct process_counts {
+    uint64_t created; /* tasks, since the start */
+    uint32_t tasks, processes, running;
+    int32_t last; /* the id given last */
+};
+void process_counts(struct process_counts *counts_out);
+
+/* May the caller signal that one? 0 or -EPERM. */
 int process_may_signal(struct process *process, int signal);
+/* May the caller look into that one (/proc/PID/fd, environ, mem)? 0, -EPERM or -ESRCH. */
+int task_may_look(struct task *task);
 bool capable(unsigned capability); /* CAP_ of the caller, effective */
+/* The caller's soft limit. */
 uint64_t resource_limit(unsigned which);
+
+/* Credentials. */
+struct cred *cred_get(struct cred *cred);
+void cred_put(struct cred *cred);
+/* Root's in a container, or (uid, gid not 0) a user's without capabilities; `permitted` and
+ * `bounding` as the creator has them. */
+int cred_create(uint32_t uid, uint32_t gid, const uint32_t *groups, uint32_t group_count,
+                uint64_t capabilities, struct cred **cred_out);
+bool cred_in_group(const struct cred *cred, uint32_t gid); /* fsgid or a supplementary one */
+/* What execve makes of the caller's: set-id bits of the file (`mode`, `uid`, `gid`) unless it may
+ * not gain anything, capabilities, saved ids. `*secure_out`: AT_SECURE. */
+int cred_for_exec(uint32_t mode, uint32_t uid, uint32_t gid, struct cred **cred_out,
+                  bool *secure_out);
+
+/* Sessions and terminals. The session's leader, counted, or NULL. */
+struct process *session_leader(int32_t session);
+/* The caller's terminal; NULL. With `terminal` the caller, a leader without one, gets that. */
+struct tty *process_terminal(struct process *process);
+void session_set_terminal(int32_t session, struct tty *terminal);
+/* Every process of the session that has it loses it. */
+void session_clear_terminal(int32_t session, struct tty *terminal);
+/* Is there a process of that group in that session? */
+bool group_in_session(int32_t group, int32_t session);
+/* No member has a parent in another group of its session, so nobody would continue it. */
+bool group_is_orphan(int32_t group);
 
 /* The first process: an image's entry point. */
 struct program_start {
     const char *const *arguments;   /* NULL at the end */
     const char *const *environment; /* the same */
     const char *working;
-    struct cred *cred;
-    struct file *in, *out, *error; /* descriptors 0, 1, 2; counted by the table */
-    struct tty *terminal;          /* controlling, or NULL */
+    struct cred *cred;        /* taken */
+    struct fs_context *fs;    /* root and so on; taken */
+    struct file_table *files; /* descriptors 0, 1, 2; taken */
+    struct tty *terminal;     /* controlling, or NULL */
 };
-/* Process 1, or (`into` a running container) one more beside it. Its pid, or an error. */
+/* Process 1, or (a running container) one more beside it, a child of nobody's. Its pid once the
+ * program runs, or why it does not (-ENOENT and so on); what is taken is gone either way. */
 int process_start(const struct program_start *start, int32_t *pid_out);
+/* Until a process that process_start gave has ended: its status as wait4 gives it. */
+int process_join(int32_t pid, uint32_t *status_out);
+/* From outside: SIGKILL and SIGSTOP work on process 1, too. 0 or -ESRCH. */
+int process_signal_outside(int32_t pid, int number);
+/* No process is left: the container may end. */
+bool processes_ended(void);
+/* The most tasks there may be at a time; 0: as many as there is memory. */
+void processes_limit(uint32_t tasks);
+
 /* What a task does from its first moment: enter, handle, deliver, until it ends. */
 _Noreturn void task_run(void *task);
 /* End the calling task, or the whole process. `status` as wait4 gives it. */
@@ -139,3 +266,20 @@ _Noreturn void task_exit(uint32_t status);
 _Noreturn void process_exit(uint32_t status);
 /* Start the end of another: it is kicked. */
 void process_kill(struct process *process, uint32_t status);
+
+/* execve's process side. `begin` does all that can fail: the other threads end, tables that are
+ * shared become its own. It fails if the caller is ending itself. After `commit` the caller is the
+ * leader, `mm` is its memory, handlers are reset, descriptors closed, timers gone. */
+struct exec_change {
+    struct signal_handlers *handlers;
+    struct file_table *files;
+};
+int task_exec_begin(struct exec_change *change);
+void task_exec_commit(struct exec_change *change, struct mm *mm_taken, struct cred *cred_taken,
+                      const char *name);
+void task_exec_abandon(struct exec_change *change);
+
+/* The container's host name (uname, sethostname, /proc/sys/kernel/hostname): at most
+ * HOST_NAME_MAX bytes and an end. */
+void host_name(char *name_out);
+void host_name_set(const char *name, size_t length);

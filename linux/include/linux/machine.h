@@ -68,7 +68,12 @@ int guest_space_protect(struct guest_space *space, uint64_t at, uint64_t size_by
 
 /* ---- CPUs: a native thread each, and the Linux thread that it runs ---- */
 
-struct vcpu; /* begins with: struct guest_state *state */
+struct vcpu; /* begins with a vcpu_head */
+
+struct vcpu_head {
+    struct guest_state *state;
+    void *owner; /* the Linux thread's structure, set by it; NULL from vcpu_create */
+};
 
 /* The calling thread's. */
 struct vcpu *vcpu_self(void);

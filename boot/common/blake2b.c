@@ -43,6 +43,19 @@ static void mix(uint64_t *a, uint64_t *b, uint64_t *c, uint64_t *d, uint64_t x, 
     *b = rotate(*b ^ *c, 63);
 }
 
+/* Written out: with constant indices most of `v` stays in registers, on either architecture. */
+static inline void mix_all(uint64_t v[16], const uint64_t word[16], const uint8_t s[16])
+{
+    mix(&v[0], &v[4], &v[8], &v[12], word[s[0]], word[s[1]]);
+    mix(&v[1], &v[5], &v[9], &v[13], word[s[2]], word[s[3]]);
+    mix(&v[2], &v[6], &v[10], &v[14], word[s[4]], word[s[5]]);
+    mix(&v[3], &v[7], &v[11], &v[15], word[s[6]], word[s[7]]);
+    mix(&v[0], &v[5], &v[10], &v[15], word[s[8]], word[s[9]]);
+    mix(&v[1], &v[6], &v[11], &v[12], word[s[10]], word[s[11]]);
+    mix(&v[2], &v[7], &v[8], &v[13], word[s[12]], word[s[13]]);
+    mix(&v[3], &v[4], &v[9], &v[14], word[s[14]], word[s[15]]);
+}
+
 /* `count` is how many bytes are in, this block's included. */
 static void compress(uint64_t state[8], const uint8_t *block, uint64_t count, uint64_t last)
 {
@@ -56,14 +69,8 @@ static void compress(uint64_t state[8], const uint8_t *block, uint64_t count, ui
     for (unsigned i = 0; i < 16; i++)
         word[i] = load_le64(block + (size_t)i * 8);
 
-    for (unsigned round = 0; round < ROUNDS; round++) {
-        const uint8_t *s = schedule[round % 10];
-        for (size_t i = 0; i < 4; i++)
-            mix(&v[i], &v[4 + i], &v[8 + i], &v[12 + i], word[s[2 * i]], word[s[2 * i + 1]]);
-        for (size_t i = 0; i < 4; i++)
-            mix(&v[i], &v[4 + (i + 1) % 4], &v[8 + (i + 2) % 4], &v[12 + (i + 3) % 4],
-                word[s[8 + 2 * i]], word[s[9 + 2 * i]]);
-    }
+    for (unsigned round = 0; round < ROUNDS; round++)
+        mix_all(v, word, schedule[round % 10]);
     for (unsigned i = 0; i < 8; i++)
         state[i] ^= v[i] ^ v[i + 8];
 }

@@ -59,7 +59,7 @@ CASES = {
         "the module /boot/nothing is missing"),
     "module_damaged": (
         lambda arch: {MODULE: damaged(built(arch, "system.erofs"))},
-        "the module /boot/system.erofs is corrupt: its SHA-256 is not the configured one"),
+        "the module /boot/system.erofs is corrupt: its BLAKE2b digest is not the configured one"),
     "memory_too_little": (
         lambda arch: {
             CONFIG: (ENTRY + "    module_path: boot():/boot/large\n" * 8).encode(),

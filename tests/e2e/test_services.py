@@ -42,10 +42,10 @@ def volume_with(arch, name, manifest):
     """A boot volume around it."""
     image = image_with(arch, name, manifest)
     with open(image, "rb") as file:
-        digest = hashlib.sha256(file.read()).hexdigest()
+        digest = hashlib.blake2b(file.read()).hexdigest()
     config = f"out/{arch}/e2e-{name}.limine.conf"
     with open("system/limine.conf", encoding="utf-8") as file:
-        text = file.read().replace("@SHA256@", digest)
+        text = file.read().replace("@BLAKE2B@", digest)
     with open(config, "w", encoding="utf-8") as file:
         file.write(text)
     volume = f"out/{arch}/e2e-{name}.cpio"

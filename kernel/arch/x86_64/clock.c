@@ -16,7 +16,8 @@
 enum {
     PM_TIMER_HZ = 3579545,
     PIT_HZ = 1193182,
-    CALIBRATION_NS = 4 * 1000 * 1000,
+    CALIBRATION_NS = 2 * 1000 * 1000, /* at least, and */
+    CALIBRATION_COUNTS = 8192,        /* of the reference: an error of one is 122 ppm */
     SAMPLE_TRIES = 5,
     MEET_ROUNDS = 8,
     CLOCK_HZ_MIN = 1000 * 1000,
@@ -185,7 +186,8 @@ void x86_clock_init(void)
     x86_lapic_timer_start_counting();
     struct sample first = sample_take(&reference);
     struct sample last = first;
-    uint64_t wanted = clock_scale(CALIBRATION_NS, clock_rate(reference.hz, NS_PER_S));
+    uint64_t wanted = MAX(clock_scale(CALIBRATION_NS, clock_rate(reference.hz, NS_PER_S)),
+                          (uint64_t)CALIBRATION_COUNTS);
     while (((last.reference - first.reference) & reference.mask) < wanted) {
         last.reference = reference.read();
         arch_relax();

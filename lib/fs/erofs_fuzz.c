@@ -13,6 +13,23 @@ static void read_all(const struct erofs *fs, const struct erofs_inode *inode)
     }
 }
 
+static void walk(const struct erofs *fs, const struct erofs_inode *inode)
+{
+    struct erofs_entry entry;
+    struct erofs_xattr xattr;
+    uint64_t nid;
+    uint64_t position = 0;
+    for (unsigned i = 0; i < 1000 && erofs_next(fs, inode, &position, &entry) == OK; i++) {
+        if (erofs_lookup(fs, inode, entry.name, entry.length, &nid) == OK && nid == UINT64_MAX)
+            return;
+    }
+    position = 0;
+    for (unsigned i = 0; i < 1000 && erofs_xattr_next(fs, inode, &position, &xattr) == OK; i++) {
+        if (xattr.value_bytes != 0 && *(const uint8_t *)xattr.value == 0xff)
+            return;
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 {
     static const char *const paths[] = { "", "system", "system/release", "a/b/c", "/" };
@@ -26,8 +43,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
     }
     for (uint64_t nid = 0; nid < 64; nid++) {
         struct erofs_inode inode;
-        if (erofs_inode(&fs, nid, &inode) == OK)
+        if (erofs_inode(&fs, nid, &inode) == OK) {
             read_all(&fs, &inode);
+            walk(&fs, &inode);
+        }
     }
     return 0;
 }

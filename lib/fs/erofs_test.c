@@ -188,3 +188,102 @@ TEST(an_extents_last_page_is_in_the_image)
     fs.size_bytes -= BLOCK - 200; /* the contents are there, the rest of their page is not */
     EXPECT_EQ(erofs_extent(&fs, &inode, BLOCK, &at), ERR_UNSUPPORTED);
 }
+
+TEST(entries_come_one_after_the_other)
+{
+    struct erofs fs;
+    struct erofs_inode root;
+    struct erofs_entry entry;
+    uint64_t position = 0;
+    build();
+    EXPECT_EQ(erofs_open(&fs, image, sizeof(image)), OK);
+    EXPECT_EQ(erofs_inode(&fs, fs.root_nid, &root), OK);
+    EXPECT_EQ(erofs_next(&fs, &root, &position, &entry), OK);
+    EXPECT_EQ(entry.length, 1);
+    EXPECT_EQ(entry.name[0], 'd');
+    EXPECT_EQ(entry.nid, 4);
+    EXPECT_EQ(erofs_next(&fs, &root, &position, &entry), OK);
+    EXPECT_EQ(entry.name[0], 'f');
+    EXPECT_EQ(erofs_next(&fs, &root, &position, &entry), ERR_NOT_FOUND);
+}
+
+/* nid 16: a device, extended, with one attribute of its own and a shared one in block 3. */
+static void build_device(void)
+{
+    build();
+    uint64_t at = inode_at(16);
+    put(1024 + 24, 1111, 8);
+    put(1024 + 44, 3, 4);
+    put(at, 1, 2);
+    put(at + 2, 4, 2); /* 24 bytes: header, one shared, one of its own */
+    put(at + 4, 020640, 2);
+    put(at + 16, 0xffff0105, 4);
+    put(at + 24, 70000, 4);
+    put(at + 28, 80000, 4);
+    put(at + 32, 12345, 8);
+    put(at + 40, 678, 4);
+    put(at + 44, 3, 4);
+    put(at + 64 + 4, 1, 1);
+    put(at + 64 + 12, 2, 4); /* shared attribute at 3 * BLOCK + 8 */
+    put(at + 80, 1, 1);
+    put(at + 81, 1, 1);
+    put(at + 82, 3, 2);
+    memcpy(&image[at + 84], "avvv", 4);
+    put(3 * BLOCK + 8, 2, 1);
+    put(3 * BLOCK + 9, 6, 1);
+    put(3 * BLOCK + 10, 1, 2);
+    memcpy(&image[3 * BLOCK + 12], "bcw", 3);
+}
+
+TEST(attributes_and_devices)
+{
+    struct erofs fs;
+    struct erofs_inode inode;
+    build_device();
+    EXPECT_EQ(erofs_open(&fs, image, sizeof(image)), OK);
+    EXPECT_EQ(erofs_inode(&fs, 16, &inode), OK);
+    EXPECT_EQ(inode.kind, EROFS_OTHER);
+    EXPECT_EQ(inode.device, 0xffff0105);
+    EXPECT_EQ(inode.uid, 70000);
+    EXPECT_EQ(inode.gid, 80000);
+    EXPECT_EQ(inode.links, 3);
+    EXPECT_EQ(inode.modified_seconds, 12345);
+    EXPECT_EQ(inode.modified_nanoseconds, 678);
+    EXPECT_EQ(erofs_inode(&fs, 8, &inode), OK);
+    EXPECT_EQ(inode.modified_seconds, 1111);
+}
+
+TEST(extended_attributes_are_shared_or_its_own)
+{
+    struct erofs fs;
+    struct erofs_inode inode;
+    struct erofs_xattr xattr;
+    uint64_t position = 0;
+    build_device();
+    EXPECT_EQ(erofs_open(&fs, image, sizeof(image)), OK);
+    EXPECT_EQ(erofs_inode(&fs, 16, &inode), OK);
+    EXPECT_EQ(erofs_xattr_next(&fs, &inode, &position, &xattr), OK);
+    EXPECT_STR(xattr.prefix, "security.");
+    EXPECT_EQ(xattr.name_length, 2);
+    EXPECT_EQ(memcmp(xattr.value, "w", 1), 0);
+    EXPECT_EQ(erofs_xattr_next(&fs, &inode, &position, &xattr), OK);
+    EXPECT_STR(xattr.prefix, "user.");
+    EXPECT_EQ(xattr.value_bytes, 3);
+    EXPECT_EQ(memcmp(xattr.value, "vvv", 3), 0);
+    EXPECT_EQ(erofs_xattr_next(&fs, &inode, &position, &xattr), ERR_NOT_FOUND);
+
+    /* Lies: a value beyond the attributes, shared ones outside, an unknown prefix. */
+    put(inode_at(16) + 82, 4, 2);
+    position = 1;
+    EXPECT_EQ(erofs_xattr_next(&fs, &inode, &position, &xattr), ERR_TRUNCATED);
+    put(inode_at(16) + 64 + 12, UINT32_MAX, 4);
+    position = 0;
+    EXPECT_EQ(erofs_xattr_next(&fs, &inode, &position, &xattr), ERR_TRUNCATED);
+    put(inode_at(16) + 64 + 4, 9, 1);
+    position = 0;
+    EXPECT_EQ(erofs_xattr_next(&fs, &inode, &position, &xattr), ERR_FORMAT);
+    build_device();
+    put(inode_at(16) + 81, 5, 1);
+    position = 1;
+    EXPECT_EQ(erofs_xattr_next(&fs, &inode, &position, &xattr), ERR_UNSUPPORTED);
+}

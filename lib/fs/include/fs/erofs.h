@@ -19,6 +19,9 @@ struct erofs {
     uint64_t meta_at;     /* where inode 0 would be */
     uint64_t root_nid;
     uint64_t inode_count;
+    int64_t build_seconds; /* since 1970: the time of inodes that have none */
+    uint32_t build_nanoseconds;
+    uint64_t shared_xattrs_at;
 };
 
 enum erofs_kind { EROFS_FILE, EROFS_DIRECTORY, EROFS_LINK, EROFS_OTHER };
@@ -30,6 +33,27 @@ struct erofs_inode {
     uint64_t blocks_at; /* offset of the whole blocks */
     uint64_t tail_at; /* offset of the last, partial block: right after them, or beside the inode */
     uint64_t tail_bytes;
+    uint32_t uid, gid, links;
+    uint32_t device; /* of a device file: minor bits 0-7 and 20-31, major bits 8-19 */
+    int64_t modified_seconds;
+    uint32_t modified_nanoseconds;
+    uint64_t xattrs_at, xattr_bytes;
+};
+
+/* A directory's entry. The name is in the image, and not ended by 0. */
+struct erofs_entry {
+    const char *name;
+    uint64_t length;
+    uint64_t nid;
+};
+
+/* An extended attribute: its name is prefix and name. */
+struct erofs_xattr {
+    const char *prefix;
+    const char *name; /* in the image, not ended by 0 */
+    uint64_t name_length;
+    const void *value;
+    uint64_t value_bytes;
 };
 
 /* ERR_UNSUPPORTED: an image that needs features we lack (compression, several devices). */
@@ -45,3 +69,14 @@ enum status erofs_extent(const struct erofs *fs, const struct erofs_inode *inode
 /* Up to `size_bytes` from `offset`; fewer only at the end of the file. */
 enum status erofs_read(const struct erofs *fs, const struct erofs_inode *inode, uint64_t offset,
                        void *to, size_t size_bytes, size_t *read_out);
+
+/* The entry `name` of a directory; ERR_NOT_FOUND. */
+enum status erofs_lookup(const struct erofs *fs, const struct erofs_inode *dir, const char *name,
+                         size_t length, uint64_t *nid_out);
+/* One entry after the other, from *position 0 on; ERR_NOT_FOUND at the end. "." and ".." are given
+ * if the image has them. */
+enum status erofs_next(const struct erofs *fs, const struct erofs_inode *dir, uint64_t *position,
+                       struct erofs_entry *entry_out);
+/* One attribute after the other, from *position 0 on; ERR_NOT_FOUND at the end. */
+enum status erofs_xattr_next(const struct erofs *fs, const struct erofs_inode *inode,
+                             uint64_t *position, struct erofs_xattr *xattr_out);

@@ -14,8 +14,8 @@ include build/abi.mk
 include build/kernel.mk
 -include build/boot.mk
 -include build/media.mk
--include build/host.mk
 include build/ports.mk
+-include build/host.mk
 include build/service.mk
 -include build/system.mk
 -include build/qemu.mk

@@ -16,18 +16,33 @@ $(PORTS_OUT)/%/src: ports/%/port tools/fetch-port
 	$(Q)tools/fetch-port $< $(PORTS_OUT)/$*
 	$(Q)touch $@
 
-# $(call port_library,NAME): the library, as musl is SYSROOT/lib/libc.a. One make at a time works there.
-PORT_LIBRARY_musl := $(SYSROOT)/lib/libc.a
+# The library of each, in a sysroot. One make at a time works on a port.
+PORT_FILE_musl  := libc.a
+PORT_FILE_zlib  := libz.a
+PORT_FILE_zstd  := libzstd.a
+PORT_FILE_cjson := libcjson.a
+port_library = $(SYSROOT)/lib/$(PORT_FILE_$(1))
+
+# $(call port,NAME,CPU-AND-COMPILER,SYSROOT,CC,FLAGS,WHERE-SYSTEM-HEADERS-ARE)
 define port
-$(PORT_LIBRARY_$(1)): $(PORTS_OUT)/$(1)/src $(shell find ports/$(1) -type f) build/ports.mk | $$(dir $$@). $(PORTS_OUT)/.
-	$$(call say,PORT,$(1) $(TARGET))
-	+$$(Q)flock $(PORTS_OUT)/$(1)/lock $$(MAKE) -s -f ports/$(1)/build.mk ARCH=$(ARCH) CC='$(CC)' FLAGS='$(PORT_FLAGS)' \
-		SOURCE=$(PORTS_OUT)/$(1)/src BUILD=$(PORTS_OUT)/$(1)/$(TARGET) SYSROOT=$(SYSROOT)
+$(3)/lib/$(PORT_FILE_$(1)): $(PORTS_OUT)/$(1)/src $(shell find ports/$(1) -type f) build/ports.mk build/port.mk | $$(dir $$@). $(PORTS_OUT)/.
+	$$(call say,PORT,$(1) $(2))
+	+$$(Q)flock $(PORTS_OUT)/$(1)/lock $$(MAKE) -s -f ports/$(1)/build.mk ARCH=$(ARCH) CC='$(4)' FLAGS='$(5)' SYSTEM='$(6)' \
+		SOURCE=$(PORTS_OUT)/$(1)/src BUILD=$(PORTS_OUT)/$(1)/$(2) SYSROOT=$(3)
 	$$(Q)touch $$@
 endef
-$(foreach p,$(PORTS),$(eval $(call port,$(p))))
+# What -print-file-name says is there for both compilers: the headers that belong to the compiler.
+SYSROOT_INCLUDES := -nostdinc -isystem $(SYSROOT)/include -isystem $(shell $(CC) -print-file-name=include)
+$(foreach p,$(PORTS),$(eval $(call port,$(p),$(TARGET),$(SYSROOT),$(CC),$(PORT_FLAGS),$(SYSROOT_INCLUDES))))
+$(addprefix $(SYSROOT)/lib/,$(foreach p,$(filter-out musl,$(PORTS)),$(PORT_FILE_$(p)))): | $(SYSROOT)/lib/libc.a
 
-PORT_LIBRARIES := $(foreach p,$(PORTS),$(PORT_LIBRARY_$(p)))
+# The same for host programs, under the address sanitizer: everything but the C library.
+PORTS_HOST   := $(filter-out musl,$(PORTS))
+HOST_SYSROOT := out/host/sysroot
+$(foreach p,$(PORTS_HOST),$(eval $(call port,$(p),host,$(HOST_SYSROOT),$(HOSTCC),-O2 -g -fsanitize=address,)))
+PORT_LIBRARIES_HOST := $(foreach p,$(PORTS_HOST),$(HOST_SYSROOT)/lib/$(PORT_FILE_$(p)))
+
+PORT_LIBRARIES := $(foreach p,$(PORTS),$(call port_library,$(p)))
 
 .PHONY: ports
-ports: $(PORT_LIBRARIES)
+ports: $(PORT_LIBRARIES) $(PORT_LIBRARIES_HOST)

@@ -10,9 +10,7 @@ SERVICES += $(patsubst %/main.c,%,$(sort $(wildcard tests/services/*/main.c)))
 endif
 SERVICE_PROGRAMS := $(patsubst %,$(OUT)/services/%,$(notdir $(SERVICES)))
 
-# What -print-file-name says is there for both compilers: the headers that belong to the compiler.
-SERVICE_INCLUDES := -nostdinc -isystem $(SYSROOT)/include -isystem $(shell $(CC) -print-file-name=include) \
-	-Iabi $(patsubst %,-I%,$(wildcard lib/*/include)) -Ilib/rt/arch/$(ARCH)/include -I$(GEN)
+SERVICE_INCLUDES := $(SYSROOT_INCLUDES) -Iabi $(patsubst %,-I%,$(wildcard lib/*/include)) -Ilib/rt/arch/$(ARCH)/include -I$(GEN)
 SERVICE_CFLAGS := $(filter-out -ffreestanding -fno-pic -fno-pie,$(TARGET_CFLAGS)) -fPIE $(WARNINGS) $(addprefix -D,$(addsuffix =1,$(CONFIG))) \
 	-Wframe-larger-than=8192 -Wno-unused-command-line-argument
 ifeq ($(COMPILER),gcc)

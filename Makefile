@@ -17,6 +17,7 @@ include build/kernel.mk
 include build/ports.mk
 -include build/host.mk
 include build/service.mk
+-include build/linux.mk
 -include build/system.mk
 -include build/qemu.mk
 -include build/test.mk

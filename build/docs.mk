@@ -3,7 +3,7 @@
 DOCS := $(sort $(shell find docs -name '*.md')) README.md CHANGELOG.md CONTRIBUTING.md
 
 .PHONY: docs help
-docs: $(patsubst %.md,out/docs/%.html,$(DOCS)) $(patsubst %.md,$(REFERENCE)/%.html,$(ABI_DOCS))
+docs: $(patsubst %.md,out/docs/%.html,$(DOCS)) $(patsubst %.md,$(REFERENCE)/%.html,$(ABI_DOCS) linux-calls.md)
 
 # $(call document,MARKDOWN,HTML)
 define document

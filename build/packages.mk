@@ -11,6 +11,7 @@ GROUPS_gdb      := build run gdb
 GROUPS_iso      := build media
 GROUPS_image    := build media
 GROUPS_unit     := build check
+GROUPS_unit-linux := build check
 GROUPS_fuzzers  := build check
 GROUPS_host-units   := build check
 GROUPS_host-fuzzers := build check

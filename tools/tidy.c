@@ -140,7 +140,8 @@ static const char *const cpu_words[] = { "__x86_64__", "__aarch64__", "__amd64__
 static bool knows_cpus(void)
 {
     return starts_with(path, "kernel/arch/") || starts_with(path, "boot/") ||
-           starts_with(path, "lib/rt/") || starts_with(path, "tests/") ||
+           starts_with(path, "lib/rt/") || starts_with(path, "linux/arch/") ||
+           starts_with(path, "linux/machine/native/") || starts_with(path, "tests/") ||
            starts_with(path, "build/") || strcmp(path, "abi/limine.h") == 0 ||
            strcmp(path, "abi/guest.h") == 0 || strcmp(path, "tools/tidy.c") == 0;
 }
@@ -168,7 +169,8 @@ static void check_words(const char *line)
     }
     for (size_t i = 0; i < ARRAY_LEN(cpu_words) && !knows_cpus(); i++) {
         if (has_word(line, cpu_words[i]))
-            breach_at(line_number, "%s: CPUs are known to kernel/arch, boot and lib/rt only",
+            breach_at(line_number,
+                      "%s: CPUs are known to kernel/arch, linux/arch, boot and lib/rt only",
                       cpu_words[i]);
     }
     bool assembly = has_word(line, "__asm__") || has_word(line, "asm");
@@ -218,7 +220,7 @@ static const struct direction directions[] = {
     { "kernel/", { "c", "base/", "kernel/", "arch/", "." } },
     { "boot/", { "c", "base/", "boot/", "digest/", "elf/", "." } },
     { "linux/machine/host/", { "c", "base/", "linux/", "rt/", ".", "sys/" } },
-    { "linux/machine/", { "c", "base/", "linux/", "rt/", "." } },
+    { "linux/machine/", { "c", "base/", "linux/", "rt/", "rt_arch/", "." } },
     { "linux/", { "c", "base/", "elf/", "fs/", "linux/", "rt/", "." } },
     { "services/",
       { "c", "base/", "digest/", "elf/", "fs/", "manifest/", "program/", "rt/", "rt_arch/", "." } },

@@ -23,11 +23,15 @@ struct memory {
     void *host;          /* machine/host only */
 };
 
-/* Zeroed when touched, paid by the container's budget then. */
-int memory_create(uint64_t size_bytes, struct memory **memory_out);
+/* Zeroed when touched, paid by the container's budget then. Who touches a page that the budget
+ * cannot pay for is ended: for a guest's access that is a fault that we handle (mm_fault), but
+ * before the personality touches a page itself it makes it with memory_commit. */
+int memory_allocate(uint64_t size_bytes, struct memory **memory_out);
 /* A private copy of a part, page by page when one of the two is written to. */
-int memory_clone(struct memory *source, uint64_t offset, uint64_t size_bytes,
-                 struct memory **memory_out);
+int memory_snapshot(struct memory *source, uint64_t offset, uint64_t size_bytes,
+                    struct memory **memory_out);
+/* The pages of the range are there afterwards: 0, or -ENOMEM and perhaps a part of them is. */
+int memory_commit(struct memory *memory, uint64_t offset, uint64_t size_bytes);
 /* A capability that the sandbox was given (a layer); the handle is now the structure's. */
 int memory_adopt(uint64_t handle, uint64_t size_bytes, struct memory **memory_out);
 /* Pages go back to the budget and read as zero again. */
@@ -77,6 +81,9 @@ struct vcpu_head {
 
 /* The calling thread's. */
 struct vcpu *vcpu_self(void);
+/* What belongs to the calling thread: vcpu_create's argument (a task), or what was set since. */
+void *vcpu_owner(void);
+void vcpu_set_owner(void *owner);
 struct guest_state *vcpu_state(struct vcpu *vcpu);
 /* A thread that will call run(argument); it does not run until vcpu_start. Its vector registers are
  * those that `like` has now (the caller's own, or NULL for those of a new program). */

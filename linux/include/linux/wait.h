@@ -38,7 +38,9 @@ void wait_queue_add(struct wait_queue *queue, struct waiter *waiter);
 void wait_queue_remove(struct waiter *waiter); /* also if it is on none */
 void wait_queue_wake(struct wait_queue *queue, uint32_t events);
 void wait_queue_wake_one(struct wait_queue *queue, uint32_t events);
-/* Before a queue's memory goes: whoever waits is taken off and woken. */
+/* Before a queue's memory goes: whoever waits is taken off and woken. It must not run at the same
+ * time as wait_queue_remove of one of its waiters: who waits holds a reference to what the queue
+ * lies in, or both sides take the same lock around it. */
 void wait_queue_end(struct wait_queue *queue);
 
 /* Until woken (0), a signal that is not blocked or the process's end (-ERESTARTSYS), or the

@@ -1,0 +1,97 @@
+# The Linux personality: $(OUT)/linux.debug, and without symbols $(OUT)/linux, which becomes /bin/linux of
+# system.erofs. Freestanding, over lib/rt without posix; general registers only, because the vector
+# registers are its guest's. The same sources, over linux/machine/host in place of machine/native, are
+# out/host/unit-linux and fuzzers out/host/fuzz-linux-NAME.
+LINUX_TABLE := linux/linux.abi
+
+out/host/linuxgen: tools/linuxgen/main.c | out/host/.
+	$(call say,HOSTCC,$@)
+	$(Q)$(HOSTCC) $(HOST_CFLAGS) -o $@ $<
+
+# $(call linux_calls_in,FOLDER,ARCH): what is made from the table.
+define linux_calls_in
+$(1)/linux/calls.h $(1)/linux_calls.c &: out/host/linuxgen $(LINUX_TABLE) | $(1)/. $(1)/linux/.
+	$$(call say,ABI,$(1)/linux)
+	$$(Q)out/host/linuxgen code $(LINUX_TABLE) $(2) $(1)
+endef
+LINUX_HOST_ARCH := $(shell uname -m)
+$(eval $(call linux_calls_in,$(GEN),$(ARCH)))
+$(eval $(call linux_calls_in,$(HOST_GEN),$(LINUX_HOST_ARCH)))
+
+$(REFERENCE)/linux-calls.md: out/host/linuxgen $(LINUX_TABLE) | $(REFERENCE)/.
+	$(call say,ABI,$@)
+	$(Q)out/host/linuxgen docs $(LINUX_TABLE) $@
+
+generated: $(GEN)/linux/calls.h
+
+LINUX_PORTABLE := $(sort $(filter-out linux/machine/%,$(wildcard linux/*/*.c)))
+LINUX_LIBRARY  := $(wildcard lib/base/*.c lib/elf/*.c lib/fs/*.c) lib/rt/lock.c
+LINUX_INCLUDES := -Iabi -Ilib/base/include -Ilib/elf/include -Ilib/fs/include -Ilib/rt/include -Ilinux/include
+
+# --- The program.
+LINUX_SOURCES := $(call plain,$(LINUX_PORTABLE) $(sort $(wildcard linux/machine/native/*.[cS] linux/machine/native/$(ARCH)/*.[cS] \
+	linux/arch/$(ARCH)/*.[cS])) \
+	$(filter-out lib/base/test.c lib/rt/lock.c,$(LINUX_LIBRARY)) \
+	$(filter-out lib/rt/space.c lib/rt/serve.c,$(sort $(wildcard lib/rt/*.c lib/rt/arch/$(ARCH)/*.S))) \
+	lib/rt/arch/$(ARCH)/service/start.S) \
+	$(addprefix $(GEN)/,$(ABI_USER_CODE) linux_calls.c)
+LINUX_SOURCES := $(filter-out lib/rt/arch/$(ARCH)/start.S lib/rt/arch/$(ARCH)/enter.S,$(LINUX_SOURCES))
+LINUX_OBJECTS := $(patsubst %,$(OUT)/linux-objects/%.o,$(LINUX_SOURCES))
+LINUX_CFLAGS  := $(filter-out -fno-pic -fno-pie,$(TARGET_CFLAGS)) -fPIE -mgeneral-regs-only $(WARNINGS) \
+	$(addprefix -D,$(addsuffix =1,$(CONFIG))) -Wframe-larger-than=8192
+LINUX_PROGRAM_INCLUDES := $(LINUX_INCLUDES) -Ilib/rt/arch/$(ARCH)/include -I$(GEN)
+
+$(OUT)/linux-objects/%.o: % $(FLAGS_STAMP) build/linux.mk | $$(dir $$@). $(call abi_files,$(GEN)) $(GEN)/linux/calls.h
+	$(call say,CC,$<)
+	$(Q)$(CC) $(LINUX_CFLAGS) $(LINUX_PROGRAM_INCLUDES) -MMD -MP $(call database,$@) -c -o $@ $<
+
+$(OUT)/linux.debug: $(LINUX_OBJECTS)
+	$(call say,LD,$@)
+	$(Q)$(LLD) $(SERVICE_LINK) -o $@ $(LINUX_OBJECTS)
+$(OUT)/linux: $(OUT)/linux.debug
+	$(call say,STRIP,$@)
+	$(Q)$(OBJCOPY) --strip-all $< $@
+
+ifneq ($(wildcard linux/machine/native/*.c),)
+SYSTEM_FILES   += bin/linux:$(OUT)/linux
+BUILD_PRODUCTS += $(OUT)/linux
+else
+BUILD_PRODUCTS += $(filter $(OUT)/linux-objects/linux/%,$(LINUX_OBJECTS))
+endif
+$(OUT)/compile_commands.json: $(filter %.c.o,$(LINUX_OBJECTS))
+
+-include $(shell find $(OUT)/linux-objects -name '*.d' 2>/dev/null)
+
+# --- As an ordinary process.
+LINUX_HOST_OUT      := out/host/linux-objects
+LINUX_HOST_CODE     := $(call plain,$(LINUX_PORTABLE) $(sort $(wildcard linux/machine/host/*.c linux/arch/$(LINUX_HOST_ARCH)/*.c) $(LINUX_LIBRARY))) \
+	$(HOST_GEN)/linux_calls.c
+LINUX_HOST_TESTS    := $(sort $(shell find linux -name '*_test.c' -not -path 'linux/machine/native/*' -not -path 'linux/arch/*') \
+	$(wildcard linux/arch/$(LINUX_HOST_ARCH)/*_test.c)) lib/base/host/test_main.c
+LINUX_FUZZ_SOURCES  := $(sort $(shell find linux -name '*_fuzz.c'))
+LINUX_HOST_INCLUDES := $(LINUX_INCLUDES) -I$(HOST_GEN)
+linux_host_objects   = $(patsubst %,$(LINUX_HOST_OUT)/%.o,$(1))
+
+$(LINUX_HOST_OUT)/%.c.o: %.c $(UNIT_STAMP) build/linux.mk | $$(dir $$@). $(HOST_GEN)/linux/calls.h $(call abi_files,$(HOST_GEN))
+	$(call say,HOSTCC,$<)
+	$(Q)$(HOSTCC) $(UNIT_CFLAGS) -fsanitize=fuzzer-no-link $(LINUX_HOST_INCLUDES) -MMD -MP -c -o $@ $<
+
+out/host/unit-linux: $(call linux_host_objects,$(LINUX_HOST_CODE) $(LINUX_HOST_TESTS))
+	$(call say,LD,$@)
+	$(Q)$(HOSTCC) $(UNIT_LINK) -fsanitize=address,undefined -pthread -o $@ $^
+
+define linux_fuzzer
+out/host/fuzz-linux-$(patsubst %_fuzz.c,%,$(notdir $(1))): $(call linux_host_objects,$(1) $(LINUX_HOST_CODE))
+	$$(call say,LD,$$@)
+	$$(Q)$$(HOSTCC) $$(UNIT_LINK) -fsanitize=address,undefined,fuzzer -pthread -o $$@ $$^
+endef
+$(foreach f,$(LINUX_FUZZ_SOURCES),$(eval $(call linux_fuzzer,$(f))))
+
+HOST_UNITS   += out/host/unit-linux
+HOST_FUZZERS += $(patsubst %_fuzz.c,out/host/fuzz-linux-%,$(notdir $(LINUX_FUZZ_SOURCES)))
+
+.PHONY: unit-linux
+unit-linux: out/host/unit-linux
+	$(Q)$< $(T)
+
+-include $(shell find $(LINUX_HOST_OUT) -name '*.d' 2>/dev/null)

@@ -1,0 +1,209 @@
+#include <base/compiler.h>
+#include <base/string.h>
+#include <linux/abi/errno.h>
+#include <linux/copy.h>
+#include <linux/heap.h>
+#include <linux/machine.h>
+
+/* One vector entry as the guest has it. */
+struct guest_iovec {
+    uint64_t base, size_bytes;
+};
+
+static const unsigned char zeroes[MACHINE_PAGE];
+
+int copy_in(void *to, uaddr_t from, size_t size_bytes)
+{
+    return guest_copy_in(to, from, size_bytes) == 0 ? 0 : -EFAULT;
+}
+
+int copy_out(uaddr_t to, const void *from, size_t size_bytes)
+{
+    return guest_copy_out(to, from, size_bytes) == 0 ? 0 : -EFAULT;
+}
+
+int clear_out(uaddr_t to, size_t size_bytes)
+{
+    while (size_bytes > 0) {
+        size_t part = MIN(size_bytes, sizeof(zeroes));
+        if (guest_copy_out(to, zeroes, part) != 0)
+            return -EFAULT;
+        to += part;
+        size_bytes -= part;
+    }
+    return 0;
+}
+
+/* What lies behind the end of the text may not be readable, so no copy reaches from one page into
+ * the next before the first is searched. */
+int64_t copy_in_text(char *to, uaddr_t from, size_t size_bytes)
+{
+    size_t done = 0;
+    while (done < size_bytes) {
+        size_t in_page = MACHINE_PAGE - (size_t)((from + done) % MACHINE_PAGE);
+        size_t part = MIN(size_bytes - done, in_page);
+        size_t missing = guest_copy_in(to + done, from + done, part);
+        size_t length = strnlen(to + done, part - missing);
+        if (length < part - missing)
+            return (int64_t)(done + length);
+        if (missing != 0)
+            return -EFAULT;
+        done += part;
+    }
+    return -ENAMETOOLONG;
+}
+
+static bool is_guests(uint64_t base, uint64_t size_bytes)
+{
+    return base <= GUEST_END && size_bytes <= GUEST_END - base;
+}
+
+static void io_one(struct io *io, uint64_t base, uint64_t size_bytes, bool own)
+{
+    io->one = (struct io_part){ .base = base, .size_bytes = size_bytes };
+    io->parts = &io->one;
+    io->count = 1;
+    io->own = own;
+    io->offset = 0;
+    io->left = size_bytes;
+    io->many = NULL;
+}
+
+int io_user(struct io *io, uaddr_t base, uint64_t size_bytes)
+{
+    size_bytes = MIN(size_bytes, IO_BYTES_MAX);
+    io_one(io, base, size_bytes, false);
+    return is_guests(base, size_bytes) ? 0 : -EFAULT;
+}
+
+void io_own(struct io *io, void *base, uint64_t size_bytes)
+{
+    io_one(io, (uint64_t)(uintptr_t)base, size_bytes, true);
+}
+
+/* Check each part; together they move no more than IO_BYTES_MAX. */
+static int check_parts(struct io *io)
+{
+    static_assert(sizeof(struct io_part) == sizeof(struct guest_iovec), "copied as they are");
+    io->left = 0;
+    for (unsigned i = 0; i < io->count; i++) {
+        struct io_part *part = &io->parts[i];
+        if (part->size_bytes > INT64_MAX)
+            return -EINVAL;
+        part->size_bytes = MIN(part->size_bytes, IO_BYTES_MAX - io->left);
+        if (!is_guests(part->base, part->size_bytes))
+            return -EFAULT;
+        io->left += part->size_bytes;
+    }
+    return 0;
+}
+
+int io_vector(struct io *io, uaddr_t vector, uint64_t count)
+{
+    io_one(io, 0, 0, false);
+    if (count > IOV_MAX)
+        return -EINVAL;
+    if (count > ARRAY_LEN(io->few)) {
+        io->many = heap_alloc_array(count, sizeof(struct io_part));
+        if (io->many == NULL)
+            return -ENOMEM;
+    }
+    io->parts = io->many != NULL ? io->many : io->few;
+    io->count = (unsigned)count;
+    int error = copy_in(io->parts, vector, count * sizeof(struct io_part));
+    if (error == 0)
+        error = check_parts(io);
+    if (error != 0) {
+        io_end(io);
+        io_one(io, 0, 0, false);
+    }
+    return error;
+}
+
+void io_end(struct io *io)
+{
+    heap_free(io->many);
+    io->many = NULL;
+}
+
+/* The next piece in a row, at most `size_bytes`; 0 at the end. */
+static uint64_t io_piece(struct io *io, uint64_t size_bytes, uint64_t *at_out)
+{
+    while (io->count > 0 && io->offset == io->parts->size_bytes) {
+        io->parts++;
+        io->count--;
+        io->offset = 0;
+    }
+    if (io->count == 0)
+        return 0;
+    *at_out = io->parts->base + io->offset;
+    return MIN(size_bytes, io->parts->size_bytes - io->offset);
+}
+
+static void io_advance(struct io *io, uint64_t size_bytes)
+{
+    io->offset += size_bytes;
+    io->left -= size_bytes;
+}
+
+/* Copies one piece; what was not copied. */
+typedef size_t io_copy(const struct io *io, uint64_t at, void *memory, uint64_t size_bytes);
+
+static int64_t io_move(struct io *io, io_copy *copy, void *memory, uint64_t size_bytes)
+{
+    uint64_t done = 0;
+    while (done < size_bytes) {
+        uint64_t at;
+        uint64_t part = io_piece(io, size_bytes - done, &at);
+        if (part == 0)
+            break;
+        uint64_t missing = copy(io, at, (char *)memory + done, part);
+        io_advance(io, part - missing);
+        done += part - missing;
+        if (missing != 0)
+            return done == 0 ? -EFAULT : (int64_t)done;
+    }
+    return (int64_t)done;
+}
+
+static size_t copy_to_part(const struct io *io, uint64_t at, void *memory, uint64_t size_bytes)
+{
+    if (!io->own)
+        return guest_copy_out(at, memory, size_bytes);
+    memcpy((void *)(uintptr_t)at, memory, size_bytes);
+    return 0;
+}
+
+static size_t copy_from_part(const struct io *io, uint64_t at, void *memory, uint64_t size_bytes)
+{
+    if (!io->own)
+        return guest_copy_in(memory, at, size_bytes);
+    memcpy(memory, (const void *)(uintptr_t)at, size_bytes);
+    return 0;
+}
+
+int64_t io_to(struct io *io, const void *from, uint64_t size_bytes)
+{
+    return io_move(io, copy_to_part, (void *)(uintptr_t)from, size_bytes);
+}
+
+int64_t io_from(struct io *io, void *to, uint64_t size_bytes)
+{
+    return io_move(io, copy_from_part, to, size_bytes);
+}
+
+int64_t io_zero(struct io *io, uint64_t size_bytes)
+{
+    uint64_t done = 0;
+    while (done < size_bytes) {
+        uint64_t part = MIN(size_bytes - done, (uint64_t)sizeof(zeroes));
+        int64_t moved = io_to(io, zeroes, part);
+        if (moved < 0 && done == 0)
+            return moved;
+        if (moved > 0)
+            done += (uint64_t)moved;
+        if (moved < (int64_t)part)
+            break;
+    }
+    return (int64_t)done;
+}

@@ -81,9 +81,6 @@ struct vcpu_head {
 
 /* The calling thread's. */
 struct vcpu *vcpu_self(void);
-/* What belongs to the calling thread: vcpu_create's argument (a task), or what was set since. */
-void *vcpu_owner(void);
-void vcpu_set_owner(void *owner);
 struct guest_state *vcpu_state(struct vcpu *vcpu);
 /* A thread that will call run(argument); it does not run until vcpu_start. Its vector registers are
  * those that `like` has now (the caller's own, or NULL for those of a new program). */

@@ -26,10 +26,10 @@ struct guest_space {
 };
 
 struct vcpu {
-    struct guest_state *state; /* first: machine.h says so */
+    struct vcpu_head head; /* first: machine.h says so */
+    void *argument;
     struct guest_space *space;
     void (*run)(void *argument);
-    void *owner;
     uint32_t kicked;
 };
 

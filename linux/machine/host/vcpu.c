@@ -30,7 +30,7 @@ static _Thread_local struct guest_state first_state;
 struct vcpu *vcpu_self(void)
 {
     if (self == NULL) {
-        first.state = &first_state;
+        first.head.state = &first_state;
         self = &first;
     }
     return self;
@@ -38,17 +38,7 @@ struct vcpu *vcpu_self(void)
 
 struct guest_state *vcpu_state(struct vcpu *vcpu)
 {
-    return vcpu->state;
-}
-
-void *vcpu_owner(void)
-{
-    return vcpu_self()->owner;
-}
-
-void vcpu_set_owner(void *owner)
-{
-    vcpu_self()->owner = owner;
+    return vcpu->head.state;
 }
 
 struct guest_space *host_space_self(void)
@@ -72,7 +62,7 @@ int vcpu_create(void (*run)(void *argument), void *argument, struct vcpu *like,
         return -ENOMEM;
     }
     (void)like;
-    *vcpu = (struct vcpu){ .state = state, .run = run, .owner = argument };
+    *vcpu = (struct vcpu){ .head.state = state, .run = run, .argument = argument };
     host_count(&host_now.vcpus, 1);
     *vcpu_out = vcpu;
     return 0;
@@ -80,7 +70,7 @@ int vcpu_create(void (*run)(void *argument), void *argument, struct vcpu *like,
 
 void vcpu_discard(struct vcpu *vcpu)
 {
-    heap_free(vcpu->state);
+    heap_free(vcpu->head.state);
     heap_free(vcpu);
     host_count(&host_now.vcpus, -1);
 }
@@ -88,7 +78,7 @@ void vcpu_discard(struct vcpu *vcpu)
 static void *begin(void *argument)
 {
     self = argument;
-    self->run(self->owner);
+    self->run(self->argument);
     vcpu_exit();
 }
 
@@ -121,14 +111,14 @@ int vcpu_enter(struct vcpu *vcpu, struct guest_space *space)
 {
     vcpu->space = space;
     if (__atomic_exchange_n(&vcpu->kicked, 0, __ATOMIC_ACQ_REL) != 0) {
-        vcpu->state->reason = GUEST_REASON_KICK;
+        vcpu->head.state->reason = GUEST_REASON_KICK;
         return GUEST_REASON_KICK;
     }
     host_program *program = __atomic_load_n(&guest_program, __ATOMIC_ACQUIRE);
     if (program == NULL)
         machine_panic("there is no guest program");
-    int reason = program(vcpu, vcpu->state);
-    vcpu->state->reason = (uint64_t)reason;
+    int reason = program(vcpu, vcpu->head.state);
+    vcpu->head.state->reason = (uint64_t)reason;
     return reason;
 }
 

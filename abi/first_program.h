@@ -14,6 +14,20 @@
 /* The system image, mapped read-only. */
 #define SYSTEM_IMAGE_AT ((uint64_t)0x100000000000)
 
+/* What else the loader brought, mapped read-only: an entry for each module in its order, the system
+ * image among them, and one with an empty path behind the last.
+ */
+#define FIRST_MODULES_AT ((uint64_t)0x0fffff000000)
+
+enum { FIRST_MODULE_MAX = 16, FIRST_MODULE_PATH_BYTES = 128 };
+
+struct first_module {
+    char path[FIRST_MODULE_PATH_BYTES]; /* as the loader gives it; zeroes behind */
+    uint64_t size_bytes;
+    uint64_t handle; /* Memory of it, not writable; what is behind its end is not its own */
+};
+#define FIRST_MODULES_BYTES ((uint64_t)4096)
+
 /* Its table, in this order: everything that there is to give, with all rights. */
 #define FIRST_HANDLE(n)      ((uint64_t)1 << 32 | (n))
 #define HANDLE_SYSTEM        FIRST_HANDLE(0)

@@ -224,7 +224,7 @@ static const struct direction directions[] = {
     { "linux/", { "c", "base/", "elf/", "fs/", "linux/", "rt/", "." } },
     { "services/",
       { "c", "base/", "digest/", "elf/", "fs/", "manifest/", "program/", "rt/", "rt_arch/", "." } },
-    { "tests/services/", { "c", "base/", "rt/", "sys/", "." } },
+    { "tests/services/", { "c", "base/", "digest/", "rt/", "sys/", "." } },
     { "tests/guest/", { "c", "base/", "rt/", "." } },
     { "tools/", { "c", "base/", "manifest/", ".", "sys/" } },
 };

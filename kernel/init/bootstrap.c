@@ -3,6 +3,7 @@
  *   FIRST_PROGRAM_AT  the program
  *   FIRST_STACK_TOP   its stack below it, demand-zero, with nothing mapped underneath
  *   SYSTEM_IMAGE_AT   the system image, read-only
+ *   FIRST_MODULES_AT  what else the loader brought, as a list, read-only
  *
  * Its table (abi/first_program.h) holds a capability for everything that there is to give. Nothing
  * else in the kernel makes a capability out of nothing.
@@ -23,6 +24,10 @@
 #include <kernel/thread.h>
 
 extern const struct flat_header bootstrap_image;
+
+static_assert((FIRST_MODULE_MAX + 1) * sizeof(struct first_module) <= FIRST_MODULES_BYTES &&
+                  FIRST_MODULE_MAX == BOOT_MODULE_MAX && FIRST_MODULE_PATH_BYTES == BOOT_NAME_MAX,
+              "the list of modules is a page");
 
 /* The boot module that is the system image: the one whose name ends so; NULL if there is none. */
 static const struct boot_module *find_system_image(const struct boot_info *info)
@@ -71,23 +76,19 @@ static enum status run(struct process *process, uint64_t module_bytes)
 }
 
 /* One capability, which gets the handle that the program expects. */
-static enum status give_some(struct process *process, struct object *object, uint32_t rights,
-                             uint64_t expected)
+static enum status give(struct process *process, struct object *object, uint64_t expected)
 {
     uint64_t handle;
-    enum status status = cspace_create(&process->cspace, object, rights, &handle);
+    enum status status =
+        cspace_create(&process->cspace, object, object_type_rights(object->type), &handle);
 
     ASSERT(status != OK || handle == expected);
     return status;
 }
 
-static enum status give(struct process *process, struct object *object, uint64_t expected)
-{
-    return give_some(process, object, object_type_rights(object->type), expected);
-}
-
-/* Programs are mapped from it, so nobody may write it. */
-static enum status give_image(struct process *process, const struct boot_module *module)
+/* Programs are mapped from modules, so nobody may write them. */
+static enum status give_module(struct process *process, const struct boot_module *module,
+                               uint64_t *handle_out)
 {
     struct memory *memory;
     uint64_t size_bytes = ALIGN_UP(module->size_bytes, PAGE_SIZE);
@@ -95,9 +96,51 @@ static enum status give_image(struct process *process, const struct boot_module 
         memory_create_physical(process->object.payer, module->base, size_bytes, 0, &memory);
     if (status != OK)
         return status;
-    status =
-        give_some(process, &memory->object,
-                  object_type_rights(OBJECT_MEMORY) & ~(uint32_t)RIGHT_MEMORY_WRITE, HANDLE_IMAGE);
+    status = cspace_create(&process->cspace, &memory->object,
+                           object_type_rights(OBJECT_MEMORY) & ~(uint32_t)RIGHT_MEMORY_WRITE,
+                           handle_out);
+    memory_put(memory);
+    return status;
+}
+
+static enum status give_image(struct process *process, const struct boot_module *module)
+{
+    uint64_t handle;
+    enum status status = give_module(process, module, &handle);
+
+    ASSERT(status != OK || handle == HANDLE_IMAGE);
+    return status;
+}
+
+/* The list, and a capability for each module that is not empty. */
+static enum status give_modules(struct process *process, const struct boot_info *info,
+                                const struct boot_module *image)
+{
+    struct memory *memory;
+    enum status status = memory_create(process->object.payer, FIRST_MODULES_BYTES, &memory);
+
+    if (status != OK)
+        return status;
+    for (size_t i = 0; i < info->module_count && status == OK; i++) {
+        const struct boot_module *module = &info->module[i];
+        struct first_module entry = { .size_bytes = module->size_bytes, .handle = HANDLE_IMAGE };
+        (void)strlcpy(entry.path, module->path, sizeof(entry.path));
+        if (module->size_bytes == 0)
+            entry.handle = 0;
+        else if (module != image)
+            status = give_module(process, module, &entry.handle);
+        if (status == OK)
+            status = memory_write(memory, i * sizeof(entry), &entry, sizeof(entry));
+    }
+    struct map_request map = {
+        .memory = memory,
+        .at = uaddr(FIRST_MODULES_AT),
+        .size_bytes = FIRST_MODULES_BYTES,
+        .perm = PERM_READ,
+        .limit = PERM_READ,
+    };
+    if (status == OK)
+        status = vspace_map(process->vspace, &map);
     memory_put(memory);
     return status;
 }
@@ -133,6 +176,8 @@ enum status bootstrap_start(const struct boot_info *info)
         status = give_all(process);
     if (status == OK && module != NULL && module->size_bytes != 0)
         status = give_image(process, module);
+    if (status == OK)
+        status = give_modules(process, info, module);
     if (status == OK)
         status = build(process->vspace, module);
     if (status == OK)

@@ -259,7 +259,8 @@ static void grant_taken(const struct manifest_take *take, struct manifest_grant 
     if (grant->type == OBJECT_ENDPOINT)
         grant->badge = manifest_badge(take->service);
     if (grant->type == OBJECT_ENDPOINT && !service)
-        grant->badge |= MANIFEST_BADGE_CONTROL;
+        grant->badge |=
+            strcmp(take->name, "control") == 0 ? MANIFEST_BADGE_CONTROL : MANIFEST_BADGE_MODULES;
 }
 
 void manifest_grant(const struct manifest *manifest, unsigned service, unsigned index,

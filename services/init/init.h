@@ -3,6 +3,7 @@
  *   main.c       what there is: image, manifest, endpoints, clock page; the loop
  *   spawn.c      one service: a budget, a process, its capabilities, its first thread
  *   supervise.c  who runs; deaths, back-off, new instances; what services and `control` ask
+ *   modules.c    what the loader brought beside the system image
  *   authority.c  the tables of capabilities, read back from the kernel
  *
  * init owns every endpoint of the manifest: a service receives on its own and its clients send, so
@@ -49,7 +50,7 @@ struct init {
     bool random_present;
     /* Handles. */
     uint64_t system, image, clock;
-    uint64_t endpoint;     /* supervisor and control */
+    uint64_t endpoint;     /* supervisor, control and modules */
     uint64_t notification; /* bit n: service n lost its first thread */
     uint64_t serve[MANIFEST_SERVE_MAX];
 };
@@ -68,6 +69,10 @@ void supervise_message(void *context, struct ipc_message *message);
 void supervise_signal(void *context, uint64_t bits);
 uint64_t supervise_deadline(void *context);
 void supervise_late(void *context);
+
+/* modules.c */
+struct modules_handlers;
+extern const struct modules_handlers modules_handlers;
 
 /* authority.c: debug flavour only. */
 void authority_print(const struct init *init, unsigned service);

@@ -23,7 +23,7 @@ static uint64_t offer_handle(const struct init *init, const struct manifest_gran
         return init->clock;
     if (strcmp(grant->origin, "image") == 0)
         return init->image;
-    return init->endpoint; /* control */
+    return init->endpoint; /* control, modules */
 }
 
 /* What init has, of which the service gets a copy. */

@@ -16,6 +16,7 @@
 #include <base/string.h>
 #include <object_info.h>
 #include <protocol_control.h>
+#include <protocol_modules.h>
 #include <protocol_supervisor.h>
 #include <rt/clock.h>
 #include <rt/log.h>
@@ -282,8 +283,15 @@ static const struct control_handlers control = {
 
 void supervise_message(void *context, struct ipc_message *message)
 {
-    if (message->badge > INIT_BADGE_SERVICE)
+    switch (message->badge & ~INIT_BADGE_SERVICE) {
+    case MANIFEST_BADGE_CONTROL:
         control_serve(&control, context, message);
-    else
+        break;
+    case MANIFEST_BADGE_MODULES:
+        modules_serve(&modules_handlers, context, message);
+        break;
+    default:
         supervisor_serve(&supervisor, context, message);
+        break;
+    }
 }

@@ -38,25 +38,27 @@ def image_with(arch, name, manifest):
     return image
 
 
-def volume_with(arch, name, manifest):
-    """A boot volume around it."""
+def volume_with(arch, name, manifest, modules=()):
+    """A boot volume around it, with more modules: files by their names."""
     image = image_with(arch, name, manifest)
     with open(image, "rb") as file:
         digest = hashlib.blake2b(file.read()).hexdigest()
     config = f"out/{arch}/e2e-{name}.limine.conf"
     with open("system/limine.conf", encoding="utf-8") as file:
-        text = file.read().replace("@BLAKE2B@", digest)
+        text = file.read().replace("@BLAKE2B@", digest).rstrip("\n") + "\n"
+    text += "".join(f"    module_path: boot():/modules/{os.path.basename(m)}\n" for m in modules)
     with open(config, "w", encoding="utf-8") as file:
         file.write(text)
     volume = f"out/{arch}/e2e-{name}.cpio"
     subprocess.run(["out/host/mkbundle", volume, f"boot/limine.conf={config}",
-                    f"boot/themelios=out/{arch}/themelios", f"boot/system.erofs={image}"], check=True)
+                    f"boot/themelios=out/{arch}/themelios", f"boot/system.erofs={image}",
+                    *(f"modules/{os.path.basename(m)}={m}" for m in modules)], check=True)
     return volume
 
 
-def boot(arch, name, until, manifest=None, timeout=BOOT_S):
+def boot(arch, name, until, manifest=None, timeout=BOOT_S, modules=()):
     suite.make("build", f"ARCH={arch}")
-    volume = volume_with(arch, name, manifest) if manifest else None
+    volume = volume_with(arch, name, manifest, modules) if manifest else None
     run = suite.boot(machine.direct(arch, initrd=volume), f"e2e-{arch}-{name}", timeout, until=until)
     assert not run.timed_out, run.ending()
     return machine.Transcript(run)
@@ -90,6 +92,21 @@ def test_a_service_that_crashes_comes_back_with_back_off(arch):
 def test_the_c_library_keeps_its_promises(arch):
     transcript = boot(arch, "libc", r"libc: \d+ passed, \d+ failed", "tests/e2e/libc.conf")
     assert re.search(r"libc: [1-9]\d* passed, 0 failed", transcript.text), transcript.run.ending()
+
+
+@pytest.mark.parametrize("arch", suite.ARCHES)
+def test_what_the_loader_brings_is_there_for_who_may_have_it(arch, tmp_path):
+    modules = []
+    for name, size in (("one.tar", 3 * 4096 + 1), ("two", 1), ("three.json", 70000)):
+        modules.append(tmp_path / name)
+        modules[-1].write_bytes(bytes((i * 7 + size) % 251 for i in range(size)))
+    transcript = boot(arch, "modules", r"modules: modules: .*", "tests/e2e/modules.conf",
+                      modules=modules)
+    for module in modules:
+        content = module.read_bytes()
+        line = f"{module.name} {len(content)} {hashlib.sha256(content).hexdigest()}"
+        assert line in transcript.text, transcript.run.ending()
+    assert "modules: 3 listed: ok" in transcript.text, transcript.run.ending()
 
 
 @pytest.mark.parametrize("arch", suite.ARCHES)

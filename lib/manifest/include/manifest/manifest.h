@@ -120,6 +120,7 @@ void manifest_grant(const struct manifest *manifest, unsigned service, unsigned 
 
 /* What init serves itself lies behind one endpoint, so its badges say which: this much more. */
 #define MANIFEST_BADGE_CONTROL ((uint64_t)1 << 16)
+#define MANIFEST_BADGE_MODULES ((uint64_t)2 << 16)
 
 /* Its number on every endpoint that it takes; never 0. */
 static inline uint64_t manifest_badge(unsigned service)

@@ -9,14 +9,14 @@ BOOT_SCRIPT_aarch64      := boot/arm64-image/loader.ld
 BOOT_SCRIPT := $(BOOT_SCRIPT_$(ARCH))
 
 BOOT_SOURCES := $(call plain,$(sort $(wildcard boot/common/*.[cS] boot/common/$(ARCH)/*.[cS] \
-	$(addsuffix /*.[cS],$(BOOT_DIRECTORIES_$(ARCH)))) lib/base/fmt.c lib/base/string.c lib/elf/elf.c))
+	$(addsuffix /*.[cS],$(BOOT_DIRECTORIES_$(ARCH)))) lib/base/fmt.c lib/base/string.c lib/elf/elf.c lib/digest/sha256.c))
 BOOT_OBJECTS := $(patsubst %,$(OUT)/boot/%.o,$(BOOT_SOURCES))
 
 # Position independent: an Image lies where it was put, and CPUs run parts of the loader through the
 # direct map.
 BOOT_CFLAGS := $(filter-out -fno-pic -fno-pie,$(TARGET_CFLAGS)) $(WARNINGS) -Wframe-larger-than=2048 \
 	-fpie -mgeneral-regs-only $(if $(filter x86_64,$(ARCH)),-mno-red-zone,-mstrict-align)
-BOOT_INCLUDES := -Iabi -Ilib/base/include -Ilib/elf/include -Iboot/common/include
+BOOT_INCLUDES := -Iabi -Ilib/base/include -Ilib/elf/include -Ilib/digest/include -Iboot/common/include
 
 $(OUT)/boot/%.o: % $(FLAGS_STAMP) build/boot.mk | $$(dir $$@).
 	$(call say,CC,$<)
@@ -52,7 +52,7 @@ $(OUT)/compile_commands.json: $(BOOT_OBJECTS)
 # --- The loader's portable parts as a process: out/host/unit-boot, and fuzzers out/host/fuzz-boot-NAME.
 BOOT_HOST_OUT      := out/host/boot-objects
 BOOT_HOST_CODE     := $(call plain,$(wildcard boot/common/*.c boot/common/host/*.c)) boot/pvh/pvh_info.c \
-	boot/multiboot2/multiboot2_info.c lib/base/fmt.c lib/base/string.c lib/elf/elf.c
+	boot/multiboot2/multiboot2_info.c lib/base/fmt.c lib/base/string.c lib/elf/elf.c lib/digest/sha256.c
 BOOT_HOST_UEFI     := $(filter-out boot/uefi/main.c,$(call plain,$(wildcard boot/uefi/*.c)))
 BOOT_HOST_TESTS    := $(sort $(shell find boot -name '*_test.c')) lib/base/test.c lib/base/status.c lib/base/host/test_main.c
 BOOT_FUZZ_SOURCES  := $(sort $(shell find boot -name '*_fuzz.c'))

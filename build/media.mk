@@ -18,12 +18,12 @@ UEFI_CC      := clang --target=$(ARCH)-unknown-windows
 # Everything of boot/common but the volumes in memory.
 UEFI_SOURCES := $(filter-out boot/common/direct.c boot/common/cpio.c,$(call plain,$(sort \
 	$(wildcard boot/uefi/*.c boot/uefi/$(ARCH)/*.c boot/common/*.c boot/common/$(ARCH)/*.[cS] \
-	lib/base/fmt.c lib/base/string.c lib/base/status.c lib/elf/elf.c))))
+	lib/base/fmt.c lib/base/string.c lib/base/status.c lib/elf/elf.c lib/digest/sha256.c))))
 UEFI_OBJECTS := $(patsubst %,$(OUT)/uefi/%.o,$(UEFI_SOURCES))
 # No stack probes: their helper belongs to the Windows runtime, and no frame here needs one.
 UEFI_CFLAGS  := -std=gnu17 -ffreestanding -O2 -fno-common -fno-stack-protector -fno-strict-aliasing \
 	-mno-stack-arg-probe -mgeneral-regs-only $(REPRODUCIBLE) $(filter-out -Wthread-safety,$(WARNINGS)) \
-	-Wframe-larger-than=2048 -Iabi -Ilib/base/include -Ilib/elf/include -Iboot/common/include -Iboot/uefi
+	-Wframe-larger-than=2048 -Iabi -Ilib/base/include -Ilib/elf/include -Ilib/digest/include -Iboot/common/include -Iboot/uefi
 UEFI_LDFLAGS := -nostdlib -fuse-ld=lld -Wl,-subsystem:efi_application -Wl,-entry:efi_main -Wl,-Brepro
 
 $(OUT)/uefi/%.o: % $(FLAGS_STAMP) build/media.mk | $$(dir $$@).

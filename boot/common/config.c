@@ -118,11 +118,19 @@ static enum status module_option(struct parser *parser, const char *name, const 
         return OK;
     }
 
-    if (!equal_nocase(name, "module_cmdline") && !equal_nocase(name, "module_string"))
+    bool digest = equal_nocase(name, "module_sha256");
+    if (!digest && !equal_nocase(name, "module_cmdline") && !equal_nocase(name, "module_string"))
         return OK;
     if (config->module_count == 0)
         return refuse(parser, "an option of a module stands before any module_path");
-    config->module[config->module_count - 1].cmdline = value;
+    struct config_module *module = &config->module[config->module_count - 1];
+    if (!digest) {
+        module->cmdline = value;
+        return OK;
+    }
+    if (!config_parse_hex(value, module->digest, SHA256_BYTES))
+        return refuse(parser, "module_sha256 is not 64 hexadecimal digits");
+    module->digest_present = true;
     return OK;
 }
 

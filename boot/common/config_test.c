@@ -4,7 +4,8 @@
 #include <boot/config.h>
 #include <boot/platform.h>
 
-#define ENTRY "/ThemeliOS\n  protocol: limine\n  kernel_path: boot():/k\n"
+#define DIGEST "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+#define ENTRY  "/ThemeliOS\n  protocol: limine\n  kernel_path: boot():/k\n"
 
 static char work[CONFIG_WORK_BYTES(4096)];
 static struct config config;
@@ -22,16 +23,21 @@ TEST(an_entry_gives_kernel_command_line_and_modules)
                     "    PROTOCOL: Limine\n"
                     "    kernel_path:   boot():/boot/themelios  \n"
                     "    cmdline: log=debug test=a:b\n"
-                    "    module_path: boot():/boot/system.erofs#12ef\n"
+                    "    module_path: boot():/boot/system.erofs\n"
+                    "    module_sha256: " DIGEST "\n"
                     "    module_path: boot():/two\n"
                     "    module_string: a b c"),
               OK);
     EXPECT_STR(config.kernel_path, "boot():/boot/themelios");
     EXPECT_STR(config.cmdline, "log=debug test=a:b");
     EXPECT_EQ(config.module_count, 2);
-    EXPECT_STR(config.module[0].path, "boot():/boot/system.erofs#12ef");
+    EXPECT_STR(config.module[0].path, "boot():/boot/system.erofs");
     EXPECT_STR(config.module[0].cmdline, "");
+    EXPECT(config.module[0].digest_present);
+    EXPECT_EQ(config.module[0].digest[0], 0xba);
+    EXPECT_EQ(config.module[0].digest[31], 0xad);
     EXPECT_STR(config.module[1].cmdline, "a b c");
+    EXPECT(!config.module[1].digest_present);
 }
 
 TEST(the_first_of_single_options_counts_under_either_name)
@@ -108,6 +114,9 @@ TEST(what_cannot_be_understood_is_refused_with_its_line)
         { "/x\nprotocol: limine\n", 0 },
         { "\n\nnonsense\n" ENTRY, 3 },
         { ENTRY "module_cmdline: x\n", 4 },
+        { ENTRY "module_sha256: " DIGEST "\n", 4 },
+        { ENTRY "module_path: boot():/m\nmodule_sha256: 12\n", 5 },
+        { ENTRY "module_path: boot():/m\nmodule_sha256: " DIGEST "0\n", 5 },
         { ENTRY "dtb_path: boot():/d\n", 4 },
         { ENTRY "paging_mode: 5level\n", 0 },
         { "a: b\nc\x01: d\n", 2 },

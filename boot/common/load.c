@@ -119,11 +119,23 @@ void boot_load_kernel(struct boot *boot)
     load_cmdline(boot);
 }
 
+static void load_check_digest(const struct config_module *module, const char *path,
+                              const struct boot_file *file)
+{
+    uint8_t digest[SHA256_BYTES];
+    if (!module->digest_present)
+        return;
+    sha256(file->data, file->size_bytes, digest);
+    if (memcmp(digest, module->digest, sizeof(digest)) != 0)
+        boot_fail("the module %s is corrupt: its SHA-256 is not the configured one", path);
+}
+
 void boot_load_modules(struct boot *boot)
 {
     for (size_t i = 0; i < boot->config.module_count; i++) {
         const struct config_module *module = &boot->config.module[i];
         boot->module_path[i] = load_uri(boot, "the module", module->path,
                                         LIMINE_MEMMAP_KERNEL_AND_MODULES, &boot->module[i]);
+        load_check_digest(module, boot->module_path[i], &boot->module[i]);
     }
 }

@@ -361,6 +361,20 @@ static void use_module_path(const char *path)
     strlcpy(t.config + sizeof(before) - 1, path, 200);
 }
 
+#define MODULE_SHA256 "cd00e292c5970d3c5e2f0ffa5171e555bc46bfc4faddfb4a418b6840b86e79a3"
+
+TEST(a_sha256_on_a_line_of_its_own_is_checked)
+{
+    build();
+    use_module_path("boot():/module\nmodule_sha256: " MODULE_SHA256 "\n");
+    boot();
+    EXPECT_EQ(t.run.end, HOST_ENTERED);
+    build();
+    use_module_path("boot():/module\nmodule_sha256: " MODULE_SHA256 "\n");
+    t.module[50] = 1;
+    expect_failure("the module /module is corrupt: its SHA-256 is not the configured one");
+}
+
 TEST(a_digest_is_whole_or_not_there)
 {
     build();

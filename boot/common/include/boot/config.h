@@ -1,9 +1,13 @@
 /* limine.conf, version 8 of the format (CONFIG.md of Limine 8.2), as far as it concerns a loader
  * without a menu: the default entry, with the limine protocol.
+ *
+ * One option is our own, and unknown to (so ignored by) Limine itself: `module_sha256: HEX`, which
+ * belongs to the module_path line before it.
  */
 #pragma once
 
 #include <base/status.h>
+#include <digest/sha256.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,8 +15,10 @@
 enum { CONFIG_MODULE_MAX = 16 };
 
 struct config_module {
-    const char *path; /* as in the file: boot():/name, perhaps with #digest */
+    const char *path; /* as in the file: boot():/name */
     const char *cmdline;
+    bool digest_present;
+    uint8_t digest[SHA256_BYTES];
 };
 
 struct config {

@@ -1,6 +1,6 @@
 # The suite. tests/run knows the tests, builds what each needs and counts. T is a pattern for it, not
 # for the shell: set -f.
-.PHONY: test check stress fuzz bench
+.PHONY: test check stress fuzz mutate bench
 test:
 	$(Q)set -f; tests/run $(if $(SEED),--seed $(SEED)) $(T)
 
@@ -12,6 +12,9 @@ stress:
 
 fuzz:
 	$(Q)tests/run --fuzz $(SECONDS) --arch $(ARCH) --smp $(if $(filter command,$(origin SMP)),$(SMP),2) $(if $(SEED),--seed $(SEED))
+
+mutate:
+	$(Q)set -f; tests/mutate/run $(T)
 
 bench:
 	$(Q)set -f; tests/bench/run $(if $(filter command%,$(firstword $(origin ARCH))),$(ARCH),x86_64 aarch64) $(if $(T),--only $(T))

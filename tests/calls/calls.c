@@ -1,21 +1,31 @@
 /* The kernel and the model, side by side (calls.h). */
 #include "calls.h"
 #include "maker.h"
-#include "model.h"
+#include "model_impl.h"
 #include "world.h"
 #include <abi_syscalls.h>
+#include <arch/simulation.h>
 #include <base/string.h>
+#include <kernel/endpoint.h>
+#include <kernel/notification.h>
+#include <kernel/reply.h>
 #include <kernel/test.h>
 #include <object_info.h>
 
-enum { STALE_MAX = 32 };
+enum { STALE_MAX = 32, SHARED = 4, FIRST_GIFTS = 30, OBJECT_BYTES_MAX = 4096 };
+
+static_assert(MODEL_THREADS == WORLD_PROCESSES * WORLD_THREADS, "by number");
 
 static struct calls {
     struct call_maker maker; /* first */
     struct world world;
     struct model model;
     int process[WORLD_PROCESSES]; /* in the model */
-    unsigned caller;
+    unsigned caller;              /* process */
+    unsigned thread;              /* of the model */
+    int shared[SHARED];           /* objects that all know: two endpoints, two notifications */
+    uint64_t message[IPC_WORDS];
+    unsigned deadlines;        /* no two are the same */
     uint64_t stale[STALE_MAX]; /* handles that named something once */
     struct model_costs costs;  /* measured once */
 } calls;
@@ -23,6 +33,11 @@ static struct calls {
 static uint64_t below(uint64_t limit)
 {
     return maker_below(&calls.maker, limit);
+}
+
+static struct thread *thread_of(int thread)
+{
+    return calls.world.process[thread / WORLD_THREADS].thread[thread % WORLD_THREADS];
 }
 
 static struct cspace *table_of(int process)
@@ -37,14 +52,19 @@ static uint64_t pick_handle(struct call_maker *maker, enum object_type type)
     const struct model *model = &calls.model;
     int table = calls.process[calls.caller];
     int first = (int)maker_below(maker, MODEL_CAPABILITIES);
+    int object = MODEL_NONE;
 
+    if (type == OBJECT_ENDPOINT && !maker_chance(maker, 4))
+        object = calls.shared[maker_below(maker, 2)];
+    if (type == OBJECT_NOTIFICATION && !maker_chance(maker, 4))
+        object = calls.shared[2 + maker_below(maker, 2)];
     if (maker_chance(maker, 24))
         return calls.stale[maker_below(maker, STALE_MAX)];
     if (maker_chance(maker, 24))
         table = calls.process[maker_below(maker, WORLD_PROCESSES)];
     for (int i = 0; i < MODEL_CAPABILITIES; i++) {
         const struct model_capability *it = &model->capability[(first + i) % MODEL_CAPABILITIES];
-        if (it->used && it->table == table &&
+        if (it->used && it->table == table && (object == MODEL_NONE || it->object == object) &&
             (type == OBJECT_ANY || model->object[it->object].type == type))
             return it->handle;
     }
@@ -118,14 +138,77 @@ static void check_table(int table)
     EXPECT_EQ(listed, count);
 }
 
+/* The state of what threads wait at. */
+static void check_ipc(const struct model_object *it)
+{
+    const struct object *bound =
+        it->bound != MODEL_NONE ? calls.model.object[it->bound].kernel : NULL;
+
+    if (it->type == OBJECT_ENDPOINT) {
+        const struct endpoint *endpoint = object_as_endpoint(it->kernel);
+        EXPECT_EQ(endpoint->signalled, it->bits);
+        EXPECT_EQ(endpoint->source.notification, bound);
+    } else if (it->type == OBJECT_NOTIFICATION) {
+        const struct notification *notification = object_as_notification(it->kernel);
+        EXPECT_EQ(notification->bits, it->bits);
+        EXPECT_EQ(notification->timer.cpu != NULL, it->timer_ns != DEADLINE_NEVER);
+    } else if (it->type == OBJECT_REPLY) {
+        const struct thread *thread = object_as_reply(it->kernel)->thread;
+        EXPECT_EQ(thread, it->thread != MODEL_NONE ? thread_of(it->thread) : NULL);
+    } else if (it->type == OBJECT_PROCESS) {
+        EXPECT_EQ(object_as_process(it->kernel)->death.notification, bound);
+    }
+}
+
+static void check_message(const struct model_thread *it, const struct trap_frame *frame)
+{
+    unsigned words = ipc_info_words(it->value);
+    unsigned plain = words - ipc_info_capabilities(it->value);
+
+    EXPECT_EQ(frame->argument[1], it->value);
+    EXPECT_EQ(frame->argument[2], it->badge);
+    for (unsigned i = 0; i < plain; i++)
+        EXPECT_EQ(frame->message[i], it->word[i]);
+    for (unsigned i = plain; i < words; i++)
+        EXPECT_EQ(frame->message[i], calls.model.capability[it->given[i - plain]].handle);
+}
+
+/* Who waits, and how calls came to their end. */
+static void check_thread(int i)
+{
+    struct model_thread *it = &calls.model.thread[i];
+    const struct thread *thread = thread_of(i);
+
+    EXPECT_EQ(thread != NULL, it->used);
+    if (thread == NULL || !it->used)
+        return;
+    EXPECT_EQ(thread->state == THREAD_BLOCKED, it->wait != MODEL_READY);
+    if (it->returned) {
+        enum status status = (enum status)thread->frame.status;
+        EXPECT(status == it->status || status == it->or);
+        if (status == OK && it->has_message)
+            check_message(it, &thread->frame);
+        else if (status == OK)
+            EXPECT_EQ(thread->frame.value, it->value);
+        it->returned = false;
+    }
+    if (test_has_failed())
+        test_note("thread %d, called with %llx %llx %llx %llx", i,
+                  (unsigned long long)it->argument[0], (unsigned long long)it->argument[1],
+                  (unsigned long long)it->argument[2], (unsigned long long)it->argument[3]);
+}
+
 static void check_all(void)
 {
+    for (int i = 0; i < MODEL_THREADS && !test_has_failed(); i++)
+        check_thread(i);
     for (int i = 0; i < MODEL_OBJECTS && !test_has_failed(); i++) {
         const struct model_object *it = &calls.model.object[i];
         if (!it->used)
             continue;
         EXPECT_EQ(it->kernel->capability_count, model_count_of(&calls.model, i));
         object_check(it->kernel);
+        check_ipc(it);
         if (it->type == OBJECT_BUDGET)
             check_budget(i);
         if (it->type == OBJECT_PROCESS && !it->ended)
@@ -186,6 +269,13 @@ static int adopt(struct object *object, int payer)
     return i;
 }
 
+static void adopt_thread(unsigned thread)
+{
+    calls.model.thread[thread] = (struct model_thread){
+        .used = true, .process = calls.process[thread / WORLD_THREADS], .reply = MODEL_NONE
+    };
+}
+
 static void adopt_process(unsigned p)
 {
     struct process *process = calls.world.process[p].process;
@@ -200,6 +290,8 @@ static void adopt_process(unsigned p)
     calls.model.object[i].base_bytes =
         info.used[BUDGET_MEMORY] - (uint64_t)process->cspace.page_count * PAGE_SIZE;
     calls.process[p] = i;
+    for (unsigned t = 0; t < WORLD_THREADS; t++)
+        adopt_thread(p * WORLD_THREADS + t);
 }
 
 /* Each knows its own budget, itself, and now and then another. */
@@ -219,6 +311,66 @@ static void give_first(unsigned p)
     }
 }
 
+/* What is there for all, made again when the last capability for it has gone. */
+static void renew_shared(unsigned k)
+{
+    struct object *object;
+
+    if (calls.shared[k] != MODEL_NONE && calls.model.object[calls.shared[k]].used)
+        return;
+    enum status status = k < 2 ? endpoint_create(calls.world.root, &object)
+                               : notification_create(calls.world.root, &object);
+    if (!EXPECT_EQ(status, OK))
+        return;
+    calls.shared[k] = adopt(object, model_object_of(&calls.model, &calls.world.root->object));
+    calls.model.object[calls.shared[k]].held = true;
+}
+
+static bool may_give(unsigned p)
+{
+    const struct model *model = &calls.model;
+    int root = model_object_of(model, &calls.world.root->object);
+    uint64_t used = model_used(model, root, BUDGET_MEMORY);
+
+    return !model->object[calls.process[p]].ended && model_has_room(model) &&
+           used + OBJECT_BYTES_MAX <= model->object[root].limit[BUDGET_MEMORY] &&
+           may_add(model, calls.process[p]).status == OK;
+}
+
+static void give_reply(unsigned p)
+{
+    struct object *object;
+
+    if (reply_create(calls.world.root, &object) != OK)
+        return;
+    (void)adopt(object, model_object_of(&calls.model, &calls.world.root->object));
+    (void)give(calls.process[p], object, object_type_rights(OBJECT_REPLY));
+    object_put(object);
+}
+
+/* To some process, one of the shared objects, or a Reply of its own. */
+static void give_more(void)
+{
+    unsigned k = (unsigned)below(SHARED + 2);
+    unsigned p = (unsigned)below(WORLD_PROCESSES);
+    uint32_t mask = below(2) == 0 ? UINT32_MAX : (uint32_t)below(RIGHTS_ALL);
+
+    if (!may_give(p))
+        return;
+    if (k >= SHARED) {
+        give_reply(p);
+        return;
+    }
+    renew_shared(k);
+    if (test_has_failed())
+        return;
+    struct model_object *it = &calls.model.object[calls.shared[k]];
+    (void)give(calls.process[p], it->kernel, object_type_rights(it->type) & mask);
+    if (it->held)
+        object_put(it->kernel);
+    it->held = false;
+}
+
 /* ---- Costs ---- */
 
 static uint64_t charged(void)
@@ -232,7 +384,9 @@ static uint64_t charged(void)
 
 static struct call_result call(unsigned number, const uint64_t words[6])
 {
-    struct thread *thread = calls.world.process[calls.caller].thread[below(WORLD_THREADS)];
+    struct thread *thread = thread_of((int)calls.thread);
+
+    memcpy(thread->frame.message, calls.message, sizeof(calls.message));
     return world_call(&calls.world, thread, number, words, NULL);
 }
 
@@ -245,6 +399,7 @@ static void measure(void)
     uint64_t with;
 
     calls.caller = 0;
+    calls.thread = 0;
     EXPECT_EQ(
         cspace_create(table, &table->budget->object, object_type_rights(OBJECT_BUDGET), &budget),
         OK);
@@ -289,6 +444,11 @@ static bool begin(void)
         adopt_process(p);
     for (unsigned p = 0; p < WORLD_PROCESSES; p++)
         give_first(p);
+    calls.model.now_ns = clock_now_ns();
+    for (unsigned k = 0; k < SHARED; k++)
+        calls.shared[k] = MODEL_NONE;
+    for (unsigned i = 0; i < FIRST_GIFTS; i++)
+        give_more();
     return !test_has_failed();
 }
 
@@ -313,27 +473,70 @@ static void replace_ended(void)
 
 /* ---- One call ---- */
 
-static void learn(struct model_verdict verdict, struct call_result result)
+static void learn(int made, uint64_t handle)
 {
-    const struct model_capability *it = &calls.model.capability[verdict.made];
+    const struct model_capability *it = &calls.model.capability[made];
     struct capability_ref ref = { .object = NULL };
 
-    if (!EXPECT_EQ(cspace_lookup(table_of(it->table), result.value, OBJECT_ANY, 0, &ref), OK))
+    if (!EXPECT_EQ(cspace_lookup(table_of(it->table), handle, OBJECT_ANY, 0, &ref), OK))
         return;
-    EXPECT(model_made(&calls.model, verdict.made, result.value, ref.object));
+    EXPECT(model_made(&calls.model, made, handle, ref.object));
     object_put(ref.object);
-    calls.stale[below(STALE_MAX)] = result.value;
+    calls.stale[below(STALE_MAX)] = handle;
+}
+
+/* What came with messages is what their words say. */
+static void learn_given(void)
+{
+    for (int i = 0; i < MODEL_THREADS; i++) {
+        const struct model_thread *it = &calls.model.thread[i];
+        const struct thread *thread = thread_of(i);
+        unsigned count = ipc_info_capabilities(it->value);
+        if (!it->used || !it->returned || !it->has_message || thread == NULL ||
+            thread->frame.status != OK)
+            continue;
+        for (unsigned c = 0; c < count; c++)
+            learn(it->given[c], thread->frame.message[ipc_info_words(it->value) - count + c]);
+    }
+}
+
+/* The handle of the capability in a table that the model has none for. */
+static uint64_t find_lost(const struct model_capability *lost)
+{
+    struct capability_info info[16];
+    uint32_t cursor = 0;
+
+    do {
+        size_t found = cspace_inspect(table_of(lost->table), &cursor, info, ARRAY_LEN(info));
+        for (size_t i = 0; i < found; i++) {
+            if (model_find(&calls.model, lost->table, info[i].handle) == MODEL_NONE &&
+                info[i].object_id == calls.model.object[lost->object].id &&
+                info[i].rights == lost->rights && info[i].badge == lost->badge)
+                return info[i].handle;
+        }
+    } while (cursor != 0);
+    return 0;
+}
+
+/* What was moved and came back has another handle, which nobody is told. */
+static void learn_lost(void)
+{
+    for (int i = 0; i < MODEL_CAPABILITIES; i++) {
+        const struct model_capability *it = &calls.model.capability[i];
+        if (it->used && it->handle == MODEL_HANDLE_UNKNOWN)
+            learn(i, find_lost(it));
+    }
 }
 
 static void report(const struct syscall_description *it, const uint64_t words[6],
                    struct model_verdict verdict, struct call_result result)
 {
-    test_note("process %u: %s(%llx, %llx, %llx, %llx, %llx, %llx)", calls.caller, it->name,
-              (unsigned long long)words[0], (unsigned long long)words[1],
+    test_note("process %u, thread %u: %s(%llx, %llx, %llx, %llx, %llx, %llx)", calls.caller,
+              calls.thread, it->name, (unsigned long long)words[0], (unsigned long long)words[1],
               (unsigned long long)words[2], (unsigned long long)words[3],
               (unsigned long long)words[4], (unsigned long long)words[5]);
-    test_note("kernel: %s, end %d; model: %s", status_text(result.status), (int)result.end,
-              status_text(verdict.status));
+    test_note("kernel: %s, end %d; model: %s%s", status_text(result.status), (int)result.end,
+              status_text(verdict.status), verdict.waits ? ", waits" : "");
 }
 
 /* At the edge of what is used, or far away. */
@@ -365,15 +568,189 @@ static void make_sensible(uint64_t words[6])
         words[2] = 0;
 }
 
+/* A message that makes sense, most of the time. */
+static void make_message(uint64_t words[6], bool receives)
+{
+    unsigned count = (unsigned)below(IPC_WORDS + 1);
+    unsigned given = below(2) == 0 ? 0 : (unsigned)below(MIN(count, 3) + 1);
+    unsigned moved = below(2) == 0 ? 0 : (unsigned)below(1u << given);
+
+    for (unsigned i = 0; i < IPC_WORDS; i++)
+        calls.message[i] = i < count - given ? below(UINT32_MAX) : pick_handle(&calls.maker, 0);
+    if (below(16) == 0)
+        return;
+    words[1] = ipc_info_with((uint32_t)below(1000), count, given, moved);
+    words[1] = ipc_info_accept(words[1], below(4) == 0 ? (unsigned)below(IPC_CAPABILITIES + 1)
+                                                       : (unsigned)IPC_CAPABILITIES);
+    if (below(32) == 0)
+        words[1] ^= BIT64(below(64));
+    if (receives)
+        words[3] = pick_handle(&calls.maker, OBJECT_REPLY);
+    if (below(4) == 0 && !receives)
+        words[0] = pick_handle(&calls.maker, OBJECT_REPLY);
+}
+
+/* None, now, or at a time that no other deadline has. */
+static uint64_t make_deadline(void)
+{
+    uint64_t later = (calls.model.now_ns + below(1 << 24)) | 0xfff;
+
+    switch (below(4)) {
+    case 0:
+        return 0;
+    case 1:
+        return DEADLINE_NEVER;
+    default:
+        return later + 1 + calls.deadlines++ % 0x1000;
+    }
+}
+
+/* What somebody waits through, or has to be answered with, if the caller's process has it. */
+static uint64_t pick_in_use(uint64_t other)
+{
+    const struct model_thread *it = &calls.model.thread[below(MODEL_THREADS)];
+    const struct model_capability *through = &calls.model.capability[it->through];
+
+    if (!it->used || it->wait == MODEL_READY)
+        return other;
+    if (it->reply != MODEL_NONE && below(2) == 0) {
+        for (int i = 0; i < MODEL_CAPABILITIES; i++) {
+            const struct model_capability *reply = &calls.model.capability[i];
+            if (reply->used && reply->object == it->reply &&
+                reply->table == calls.process[calls.caller])
+                return reply->handle;
+        }
+    }
+    return through->used && through->table == calls.process[calls.caller] ? through->handle : other;
+}
+
+static void make_words(const struct syscall_description *it, uint64_t words[6])
+{
+    memset(calls.message, 0, sizeof(calls.message));
+    maker_words(&calls.maker, it, words);
+    switch (it->number) {
+    case SYSCALL_handle_copy:
+        make_sensible(words);
+        break;
+    case SYSCALL_handle_close:
+        words[0] = pick_in_use(words[0]);
+        break;
+    case SYSCALL_ipc_call:
+    case SYSCALL_ipc_send:
+        words[0] = pick_handle(&calls.maker, OBJECT_ENDPOINT);
+        words[2] = make_deadline();
+        make_message(words, false);
+        break;
+    case SYSCALL_ipc_receive:
+    case SYSCALL_ipc_reply_receive:
+        words[2] = make_deadline();
+        make_message(words, true);
+        break;
+    case SYSCALL_notification_wait:
+    case SYSCALL_timer_set:
+        words[2] = make_deadline();
+        if (below(4) != 0)
+            words[1] = below(256);
+        break;
+    case SYSCALL_notification_signal:
+        if (below(4) != 0)
+            words[1] = BIT64(below(8));
+        break;
+    case SYSCALL_object_bind:
+        if (below(2) == 0)
+            words[0] = pick_handle(&calls.maker, OBJECT_ENDPOINT);
+        words[2] = below(256);
+        break;
+    default:
+        break;
+    }
+}
+
+/* A copy, a call about messages and signals, or any other that the model knows. */
 static const struct syscall_description *pick_call(void)
 {
     const struct syscall_description *it;
-    bool copy = below(3) == 0;
+    unsigned kind = (unsigned)below(8);
 
     do
         it = &syscall_table[below(syscall_table_count)];
-    while (!model_knows(it->number) || (copy && it->number != SYSCALL_handle_copy));
+    while (!model_knows(it->number) || (kind == 0 && it->number != SYSCALL_handle_copy) ||
+           (kind > 2 && !model_knows_ipc(it->number)));
     return it;
+}
+
+/* False: all of them wait. */
+static bool pick_thread(void)
+{
+    unsigned first = (unsigned)below(MODEL_THREADS);
+
+    for (unsigned i = 0; i < MODEL_THREADS; i++) {
+        calls.thread = (first + i) % MODEL_THREADS;
+        calls.caller = calls.thread / WORLD_THREADS;
+        if (calls.model.thread[calls.thread].wait == MODEL_READY)
+            return true;
+    }
+    return false;
+}
+
+static void let_time_pass(void)
+{
+    uint64_t next = model_next_deadline(&calls.model);
+
+    if (next == DEADLINE_NEVER)
+        return;
+    simulation_clock_set(next);
+    world_settle(&calls.world);
+    model_time_is(&calls.model, next);
+}
+
+static void kill_one(void)
+{
+    unsigned thread = (unsigned)below(MODEL_THREADS);
+    const struct model_object *process = &calls.model.object[calls.process[thread / WORLD_THREADS]];
+
+    if (process->ended || process->bound != MODEL_NONE)
+        return;
+    world_replace_thread(&calls.world, thread / WORLD_THREADS, thread % WORLD_THREADS);
+    model_kill(&calls.model, (int)thread);
+    adopt_thread(thread);
+}
+
+/* What happens beside calls. */
+static void disturb(void)
+{
+    if (below(8) == 0)
+        change_limit();
+    if (below(8) == 0)
+        let_time_pass();
+    if (below(16) == 0)
+        give_more();
+    if (below(64) == 0)
+        kill_one();
+}
+
+static void settle_and_compare(const struct syscall_description *it, const uint64_t words[6],
+                               struct model_verdict verdict, struct call_result result)
+{
+    bool good = verdict.waits ? result.end == CALL_BLOCKED
+                              : result.end == CALL_RETURNED && (result.status == verdict.status ||
+                                                                result.status == verdict.or);
+
+    EXPECT(good);
+    if (good && verdict.made != MODEL_NONE)
+        learn(verdict.made, result.value);
+    if (good)
+        learn_given();
+    if (good)
+        learn_lost();
+    if (good && !verdict.waits && result.status == OK)
+        check_output(words, it->number);
+    if (!test_has_failed())
+        check_all();
+    if (test_has_failed())
+        report(it, words, verdict, result);
+    else
+        replace_ended();
 }
 
 static void one_call(uint32_t seed)
@@ -383,34 +760,26 @@ static void one_call(uint32_t seed)
 
     calls.maker.random = ((uint64_t)seed << 16 | 1) * 0x9e3779b97f4a7c15ull | 1;
     (void)below(2);
-    calls.caller = (unsigned)below(WORLD_PROCESSES);
-    if (below(8) == 0)
-        change_limit();
+    disturb();
+    if (!test_has_failed())
+        check_all();
+    if (!pick_thread()) {
+        let_time_pass();
+        return;
+    }
     it = pick_call();
     if (it->number == SYSCALL_object_destroy && below(4) != 0)
         return;
     if (!model_has_room(&calls.model))
         return;
-    maker_words(&calls.maker, it, words);
-    if (it->number == SYSCALL_handle_copy)
-        make_sensible(words);
-    struct model_verdict verdict =
-        model_call(&calls.model, calls.process[calls.caller], it->number, words, writable);
+    make_words(it, words);
+    struct model_request request = { it->number, words, calls.message, writable };
+    if (!model_certain(&calls.model, (int)calls.thread, &request))
+        return;
+    struct model_verdict verdict = model_call(&calls.model, (int)calls.thread, &request);
     struct call_result result = call(it->number, words);
     world_settle(&calls.world);
-    bool good = result.end == CALL_RETURNED &&
-                (result.status == verdict.status || result.status == verdict.or);
-    EXPECT(good);
-    if (good && verdict.made != MODEL_NONE)
-        learn(verdict, result);
-    if (good && result.status == OK)
-        check_output(words, it->number);
-    if (!test_has_failed())
-        check_all();
-    if (test_has_failed())
-        report(it, words, verdict, result);
-    else
-        replace_ended();
+    settle_and_compare(it, words, verdict, result);
 }
 
 void calls_run(const uint32_t *seeds, size_t count)

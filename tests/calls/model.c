@@ -1,5 +1,5 @@
 /* The slow model of capabilities, processes and budgets (model.h). */
-#include "model.h"
+#include "model_impl.h"
 #include <abi_syscalls.h>
 #include <base/string.h>
 #include <kernel/addr.h>
@@ -67,6 +67,12 @@ static uint64_t table_count(const struct model *model, int table)
     for (int i = 0; i < MODEL_CAPABILITIES; i++)
         count += model->capability[i].used && model->capability[i].table == table;
     return count;
+}
+
+static bool table_is_full(const struct model *model, int table)
+{
+    return table_count(model, table) ==
+           (uint64_t)model->object[table].table_pages * SLOTS_PER_TABLE_PAGE;
 }
 
 /* ---- Accounts ---- */
@@ -142,7 +148,7 @@ static struct model_verdict may_charge(const struct model *model, int budget, ui
     return verdict;
 }
 
-static struct model_verdict just(enum status status)
+struct model_verdict just(enum status status)
 {
     return (struct model_verdict){ .status = status, .or = status, .made = MODEL_NONE };
 }
@@ -175,18 +181,20 @@ static void collect(struct model *model)
             if (!model->object[i].used || is_kept(model, i))
                 continue;
             model->object[i].used = false;
+            retire(model, i);
             again = true;
         }
     }
 }
 
-static void close_capability(struct model *model, int capability)
+void close_capability(struct model *model, int capability)
 {
     for (int i = 0; i < MODEL_CAPABILITIES; i++) {
         if (model->capability[i].used && model->capability[i].parent == capability)
             model->capability[i].parent = model->capability[capability].parent;
     }
     model->capability[capability].used = false;
+    end_waits_through(model, capability);
 }
 
 static bool is_below(const struct model *model, int capability, int ancestor)
@@ -205,12 +213,18 @@ static void revoke(struct model *model, int ancestor)
 
     for (int i = 0; i < MODEL_CAPABILITIES; i++)
         gone[i] = model->capability[i].used && is_below(model, i, ancestor);
-    for (int i = 0; i < MODEL_CAPABILITIES; i++)
-        model->capability[i].used &= !gone[i];
+    for (int i = 0; i < MODEL_CAPABILITIES; i++) {
+        if (!gone[i])
+            continue;
+        model->capability[i].used = false;
+        end_waits_through(model, i);
+    }
 }
 
 static void end_process(struct model *model, int process)
 {
+    model->unordered = true;
+    kill_threads(model, process);
     for (int i = 0; i < MODEL_CAPABILITIES; i++) {
         if (model->capability[i].used && model->capability[i].table == process)
             close_capability(model, i);
@@ -221,11 +235,16 @@ static void end_process(struct model *model, int process)
 static void destroy_budget(struct model *model, int budget)
 {
     model->object[budget].dying = true;
+    model->unordered = true;
     for (int i = 0; i < MODEL_OBJECTS; i++) {
         if (!model->object[i].used || !pays(model, budget, i))
             continue;
-        for (int c = 0; c < MODEL_CAPABILITIES; c++)
-            model->capability[c].used &= model->capability[c].object != i;
+        for (int c = 0; c < MODEL_CAPABILITIES; c++) {
+            if (!model->capability[c].used || model->capability[c].object != i)
+                continue;
+            model->capability[c].used = false;
+            end_waits_through(model, c);
+        }
         if (model->object[i].type == OBJECT_PROCESS)
             end_process(model, i);
         if (model->object[i].type == OBJECT_BUDGET)
@@ -247,7 +266,17 @@ int model_new_object(struct model *model, enum object_type type, int payer)
         model->object[i].limit[kind] = BUDGET_UNLIMITED;
     if (type == OBJECT_PROCESS)
         model->object[i].base_bytes = model->costs.bytes[type];
+    model->object[i].timer_ns = DEADLINE_NEVER;
+    model->object[i].bound = MODEL_NONE;
+    model->object[i].thread = MODEL_NONE;
     return i;
+}
+
+/* For one more capability. */
+void grow_table(struct model *model, int table)
+{
+    if (table_is_full(model, table))
+        model->object[table].table_pages++;
 }
 
 /* As if the budget allowed it. */
@@ -255,12 +284,12 @@ int model_new_capability(struct model *model, int table, int object, uint32_t ri
 {
     int i = free_capability(model);
 
-    if (table_count(model, table) == model->object[table].table_pages * SLOTS_PER_TABLE_PAGE)
-        model->object[table].table_pages++;
+    grow_table(model, table);
     model->capability[i] = (struct model_capability){
         .used = true,
         .object = object,
         .table = table,
+        .handle = MODEL_HANDLE_UNKNOWN,
         .rights = rights,
         .origin = model->object[table].id,
         .parent = MODEL_NONE,
@@ -268,14 +297,14 @@ int model_new_capability(struct model *model, int table, int object, uint32_t ri
     return i;
 }
 
-static struct model_verdict may_add(const struct model *model, int table)
+struct model_verdict may_add(const struct model *model, int table)
 {
     const struct model_object *it = &model->object[table];
     uint64_t bytes = sizeof(struct capability);
 
     if (it->ended)
         return just(ERR_DEAD);
-    if (table_count(model, table) == it->table_pages * SLOTS_PER_TABLE_PAGE)
+    if (table_is_full(model, table))
         bytes += PAGE_SIZE;
     return may_charge(model, it->payer, bytes, 1);
 }
@@ -311,9 +340,19 @@ static struct model_verdict do_close(struct model *model, int process, const uin
     return just(OK);
 }
 
+/* Down to the capability, itself included. */
+unsigned depth_of(const struct model *model, int capability)
+{
+    unsigned depth = 0;
+
+    for (; capability != MODEL_NONE; capability = model->capability[capability].parent)
+        depth++;
+    return depth;
+}
+
 /* The process that `handle` names, with a right. */
-static enum status look_up(const struct model *model, int table, uint64_t handle,
-                           enum object_type type, uint32_t rights, int *object_out)
+enum status look_up(const struct model *model, int table, uint64_t handle, enum object_type type,
+                    uint32_t rights, int *object_out)
 {
     int capability = model_find(model, table, handle);
 
@@ -346,7 +385,6 @@ static enum status badge_allowed(const struct model *model, const struct model_c
 static struct model_verdict do_copy(struct model *model, int process, const uint64_t words[6])
 {
     int to = process;
-    int depth = 0;
 
     if ((words[1] & ~(uint64_t)RIGHTS_ALL) != 0)
         return just(ERR_RANGE);
@@ -366,9 +404,7 @@ static struct model_verdict do_copy(struct model *model, int process, const uint
     enum status status = badge_allowed(model, &source, words[2]);
     if (status != OK)
         return just(status);
-    for (int at = from; at != MODEL_NONE; at = model->capability[at].parent)
-        depth++;
-    if (depth >= CAPABILITY_DEPTH_MAX)
+    if (depth_of(model, from) >= CAPABILITY_DEPTH_MAX)
         return just(ERR_LIMIT);
     struct model_verdict verdict = may_add(model, to);
     if (verdict.status != OK)
@@ -472,7 +508,48 @@ static struct model_verdict do_destroy(struct model *model, int process, const u
     return just(OK);
 }
 
-bool model_knows(unsigned number)
+/* A process that dies tells somebody, before or after that somebody dies of the same call. */
+bool model_certain(const struct model *model, int thread, const struct model_request *request)
+{
+    int object;
+
+    if (request->number != SYSCALL_object_destroy ||
+        look_up(model, model->thread[thread].process, request->words[0], OBJECT_BUDGET, 0,
+                &object) != OK)
+        return true;
+    for (int i = 0; i < MODEL_OBJECTS; i++) {
+        const struct model_object *it = &model->object[i];
+        if (it->used && it->type == OBJECT_PROCESS && it->bound != MODEL_NONE &&
+            pays(model, object, i))
+            return false;
+    }
+    return true;
+}
+
+static struct model_verdict capability_call(struct model *model, int process,
+                                            const struct model_request *request)
+{
+    const uint64_t *words = request->words;
+
+    switch (request->number) {
+    case SYSCALL_handle_close:
+        return do_close(model, process, words);
+    case SYSCALL_handle_copy:
+        return do_copy(model, process, words);
+    case SYSCALL_handle_revoke:
+        return do_revoke(model, process, words);
+    case SYSCALL_process_inspect:
+        return do_inspect(model, process, words, request->writable);
+    case SYSCALL_object_info:
+        return do_info(model, process, words, request->writable);
+    case SYSCALL_object_create:
+        return do_create(model, process, words);
+    default:
+        return do_destroy(model, process, words);
+    }
+}
+
+static bool knows_capability_call(unsigned number)
 {
     return number == SYSCALL_handle_close || number == SYSCALL_handle_copy ||
            number == SYSCALL_handle_revoke || number == SYSCALL_process_inspect ||
@@ -480,35 +557,30 @@ bool model_knows(unsigned number)
            number == SYSCALL_object_destroy;
 }
 
-struct model_verdict model_call(struct model *model, int process, unsigned number,
-                                const uint64_t words[6],
-                                bool (*writable)(uint64_t at, uint64_t size_bytes))
+bool model_knows(unsigned number)
+{
+    return knows_capability_call(number) || model_knows_ipc(number);
+}
+
+struct model_verdict model_call(struct model *model, int thread,
+                                const struct model_request *request)
 {
     struct model_verdict verdict;
+    struct model_thread *it = &model->thread[thread];
 
-    switch (number) {
-    case SYSCALL_handle_close:
-        verdict = do_close(model, process, words);
-        break;
-    case SYSCALL_handle_copy:
-        verdict = do_copy(model, process, words);
-        break;
-    case SYSCALL_handle_revoke:
-        verdict = do_revoke(model, process, words);
-        break;
-    case SYSCALL_process_inspect:
-        return do_inspect(model, process, words, writable);
-    case SYSCALL_object_info:
-        return do_info(model, process, words, writable);
-    case SYSCALL_object_create:
-        verdict = do_create(model, process, words);
-        break;
-    case SYSCALL_object_destroy:
-        verdict = do_destroy(model, process, words);
-        break;
-    default:
-        return just(ERR_SYSCALL);
-    }
+    memcpy(it->argument, request->words, sizeof(it->argument));
+    memcpy(it->message, request->message, sizeof(it->message));
+    if (knows_capability_call(request->number))
+        verdict = capability_call(model, it->process, request);
+    else
+        verdict = model_ipc(model, thread, request->number);
     collect(model);
+    model->unordered = false;
     return verdict;
+}
+
+void model_kill(struct model *model, int thread)
+{
+    kill_thread(model, thread);
+    collect(model);
 }

@@ -52,6 +52,49 @@ static void run_pending(void)
     }
 }
 
+static bool calls_again(const struct thread *thread)
+{
+    return thread->frame.ip != USER_IP &&
+           (thread->state == THREAD_RUNNING || thread->state == THREAD_READY);
+}
+
+static void on_again(void *context)
+{
+    struct thread *thread = cpu_self()->current;
+
+    (void)context;
+    if (thread->state != THREAD_RUNNING)
+        return;
+    if (!calls_again(thread)) {
+        sched_yield_current();
+        return;
+    }
+    thread->frame.ip = USER_IP;
+    trap_syscall(thread);
+}
+
+/* What one call did may send other threads through theirs again. */
+static void make_calls_again(struct world *world)
+{
+    unsigned turns = 0;
+    bool any = true;
+
+    while (any && turns < TURNS_MAX) {
+        any = false;
+        for (unsigned i = 0; i < WORLD_PROCESSES * WORLD_THREADS; i++) {
+            const struct thread *thread =
+                world->process[i / WORLD_THREADS].thread[i % WORLD_THREADS];
+            if (thread == NULL || !calls_again(thread))
+                continue;
+            simulation_cpu_run(thread->cpu->index, on_again, NULL);
+            run_pending();
+            any = true;
+            turns++;
+        }
+    }
+    EXPECT(turns < TURNS_MAX);
+}
+
 static void bury_dead(struct world *world)
 {
     for (unsigned i = 0; i < WORLD_PROCESSES * WORLD_THREADS; i++) {
@@ -87,6 +130,7 @@ struct call_result world_call(struct world *world, struct thread *thread, uint64
             bury_dead(world);
     }
     EXPECT(turns < TURNS_MAX);
+    make_calls_again(world);
     struct call_result result = {
         .end = CALL_RETURNED,
         .status = (enum status)thread->frame.status,
@@ -103,6 +147,8 @@ struct call_result world_call(struct world *world, struct thread *thread, uint64
 
 void world_settle(struct world *world)
 {
+    run_pending();
+    make_calls_again(world);
     bury_dead(world);
     /* What is freed may free more. */
     for (unsigned i = 0; i < 4; i++) {
@@ -146,24 +192,36 @@ static enum status map_arena(struct world_process *it)
     return status;
 }
 
+static enum status start_thread(struct world_process *it, unsigned index, unsigned t)
+{
+    struct thread **thread = &it->thread[t];
+    uint32_t cpu = (index * WORLD_THREADS + t) % SIMULATION_CPU_COUNT;
+    struct cpu_mask only = { .word = { BIT64(cpu) } };
+    enum status status =
+        thread_create(it->process->vspace, NULL, uaddr(USER_IP), uaddr(USER_IP), 0, thread);
+
+    if (status == OK)
+        status = process_add_thread(it->process, *thread);
+    if (status == OK)
+        status = sched_set_affinity(*thread, &only);
+    return status == OK ? thread_start(*thread) : status;
+}
+
 static enum status start_threads(struct world_process *it, unsigned index)
 {
     enum status status = OK;
 
-    for (unsigned t = 0; t < WORLD_THREADS && status == OK; t++) {
-        struct thread **thread = &it->thread[t];
-        uint32_t cpu = (index * WORLD_THREADS + t) % SIMULATION_CPU_COUNT;
-        struct cpu_mask only = { .word = { BIT64(cpu) } };
-        status =
-            thread_create(it->process->vspace, NULL, uaddr(USER_IP), uaddr(USER_IP), 0, thread);
-        if (status == OK)
-            status = process_add_thread(it->process, *thread);
-        if (status == OK)
-            status = sched_set_affinity(*thread, &only);
-        if (status == OK)
-            status = thread_start(*thread);
-    }
+    for (unsigned t = 0; t < WORLD_THREADS && status == OK; t++)
+        status = start_thread(it, index, t);
     return status;
+}
+
+void world_replace_thread(struct world *world, unsigned process, unsigned index)
+{
+    thread_kill(world->process[process].thread[index]);
+    world_settle(world);
+    EXPECT(world->process[process].thread[index] == NULL);
+    EXPECT_EQ(start_thread(&world->process[process], process, index), OK);
 }
 
 bool world_start_process(struct world *world, unsigned index)
@@ -236,5 +294,6 @@ void world_end(struct world *world)
     budget_put(world->root);
     world_settle(world);
     EXPECT_EQ(thread_count(), world->threads_before);
+    simulation_clock_set(world->now_ns);
     grace_enable(false);
 }

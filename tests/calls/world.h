@@ -7,7 +7,7 @@
 #include <kernel/process.h>
 #include <kernel/thread.h>
 
-enum { WORLD_PROCESSES = 3, WORLD_THREADS = 2, WORLD_ARENA_PAGES = 4 };
+enum { WORLD_PROCESSES = 3, WORLD_THREADS = 3, WORLD_ARENA_PAGES = 4 };
 
 /* Mapped in each process: pages to read and write, then one that is only read. */
 #define WORLD_ARENA_AT ((uint64_t)0x20000000)
@@ -28,7 +28,7 @@ struct world {
 
 enum call_end {
     CALL_RETURNED,
-    CALL_BLOCKED, /* the thread waits: world_returned tells when it is over */
+    CALL_BLOCKED, /* the thread waits */
     CALL_DIED,    /* the thread is no more */
 };
 
@@ -55,5 +55,8 @@ static inline bool world_alive(const struct world *world, unsigned index)
 /* What is called before each attempt, when the call is made again too (NULL: nothing). */
 struct call_result world_call(struct world *world, struct thread *thread, uint64_t number,
                               const uint64_t words[6], void (*before)(void));
-/* All CPUs take their interrupts until nothing is left to do, and grace periods are over. */
+/* One thread is killed, and another takes its place. */
+void world_replace_thread(struct world *world, unsigned process, unsigned index);
+/* Calls that are to be made once more are, by whichever threads. All CPUs take their interrupts
+ * until nothing is left to do, and grace periods are over. */
 void world_settle(struct world *world);

@@ -100,7 +100,7 @@ def fuzzing_calls(report, seconds, seed):
     os.makedirs("out/fuzz/fuzz-calls", exist_ok=True)
     os.makedirs("out/logs", exist_ok=True)
     seed = seed or int(time.time()) & 0x7fffffff
-    command = ["out/host/fuzz-calls", f"-seed={seed}", f"-max_total_time={seconds}", "-max_len=1600",
+    command = ["out/host/fuzz-calls", f"-seed={seed}", f"-max_total_time={seconds}", "-max_len=1600", "-len_control=0",
                "-print_final_stats=1", "-artifact_prefix=out/logs/", "out/fuzz/fuzz-calls"]
     with open("out/logs/fuzz-calls.log", "w+", encoding="utf-8", errors="replace") as log:
         running = subprocess.Popen(command, stdout=log, stderr=log, env=environment())

@@ -280,7 +280,8 @@ static void wait_everywhere(struct user_fixture *f, unsigned count)
 GUEST_TEST(an_address_space_dies_while_its_cpus_leave_it)
 {
     unsigned count = MIN(cpu_count, (unsigned)TEST_GUEST_THREADS);
-    for (unsigned round = 0; round < 20; round++) {
+    /* As many deaths of threads, however many CPUs there are. */
+    for (unsigned round = 0; round < 1 + 64 / count; round++) {
         struct user_fixture old, new;
         REQUIRE(prepare_everywhere(&old, count));
         REQUIRE(prepare_everywhere(&new, count));

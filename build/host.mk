@@ -2,7 +2,7 @@
 # stand beside the code (TAP), out/host/fuzz-NAME is the libFuzzer program of NAME_fuzz.c.
 UNIT_CFLAGS   := -std=gnu17 -O1 -g -fno-omit-frame-pointer -fno-strict-aliasing -fno-common -ffunction-sections -fdata-sections \
 	$(filter-out -Wthread-safety,$(WARNINGS)) -DCONFIG_HOST=1 -DCONFIG_TESTS=1 -DCONFIG_DEBUG=1 \
-	-DKERNEL_VERSION='"$(VERSION)"' -fsanitize=address,undefined -fno-sanitize-recover=all
+	-DKERNEL_VERSION='"$(VERSION)"' -DKERNEL_FLAVOUR='"host"' -fsanitize=address,undefined -fno-sanitize-recover=all
 UNIT_INCLUDES := -Iabi -Ilib/base/include -Ilib/fs/include -Ilib/digest/include -Ilib/elf/include -Ilib/manifest/include -Ilib/program/include -Ilib/rt/include -Ikernel/include -Ikernel/arch/host/include -I$(HOST_GEN)
 # What only guest tests call is dropped with them.
 UNIT_LINK     := -fuse-ld=lld -Wl,--gc-sections

@@ -56,7 +56,7 @@ $(ASM_OFFSETS): kernel/arch/$(ARCH)/asm_offsets.c build/asm_offsets.h $(FLAGS_ST
 	$(Q){ echo '#pragma once'; sed -n 's/.*"->\([A-Za-z0-9_]*\) [$$#]*\(-*[0-9]*\)".*/#define \1 \2/p' $@.s; } >$@
 
 # --- Objects.
-$(OUT)/kernel/kernel/init/version.c.o: private KERNEL_CFLAGS += -DKERNEL_VERSION='"$(VERSION)"'
+$(OUT)/kernel/kernel/init/version.c.o: private KERNEL_CFLAGS += -DKERNEL_VERSION='"$(VERSION)"' -DKERNEL_FLAVOUR='"$(FLAVOUR)"'
 $(OUT)/kernel/kernel/init/version.c.o: VERSION
 
 $(OUT)/kernel/%.c.o: %.c $(FLAGS_STAMP) | $$(dir $$@).

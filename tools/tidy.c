@@ -362,7 +362,7 @@ static void count_code(struct code_counter *counter, const char *line)
     if (*text == '\0' || only_comment(counter, text))
         return;
     counter->lines++;
-    if (*text == '#' && !counter->directive_seen) {
+    if (*text == '#' && !counter->directive_seen && !starts_with(text, "#pragma once")) {
         counter->directive_seen = true;
         counter->debug_only =
             starts_with(text, "#ifdef CONFIG_") || starts_with(text, "#if defined(CONFIG_");

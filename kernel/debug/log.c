@@ -1,15 +1,11 @@
-/* The log: one ring for all CPUs under one lock, and what of it the console shows. */
+/* The log: lines made whole and harmless, and what of them the console shows. */
 #include <base/fmt.h>
 #include <base/string.h>
 #include <kernel/cmdline.h>
 #include <kernel/console.h>
 #include <kernel/log.h>
-#include <kernel/spinlock.h>
+#include <kernel/log_ring.h>
 
-#include "log_impl.h"
-
-static struct spinlock log_lock = SPINLOCK_INIT(RANK_LOG);
-static struct log_ring log_ring; /* under log_lock */
 static enum log_level console_level = LOG_INFO;
 
 static const char *const level_name[] = { "error", "warn", "info", "debug" };
@@ -30,28 +26,6 @@ void log_line_clean(char *text, size_t length)
         memcpy(text + end - 3, "...", 3);
 }
 
-void log_ring_add(struct log_ring *ring, enum log_level level, const char *text)
-{
-    struct log_record *record = &ring->record[ring->next % LOG_RING_LINES];
-    record->sequence = ring->next++;
-    record->level = level;
-    strlcpy(record->text, text, sizeof(record->text));
-}
-
-uint64_t log_ring_lost(const struct log_ring *ring)
-{
-    return ring->next > LOG_RING_LINES ? ring->next - LOG_RING_LINES : 0;
-}
-
-bool log_ring_read(const struct log_ring *ring, uint64_t from, struct log_record *record_out)
-{
-    uint64_t sequence = MAX(from, log_ring_lost(ring));
-    if (sequence >= ring->next)
-        return false;
-    *record_out = ring->record[sequence % LOG_RING_LINES];
-    return true;
-}
-
 void log_line_args(enum log_level level, const char *format, va_list args)
 {
     /* The prefix goes in front, so that one console_write makes the line whole. */
@@ -61,10 +35,7 @@ void log_line_args(enum log_level level, const char *format, va_list args)
     size_t length = format_args(text, LOG_LINE_MAX + 1, format, args);
     log_line_clean(text, length);
 
-    spinlock_acquire(&log_lock);
-    log_ring_add(&log_ring, level, text);
-    spinlock_release(&log_lock);
-
+    log_keep(level, text);
     if (level <= READ_ONCE(console_level)) {
         size_t end = prefix + strlen(text);
         line[end] = '\n';
@@ -101,20 +72,4 @@ void log_configure(void)
         }
     }
     log_warn("log= must be one of error, warn, info, debug");
-}
-
-bool log_read(uint64_t from, struct log_record *record_out)
-{
-    spinlock_acquire(&log_lock);
-    bool found = log_ring_read(&log_ring, from, record_out);
-    spinlock_release(&log_lock);
-    return found;
-}
-
-uint64_t log_lost(void)
-{
-    spinlock_acquire(&log_lock);
-    uint64_t lost = log_ring_lost(&log_ring);
-    spinlock_release(&log_lock);
-    return lost;
 }

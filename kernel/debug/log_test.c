@@ -1,8 +1,7 @@
 #include <base/fmt.h>
 #include <base/string.h>
 #include <base/test.h>
-
-#include "log_impl.h"
+#include <kernel/log_ring.h>
 
 static struct log_ring ring;
 

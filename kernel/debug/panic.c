@@ -101,16 +101,6 @@ NORETURN static void panic_reason(const struct kernel_registers *registers, cons
     panic_end();
 }
 
-void panic(const char *format, ...)
-{
-    char reason[REASON_MAX];
-    va_list args;
-    va_start(args, format);
-    format_args(reason, sizeof(reason), format, args);
-    va_end(args);
-    panic_reason(NULL, reason);
-}
-
 void panic_registers(const struct kernel_registers *registers, const char *format, ...)
 {
     char reason[REASON_MAX];

@@ -13,7 +13,7 @@
 #include <kernel/frame.h>
 #include <kernel/irq.h>
 #include <kernel/kmap.h>
-#include <kernel/log.h>
+#include <kernel/log_ring.h>
 #include <kernel/panic.h>
 #include <kernel/shell.h>
 #include <kernel/slab.h>

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#if defined(CONFIG_TESTS) || defined(CONFIG_SHELL)
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -33,3 +34,4 @@ struct shell_line {
 
 void shell_line_init(struct shell_line *line, void (*echo)(const char *text, size_t size_bytes));
 enum shell_line_event shell_line_feed(struct shell_line *line, char c);
+#endif

@@ -30,8 +30,8 @@ GUEST_TEST(the_kernel_knows_its_own_functions)
     REQUIRE(symbol_lookup(address, &name, &offset));
     EXPECT_STR(name, "symbol_lookup");
     EXPECT_EQ(offset, 0);
-    REQUIRE(symbol_lookup((uint64_t)(uintptr_t)&panic + 1, &name, &offset));
-    EXPECT_STR(name, "panic");
+    REQUIRE(symbol_lookup((uint64_t)(uintptr_t)&panic_registers + 1, &name, &offset));
+    EXPECT_STR(name, "panic_registers");
     EXPECT_EQ(offset, 1);
     EXPECT(!symbol_lookup(0, &name, &offset));
     EXPECT(!symbol_lookup(UINT64_MAX, &name, &offset));

@@ -221,8 +221,7 @@ static volatile uint32_t *clock_registers(void)
 {
     static void *mapped;
 
-    if (mapped == NULL && kmap_device(paddr(CLOCK_BASE), PAGE_SIZE,
-                                      PERM_READ | PERM_WRITE | PERM_DEVICE, &mapped) != OK)
+    if (mapped == NULL && kmap_device(paddr(CLOCK_BASE), PAGE_SIZE, &mapped) != OK)
         return NULL;
     return mapped;
 }

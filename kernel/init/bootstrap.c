@@ -19,14 +19,14 @@
 #include <kernel/memory.h>
 #include <kernel/panic.h>
 #include <kernel/process.h>
-#include <kernel/sched.h>
 #include <kernel/system.h>
 #include <kernel/thread.h>
 
 extern const struct flat_header bootstrap_image;
 
 static_assert((FIRST_MODULE_MAX + 1) * sizeof(struct first_module) <= FIRST_MODULES_BYTES &&
-                  FIRST_MODULE_MAX == BOOT_MODULE_MAX && FIRST_MODULE_PATH_BYTES == BOOT_NAME_MAX,
+                  (int)FIRST_MODULE_MAX == (int)BOOT_MODULE_MAX &&
+                  (int)FIRST_MODULE_PATH_BYTES == (int)BOOT_NAME_MAX,
               "the list of modules is a page");
 
 /* The boot module that is the system image: the one whose name ends so; NULL if there is none. */
@@ -42,12 +42,6 @@ static const struct boot_module *find_system_image(const struct boot_info *info)
     return NULL;
 }
 
-static enum status map_system_image(struct vspace *vspace, const struct boot_module *module)
-{
-    size_t pages = (size_t)((module->size_bytes + PAGE_SIZE - 1) / PAGE_SIZE);
-    return vspace_map_physical(vspace, uaddr(SYSTEM_IMAGE_AT), module->base, pages, PERM_READ);
-}
-
 static enum status build(struct vspace *vspace, const struct boot_module *module)
 {
     ASSERT(bootstrap_image.base == FIRST_PROGRAM_AT);
@@ -56,7 +50,9 @@ static enum status build(struct vspace *vspace, const struct boot_module *module
         status = vspace_reserve(vspace, uaddr(FIRST_STACK_TOP - FIRST_STACK_BYTES),
                                 FIRST_STACK_BYTES, PERM_READ | PERM_WRITE);
     if (status == OK && module != NULL && module->size_bytes != 0)
-        status = map_system_image(vspace, module);
+        status = vspace_map_physical(
+            vspace, uaddr(SYSTEM_IMAGE_AT), module->base,
+            (size_t)(ALIGN_UP(module->size_bytes, PAGE_SIZE) >> PAGE_SHIFT), PERM_READ);
     return status;
 }
 
@@ -72,17 +68,6 @@ static enum status run(struct process *process, uint64_t module_bytes)
     if (status == OK)
         status = thread_start(thread);
     thread_put(thread);
-    return status;
-}
-
-/* One capability, which gets the handle that the program expects. */
-static enum status give(struct process *process, struct object *object, uint64_t expected)
-{
-    uint64_t handle;
-    enum status status =
-        cspace_create(&process->cspace, object, object_type_rights(object->type), &handle);
-
-    ASSERT(status != OK || handle == expected);
     return status;
 }
 
@@ -145,21 +130,28 @@ static enum status give_modules(struct process *process, const struct boot_info 
     return status;
 }
 
+/* Each gets the handle that the program expects. */
 static enum status give_all(struct process *process)
 {
-    enum status status = give(process, system_object(), HANDLE_SYSTEM);
-    if (status == OK)
-        status = give(process, &process->object, HANDLE_PROCESS);
-    if (status == OK)
-        status = give(process, &process->object.payer->object, HANDLE_BUDGET);
-    if (status == OK)
-        status = give(process, &device_memory.object, HANDLE_DEVICE_MEMORY);
-    if (status == OK)
-        status = give(process, &device_ports.object, HANDLE_DEVICE_PORTS);
-    if (status == OK)
-        status = give(process, &dma_object, HANDLE_DMA);
-    if (status == OK)
-        status = give(process, &irq_object, HANDLE_IRQ);
+    const struct {
+        struct object *object;
+        uint64_t expected;
+    } gifts[] = {
+        { system_object(), HANDLE_SYSTEM },
+        { &process->object, HANDLE_PROCESS },
+        { &process->object.payer->object, HANDLE_BUDGET },
+        { &device_memory.object, HANDLE_DEVICE_MEMORY },
+        { &device_ports.object, HANDLE_DEVICE_PORTS },
+        { &dma_object, HANDLE_DMA },
+        { &irq_object, HANDLE_IRQ },
+    };
+    enum status status = OK;
+    for (size_t i = 0; i < ARRAY_LEN(gifts) && status == OK; i++) {
+        struct object *object = gifts[i].object;
+        uint64_t handle;
+        status = cspace_create(&process->cspace, object, object_type_rights(object->type), &handle);
+        ASSERT(status != OK || handle == gifts[i].expected);
+    }
     return status;
 }
 

@@ -1,5 +1,4 @@
 /* Reading the kernel command line; the words that exist are listed in one table here. */
-#include <base/checked.h>
 #include <base/string.h>
 #include <kernel/boot_info.h>
 #include <kernel/cmdline.h>
@@ -56,43 +55,6 @@ const char *cmdline_find(const char *cmdline, const char *name, size_t *length_o
     return NULL;
 }
 
-static bool digit_value(char c, unsigned base, unsigned *value_out)
-{
-    unsigned value;
-    if (c >= '0' && c <= '9')
-        value = (unsigned)(c - '0');
-    else if (c >= 'a' && c <= 'f')
-        value = (unsigned)(c - 'a') + 10;
-    else if (c >= 'A' && c <= 'F')
-        value = (unsigned)(c - 'A') + 10;
-    else
-        return false;
-    *value_out = value;
-    return value < base;
-}
-
-enum status cmdline_parse_number(const char *text, size_t length, uint64_t *value_out)
-{
-    unsigned base = 10;
-    if (length > 2 && text[0] == '0' && text[1] == 'x') {
-        base = 16;
-        text += 2;
-        length -= 2;
-    }
-    if (length == 0)
-        return ERR_FORMAT;
-    uint64_t value = 0;
-    for (size_t i = 0; i < length; i++) {
-        unsigned digit;
-        if (!digit_value(text[i], base, &digit))
-            return ERR_FORMAT;
-        if (!checked_mul_u64(value, base, &value) || !checked_add_u64(value, digit, &value))
-            return ERR_RANGE;
-    }
-    *value_out = value;
-    return OK;
-}
-
 bool cmdline_known(const char *word, size_t length)
 {
     for (size_t i = 0; i < ARRAY_LEN(known_words); i++) {
@@ -119,15 +81,6 @@ enum status cmdline_value(const char *name, char *value, size_t size_bytes)
     memcpy(value, text, length);
     value[length] = '\0';
     return OK;
-}
-
-enum status cmdline_number(const char *name, uint64_t *value_out)
-{
-    size_t length;
-    const char *text = cmdline_find(boot_info.cmdline, name, &length);
-    if (text == NULL)
-        return ERR_NOT_FOUND;
-    return cmdline_parse_number(text, length, value_out);
 }
 
 void cmdline_report_unknown(void)

@@ -5,7 +5,6 @@
  * here keeps a pointer into it, except to the CPUs that wait in it.
  */
 #include <base/checked.h>
-#include <base/string.h>
 #include <kernel/boot_info.h>
 #include <limine.h>
 
@@ -19,12 +18,6 @@ MARKER(start) uint64_t requests_start[4] = LIMINE_REQUESTS_START_MARKER;
 MARKER(end) uint64_t requests_end[2] = LIMINE_REQUESTS_END_MARKER;
 
 REQUEST uint64_t base_revision[3] = LIMINE_BASE_REVISION(2);
-REQUEST struct limine_bootloader_info_request loader_request = {
-    .id = LIMINE_BOOTLOADER_INFO_REQUEST
-};
-REQUEST struct limine_firmware_type_request firmware_request = { .id =
-                                                                     LIMINE_FIRMWARE_TYPE_REQUEST };
-REQUEST struct limine_hhdm_request hhdm_request = { .id = LIMINE_HHDM_REQUEST };
 REQUEST struct limine_paging_mode_request paging_request = {
     .id = LIMINE_PAGING_MODE_REQUEST,
     .revision = 1,
@@ -34,17 +27,20 @@ REQUEST struct limine_paging_mode_request paging_request = {
 };
 REQUEST struct limine_smp_request smp_request = { .id = LIMINE_SMP_REQUEST,
                                                   .flags = LIMINE_SMP_X2APIC };
-REQUEST struct limine_memmap_request memmap_request = { .id = LIMINE_MEMMAP_REQUEST };
-REQUEST struct limine_kernel_file_request file_request = { .id = LIMINE_KERNEL_FILE_REQUEST };
-REQUEST struct limine_kernel_address_request address_request = {
-    .id = LIMINE_KERNEL_ADDRESS_REQUEST
-};
-REQUEST struct limine_module_request module_request = { .id = LIMINE_MODULE_REQUEST };
-REQUEST struct limine_rsdp_request rsdp_request = { .id = LIMINE_RSDP_REQUEST };
-REQUEST struct limine_dtb_request dtb_request = { .id = LIMINE_DTB_REQUEST };
-REQUEST struct limine_boot_time_request time_request = { .id = LIMINE_BOOT_TIME_REQUEST };
-REQUEST struct limine_framebuffer_request framebuffer_request = { .id =
-                                                                      LIMINE_FRAMEBUFFER_REQUEST };
+
+#define PLAIN_REQUEST(what, ID)                                                                    \
+    REQUEST struct limine_##what##_request what##_request = { .id = LIMINE_##ID##_REQUEST }
+
+PLAIN_REQUEST(bootloader_info, BOOTLOADER_INFO);
+PLAIN_REQUEST(firmware_type, FIRMWARE_TYPE);
+PLAIN_REQUEST(hhdm, HHDM);
+PLAIN_REQUEST(memmap, MEMMAP);
+PLAIN_REQUEST(kernel_file, KERNEL_FILE);
+PLAIN_REQUEST(kernel_address, KERNEL_ADDRESS);
+PLAIN_REQUEST(module, MODULE);
+PLAIN_REQUEST(rsdp, RSDP);
+PLAIN_REQUEST(dtb, DTB);
+PLAIN_REQUEST(boot_time, BOOT_TIME);
 
 /* ---- Memory map ---- */
 
@@ -74,7 +70,7 @@ static bool region_set(struct boot_region *region, const struct limine_memmap_en
     if (!checked_add_u64(entry->base, entry->length, &end) || end > UINT64_MAX - PAGE_SIZE)
         return false;
     region->kind = region_kind(entry->type);
-    bool inwards = region->kind == BOOT_REGION_USABLE || region->kind == BOOT_REGION_LOADER;
+    bool inwards = boot_region_is_free(region);
     uint64_t first =
         inwards ? ALIGN_UP(entry->base, PAGE_SIZE) : ALIGN_DOWN(entry->base, PAGE_SIZE);
     uint64_t last = inwards ? ALIGN_DOWN(end, PAGE_SIZE) : ALIGN_UP(end, PAGE_SIZE);
@@ -98,11 +94,6 @@ static enum status read_memory_map(const struct limine_memmap_response *response
 
 extern const char image_start[], image_end[];
 
-static bool region_is_free(const struct boot_region *region)
-{
-    return region->kind == BOOT_REGION_USABLE || region->kind == BOOT_REGION_LOADER;
-}
-
 /* True also where base and size make no sense. */
 static bool overlaps_free_memory(uint64_t base, uint64_t size_bytes)
 {
@@ -111,25 +102,27 @@ static bool overlaps_free_memory(uint64_t base, uint64_t size_bytes)
         return true;
     for (size_t i = 0; i < boot_info.region_count; i++) {
         const struct boot_region *region = &boot_info.region[i];
-        if (region_is_free(region) && base < region->base + region->size_bytes &&
+        if (boot_region_is_free(region) && base < region->base + region->size_bytes &&
             region->base < end)
             return true;
     }
     return false;
 }
 
-/* No usable region may overlap another, nor the kernel: the frame allocator would hand it out. */
+/* In order, and no usable region overlaps another, or the kernel: the frame allocator would hand it
+ * out.
+ */
 static bool memory_map_is_sound(void)
 {
+    uint64_t start = 0, end = 0, free_end = 0;
     for (size_t i = 0; i < boot_info.region_count; i++) {
-        const struct boot_region *a = &boot_info.region[i];
-        if (!region_is_free(a))
-            continue;
-        for (size_t j = 0; j < boot_info.region_count; j++) {
-            const struct boot_region *b = &boot_info.region[j];
-            if (i != j && a->base < b->base + b->size_bytes && b->base < a->base + a->size_bytes)
-                return false;
-        }
+        const struct boot_region *region = &boot_info.region[i];
+        bool is_free = boot_region_is_free(region);
+        if (region->base < start || region->base < (is_free ? end : free_end))
+            return false;
+        start = region->base;
+        end = MAX(end, region->base + region->size_bytes);
+        free_end = is_free ? end : free_end;
     }
     return !overlaps_free_memory(boot_info.image_base.raw, (uint64_t)(image_end - image_start));
 }
@@ -155,10 +148,7 @@ static enum status read_module(struct boot_module *module, const struct limine_f
     module->size_bytes = file->size;
     if (overlaps_free_memory(module->base.raw, module->size_bytes))
         return ERR_FORMAT;
-    return copy_text(module->path, sizeof(module->path), file->path) &&
-                   copy_text(module->cmdline, sizeof(module->cmdline), file->cmdline)
-               ? OK
-               : ERR_LIMIT;
+    return copy_text(module->path, sizeof(module->path), file->path) ? OK : ERR_LIMIT;
 }
 
 static enum status read_modules(void)
@@ -205,32 +195,10 @@ static void read_cpus(void)
 
 static const char *firmware_name(void)
 {
-    const struct limine_firmware_type_response *response = firmware_request.response;
+    const struct limine_firmware_type_response *response = firmware_type_request.response;
     if (response == NULL)
         return "none";
     return response->firmware_type == LIMINE_FIRMWARE_TYPE_X86BIOS ? "bios" : "uefi";
-}
-
-static void read_framebuffer(void)
-{
-    const struct limine_framebuffer_response *response = framebuffer_request.response;
-    if (response == NULL || response->framebuffer_count == 0)
-        return;
-    const struct limine_framebuffer *first = response->framebuffers[0];
-    uint64_t at = (uint64_t)(uintptr_t)first->address;
-    if (at < direct_map_offset)
-        return;
-    boot_info.framebuffer_present = true;
-    boot_info.framebuffer = (struct boot_framebuffer){
-        .base = paddr(at - direct_map_offset),
-        .width = first->width,
-        .height = first->height,
-        .pitch_bytes = first->pitch,
-        .bits_per_pixel = first->bpp,
-        .red_shift = first->red_mask_shift,
-        .green_shift = first->green_mask_shift,
-        .blue_shift = first->blue_mask_shift,
-    };
 }
 
 /* The specification says that pointers carry the direct map's offset; early loaders of base
@@ -245,14 +213,14 @@ static paddr_t firmware_paddr(const void *address)
 /* False if it is too long. Its beginning is taken all the same: the panic obeys it. */
 static bool read_cmdline(void)
 {
-    const struct limine_kernel_file_response *file = file_request.response;
+    const struct limine_kernel_file_response *file = kernel_file_request.response;
     return copy_text(boot_info.cmdline, sizeof(boot_info.cmdline),
                      file == NULL ? NULL : file->kernel_file->cmdline);
 }
 
 static void read_optional(void)
 {
-    const struct limine_bootloader_info_response *loader = loader_request.response;
+    const struct limine_bootloader_info_response *loader = bootloader_info_request.response;
     (void)copy_text(boot_info.loader, sizeof(boot_info.loader),
                     loader == NULL ? "unknown" : loader->name);
     boot_info.firmware = firmware_name();
@@ -260,9 +228,8 @@ static void read_optional(void)
         boot_info.rsdp = firmware_paddr(rsdp_request.response->address);
     if (dtb_request.response != NULL)
         boot_info.dtb = paddr_to_kernel(firmware_paddr(dtb_request.response->dtb_ptr));
-    if (time_request.response != NULL)
-        boot_info.boot_time_s = time_request.response->boot_time;
-    read_framebuffer();
+    if (boot_time_request.response != NULL)
+        boot_info.boot_time_s = boot_time_request.response->boot_time;
 }
 
 enum status boot_info_init(const char **problem_out)
@@ -272,12 +239,12 @@ enum status boot_info_init(const char **problem_out)
         return ERR_UNSUPPORTED;
     *problem_out = "the loader answers no direct map, memory map or kernel address request";
     if (hhdm_request.response == NULL || memmap_request.response == NULL ||
-        address_request.response == NULL)
+        kernel_address_request.response == NULL)
         return ERR_NOT_FOUND;
 
     direct_map_offset = hhdm_request.response->offset;
-    boot_info.image_base = paddr(address_request.response->physical_base);
-    boot_info.image_virtual = address_request.response->virtual_base;
+    boot_info.image_base = paddr(kernel_address_request.response->physical_base);
+    boot_info.image_virtual = kernel_address_request.response->virtual_base;
     bool cmdline_whole = read_cmdline();
     read_optional();
     read_cpus();
@@ -286,11 +253,11 @@ enum status boot_info_init(const char **problem_out)
     enum status status = read_memory_map(memmap_request.response);
     if (status != OK)
         return status;
-    *problem_out = "the memory map overlaps itself or the kernel";
+    *problem_out = "the memory map is out of order, or overlaps itself or the kernel";
     if (!memory_map_is_sound())
         return ERR_FORMAT;
     *problem_out = "too many modules, or one in free memory, outside the direct map, or with a "
-                   "path or command line that is too long";
+                   "path that is too long";
     status = read_modules();
     if (status != OK)
         return status;

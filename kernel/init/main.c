@@ -4,7 +4,6 @@
  * nothing of the loader's is used after kmap_init but the boot information that was copied, and the
  * loader's memory is only given back when no CPU stands in it any more.
  */
-#include <arch/backtrace.h>
 #include <arch/context.h>
 #include <arch/cpu.h>
 #include <base/status.h>
@@ -105,35 +104,21 @@ static bool start_cpus(void)
 
 /* ---- What to do once the machine runs ---- */
 
-#ifdef CONFIG_TESTS
 /* Tests, benchmarks and deliberate crashes take the place of the first program. */
-static bool start_tests(void)
-{
-    if (cmdline_has("crash"))
-        crash_run();
-    return test_start();
-}
-#else
-static bool start_tests(void)
-{
-    return false;
-}
-#endif
-
-static void start_first_program(void)
-{
-    grace_enable(true);
-    must(bootstrap_start(&boot_info), "first program");
-}
-
 static void start_system(void)
 {
     cmdline_report_unknown();
 #ifdef CONFIG_SHELL
     shell_start();
 #endif
-    if (!start_tests())
-        start_first_program();
+#ifdef CONFIG_TESTS
+    if (cmdline_has("crash"))
+        crash_run();
+    if (test_start())
+        return;
+#endif
+    grace_enable(true);
+    must(bootstrap_start(&boot_info), "first program");
 }
 
 static struct cpu *init_boot_cpu(void)

@@ -6,24 +6,16 @@
  *
  * Knuth, The Art of Computer Programming vol. 1, 2.5, "buddy system".
  */
+#include "debug_hooks.h"
 #include "frame_impl.h"
 #include "words.h"
 #include <kernel/cpu.h>
 #include <kernel/panic.h>
 
-enum { CACHE_MAX = 32, CACHE_BATCH = 16, POISON_ORDER_MAX = 9 };
-#define FRAME_POISON UINT64_C(0xdeadf4a3edeadf4a)
+enum { CACHE_MAX = 32, CACHE_BATCH = 16 };
 
-static struct spinlock frame_lock = SPINLOCK_INIT(RANK_FRAME);
-
-static struct {
-    struct list block[FRAME_ORDER_MAX + 1]; /* [L] free blocks by order */
-    uint32_t present;                       /* [L] bit k: block[k] is not empty */
-    uint64_t free;                          /* [L] frames in the lists */
-    uint64_t total;                         /* [L] */
-} buddy;
-
-static uint64_t fail_countdown; /* [A] 0: off */
+struct spinlock frame_lock = SPINLOCK_INIT(RANK_FRAME);
+struct frame_buddy frame_buddy;
 
 paddr_t frame_paddr(const struct frame *frame)
 {
@@ -40,55 +32,12 @@ struct frame *frame_of(paddr_t pa)
     return frame != NULL && frame->state != FRAME_RESERVED ? frame : NULL;
 }
 
-static struct frame *frame_of_node(struct list *node)
-{
-    return CONTAINER_OF(node, struct frame, node);
-}
-
-/* Poison: what is free must not change. Only what was freed carries it, not what never was in use.
- */
-#ifdef CONFIG_DEBUG
-static void block_poison(struct frame *first, size_t count)
-{
-    if (count > (size_t)1 << POISON_ORDER_MAX)
-        return;
-    for (size_t i = 0; i < count; i++) {
-        words_fill(frame_kernel(&first[i]), PAGE_SIZE, FRAME_POISON);
-        first[i].flags |= FRAME_POISONED;
-    }
-}
-
-static void block_check_poison(struct frame *first, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if ((first[i].flags & FRAME_POISONED) == 0)
-            continue;
-        if (!words_are(frame_kernel(&first[i]), PAGE_SIZE, FRAME_POISON))
-            panic("frame 0x%llx was written to while it was free",
-                  (unsigned long long)frame_paddr(&first[i]).raw);
-        first[i].flags = 0;
-    }
-}
-#else
-static void block_poison(struct frame *first, size_t count)
-{
-    (void)first;
-    (void)count;
-}
-
-static void block_check_poison(struct frame *first, size_t count)
-{
-    (void)first;
-    (void)count;
-}
-#endif
-
 static void block_link(struct frame *frame, unsigned order) REQUIRES(frame_lock)
 {
     frame->order = (uint8_t)order;
     frame->state = FRAME_FREE;
-    list_push_front(&buddy.block[order], &frame->node);
-    buddy.present |= (uint32_t)1 << order;
+    list_push_front(&frame_buddy.block[order], &frame->node);
+    frame_buddy.present |= (uint32_t)1 << order;
 }
 
 static void block_unlink(struct frame *frame) REQUIRES(frame_lock)
@@ -97,8 +46,8 @@ static void block_unlink(struct frame *frame) REQUIRES(frame_lock)
 
     list_remove(&frame->node);
     frame->state = FRAME_FREE_TAIL;
-    if (list_empty(&buddy.block[order]))
-        buddy.present &= ~((uint32_t)1 << order);
+    if (list_empty(&frame_buddy.block[order]))
+        frame_buddy.present &= ~((uint32_t)1 << order);
 }
 
 /* Free a block, joined with its buddy as long as that is free too. */
@@ -106,7 +55,7 @@ static void block_free(struct frame *frame, unsigned order) REQUIRES(frame_lock)
 {
     paddr_t pa = frame_paddr(frame);
 
-    buddy.free += (uint64_t)1 << order;
+    frame_buddy.free += (uint64_t)1 << order;
     while (order < FRAME_ORDER_MAX) {
         uint64_t size_bytes = (uint64_t)PAGE_SIZE << order;
         struct frame *other = frame_pool_find(paddr(pa.raw ^ size_bytes));
@@ -132,18 +81,18 @@ static struct frame *block_split(struct frame *frame, unsigned order) REQUIRES(f
         have--;
         block_link(frame + ((size_t)1 << have), have);
     }
-    buddy.free -= (uint64_t)1 << order;
+    frame_buddy.free -= (uint64_t)1 << order;
     return frame;
 }
 
 /* A free block of at least `order`, still linked; NULL if there is none. */
 static struct frame *block_find(unsigned order) REQUIRES(frame_lock)
 {
-    uint32_t candidates = buddy.present & (UINT32_MAX << order);
+    uint32_t candidates = frame_buddy.present & (UINT32_MAX << order);
 
     if (candidates == 0)
         return NULL;
-    return frame_of_node(buddy.block[__builtin_ctz(candidates)].next);
+    return frame_of_node(frame_buddy.block[__builtin_ctz(candidates)].next);
 }
 
 /* The same, with its first `size_bytes` below `limit`. Walks the lists: for old devices only. */
@@ -151,7 +100,7 @@ static struct frame *block_find_below(unsigned order, uint64_t size_bytes, uint6
     REQUIRES(frame_lock)
 {
     for (unsigned o = order; o <= FRAME_ORDER_MAX; o++) {
-        LIST_FOR_EACH(node, &buddy.block[o])
+        LIST_FOR_EACH(node, &frame_buddy.block[o])
         {
             uint64_t base = frame_paddr(frame_of_node(node)).raw;
             if (base < limit && size_bytes <= limit - base)
@@ -182,11 +131,11 @@ static void range_free(struct frame *first, size_t count) REQUIRES(frame_lock)
 void frame_seed_range(struct frame *first, size_t count)
 {
     spinlock_acquire(&frame_lock);
-    if (buddy.total == 0) {
+    if (frame_buddy.total == 0) {
         for (unsigned order = 0; order <= FRAME_ORDER_MAX; order++)
-            list_init(&buddy.block[order]);
+            list_init(&frame_buddy.block[order]);
     }
-    buddy.total += count;
+    frame_buddy.total += count;
     range_free(first, count);
     spinlock_release(&frame_lock);
 }
@@ -251,22 +200,12 @@ static void cache_put(struct frame *frame)
         cache_drain(cpu, CACHE_MAX - CACHE_BATCH);
 }
 
-static struct frame *block_take(unsigned order)
-{
-    spinlock_acquire(&frame_lock);
-    struct frame *frame = block_find(order);
-    if (frame != NULL)
-        frame = block_split(frame, order);
-    spinlock_release(&frame_lock);
-    return frame;
-}
-
 /* From free to owned: the head holds the one reference. */
 static void block_own(struct frame *frame, unsigned order)
 {
     size_t count = (size_t)1 << order;
 
-    block_check_poison(frame, count);
+    frame_check_poison(frame, count);
     for (size_t i = 1; i < count; i++)
         frame[i].word = FRAME_WORD(0, order, FRAME_OWNED);
     frame->word = FRAME_WORD(1, order, FRAME_OWNED);
@@ -277,43 +216,12 @@ static void block_disown(struct frame *frame, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         frame[i].word = FRAME_WORD(0, 0, FRAME_FREE_TAIL);
-    block_poison(frame, count);
+    frame_poison(frame, count);
 }
 
-static bool fail_injected(void)
-{
-#ifdef CONFIG_TESTS
-    if (UNLIKELY(READ_ONCE(fail_countdown) != 0))
-        return __atomic_sub_fetch(&fail_countdown, 1, __ATOMIC_RELAXED) == 0;
-#endif
-    return false;
-}
-
-void frame_fail_after(uint64_t nth)
-{
-    __atomic_store_n(&fail_countdown, nth, __ATOMIC_RELAXED);
-}
-
-enum status frame_alloc(unsigned order, unsigned flags, struct frame **frame_out)
-{
-    ASSERT(order <= FRAME_ORDER_MAX);
-    if (fail_injected())
-        return ERR_NO_MEMORY;
-    struct frame *frame = order == 0 ? cache_take() : block_take(order);
-    if (UNLIKELY(frame == NULL && order != 0)) {
-        frame_cache_drain(); /* what is cached may be what the block lacks */
-        frame = block_take(order);
-    }
-    if (frame == NULL)
-        return ERR_NO_MEMORY;
-    block_own(frame, order);
-    if ((flags & FRAME_ZERO) != 0)
-        words_fill(frame_kernel(frame), PAGE_SIZE << order, 0);
-    *frame_out = frame;
-    return OK;
-}
-
-static struct frame *range_take(unsigned order, size_t count, uint64_t limit)
+/* The first `count` frames of a block of `order`, below `limit`; the rest stays free. NULL: none.
+ */
+static struct frame *range_try(unsigned order, size_t count, uint64_t limit)
 {
     spinlock_acquire(&frame_lock);
     struct frame *frame = limit == UINT64_MAX
@@ -327,6 +235,33 @@ static struct frame *range_take(unsigned order, size_t count, uint64_t limit)
     return frame;
 }
 
+static struct frame *range_take(unsigned order, size_t count, uint64_t limit)
+{
+    struct frame *frame = range_try(order, count, limit);
+
+    if (UNLIKELY(frame == NULL)) {
+        frame_cache_drain(); /* what is cached may be what the block lacks */
+        frame = range_try(order, count, limit);
+    }
+    return frame;
+}
+
+enum status frame_alloc(unsigned order, unsigned flags, struct frame **frame_out)
+{
+    ASSERT(order <= FRAME_ORDER_MAX);
+    if (frame_alloc_fails())
+        return ERR_NO_MEMORY;
+    struct frame *frame =
+        order == 0 ? cache_take() : range_take(order, (size_t)1 << order, UINT64_MAX);
+    if (frame == NULL)
+        return ERR_NO_MEMORY;
+    block_own(frame, order);
+    if ((flags & FRAME_ZERO) != 0)
+        words_fill(frame_kernel(frame), PAGE_SIZE << order, 0);
+    *frame_out = frame;
+    return OK;
+}
+
 enum status frame_alloc_range(size_t count, uint64_t align_bytes, uint64_t limit,
                               struct frame **frame_out)
 {
@@ -334,15 +269,11 @@ enum status frame_alloc_range(size_t count, uint64_t align_bytes, uint64_t limit
         return ERR_INVALID;
     uint64_t align = align_bytes >> PAGE_SHIFT;
     if (count > (size_t)1 << FRAME_ORDER_MAX || align > (uint64_t)1 << FRAME_ORDER_MAX ||
-        fail_injected())
+        frame_alloc_fails())
         return ERR_NO_MEMORY;
     uint64_t block = MAX((uint64_t)count, align);
     unsigned order = block == 1 ? 0 : 64 - (unsigned)__builtin_clzll(block - 1);
     struct frame *first = range_take(order, count, limit);
-    if (first == NULL) {
-        frame_cache_drain();
-        first = range_take(order, count, limit);
-    }
     if (first == NULL)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < count; i++)
@@ -491,11 +422,6 @@ void frame_put_range(struct frame *first, size_t count)
     }
 }
 
-void frame_free_range(struct frame *first, size_t count)
-{
-    frame_put_range(first, count);
-}
-
 struct frame_stats frame_stats(void)
 {
     struct frame_stats stats = { 0 };
@@ -503,67 +429,10 @@ struct frame_stats frame_stats(void)
     for (uint32_t i = 0; i < cpu_count; i++)
         stats.cached += READ_ONCE(cpu_get(i)->frame_cache_size);
     spinlock_acquire(&frame_lock);
-    stats.total = buddy.total;
-    stats.free = buddy.free + stats.cached;
-    stats.largest_order = buddy.present == 0 ? 0 : 31 - (unsigned)__builtin_clz(buddy.present);
+    stats.total = frame_buddy.total;
+    stats.free = frame_buddy.free + stats.cached;
+    stats.largest_order =
+        frame_buddy.present == 0 ? 0 : 31 - (unsigned)__builtin_clz(frame_buddy.present);
     spinlock_release(&frame_lock);
     return stats;
-}
-
-static uint64_t check_lists(void) REQUIRES(frame_lock)
-{
-    uint64_t free = 0;
-
-    for (unsigned order = 0; order <= FRAME_ORDER_MAX; order++) {
-        LIST_FOR_EACH(node, &buddy.block[order])
-        {
-            const struct frame *frame = frame_of_node(node);
-            ASSERT(frame->state == FRAME_FREE && frame->order == order && frame->references == 0);
-            ASSERT(IS_ALIGNED(frame_paddr(frame).raw, (uint64_t)PAGE_SIZE << order));
-            ASSERT(node->next->prev == node && node->prev->next == node);
-            free += BIT64(order);
-        }
-        ASSERT(list_empty(&buddy.block[order]) == ((buddy.present >> order & 1) == 0));
-    }
-    return free;
-}
-
-/* Check the block that begins at `frame`; returns its length. Other CPUs may move single frames
- * between caches and owners meanwhile: each state is read once.
- */
-static size_t check_block(const struct frame *frame)
-{
-    struct frame head = { .word = READ_ONCE(frame->word) };
-    size_t count = (size_t)1 << head.order;
-
-    if (head.state == FRAME_RESERVED)
-        return 1;
-    ASSERT(head.state != FRAME_FREE_TAIL);
-    ASSERT(head.state == FRAME_OWNED || head.references == 0);
-    for (size_t i = 1; i < count; i++) {
-        struct frame tail = { .word = READ_ONCE(frame[i].word) };
-        ASSERT(tail.references == 0);
-        if (head.state == FRAME_FREE)
-            ASSERT(tail.state == FRAME_FREE_TAIL);
-        else
-            ASSERT(tail.state == FRAME_OWNED && tail.order == head.order);
-    }
-    return count;
-}
-
-void frame_check(void)
-{
-    uint64_t free = 0;
-
-    spinlock_acquire(&frame_lock);
-    ASSERT(check_lists() == buddy.free);
-    for (uint64_t i = 0; i < frame_pool.frame_count;) {
-        const struct frame *frame = &frame_pool.frame[i];
-        size_t count = check_block(frame);
-        ASSERT(frame_pool_find(frame_paddr(frame)) == frame);
-        free += READ_ONCE(frame->state) == FRAME_FREE ? count : 0;
-        i += count;
-    }
-    ASSERT(free == buddy.free);
-    spinlock_release(&frame_lock);
 }

@@ -1,4 +1,5 @@
-/* What frame.c (the allocator) and frame_seed.c (its beginnings) share.
+/* What frame.c (the allocator), frame_seed.c (its beginnings) and frame_check.c (what only tests
+ * and the debug flavour have) share.
  *
  * Physical memory is cut into sections of 128 MiB. A section has frame structures for the 2 MiB
  * granules from its first managed one to its last, so a large hole costs nothing and a small one
@@ -9,6 +10,7 @@
 #pragma once
 
 #include <kernel/frame.h>
+#include <kernel/spinlock.h>
 
 enum {
     SECTION_SHIFT = 27,
@@ -35,7 +37,15 @@ struct frame_pool {
 /* Constant after frame_init. */
 extern struct frame_pool frame_pool;
 
-enum { FRAME_POISONED = 1 << 0 }; /* frame.flags: free, and filled with the poison */
+struct frame_buddy {
+    struct list block[FRAME_ORDER_MAX + 1]; /* [L] free blocks by order */
+    uint32_t present;                       /* [L] bit k: block[k] is not empty */
+    uint64_t free;                          /* [L] frames in the lists */
+    uint64_t total;                         /* [L] */
+};
+
+extern struct spinlock frame_lock;
+extern struct frame_buddy frame_buddy;
 
 #define FRAME_WORD(references, order, state)                                                       \
     ((uint64_t)(references) | (uint64_t)(order) << 32 | (uint64_t)(state) << 40)
@@ -54,3 +64,8 @@ static inline struct frame *frame_pool_find(paddr_t pa)
 
 /* Give frames that nobody owns to the buddy lists. */
 void frame_seed_range(struct frame *first, size_t count);
+
+static inline struct frame *frame_of_node(struct list *node)
+{
+    return CONTAINER_OF(node, struct frame, node);
+}

@@ -47,7 +47,7 @@ static void held_release(struct held *h)
 {
     held_verify(h);
     if (h->is_range)
-        frame_free_range(h->frame, h->count);
+        frame_put_range(h->frame, h->count);
     else
         frame_put(h->frame);
     h->frame = NULL;
@@ -179,8 +179,8 @@ TEST(a_range_is_freed_frame_by_frame)
     frame_put(frame + 3);
     frame_get(frame + 10);
     EXPECT_EQ(frame_stats().free, free - 20);
-    frame_free_range(frame, 3);
-    frame_free_range(frame + 4, 17);
+    frame_put_range(frame, 3);
+    frame_put_range(frame + 4, 17);
     EXPECT_EQ(frame_stats().free, free - 1);
     frame_put(frame + 10);
     EXPECT_EQ(frame_stats().free, free);
@@ -200,7 +200,7 @@ TEST(ranges_keep_below_their_limit)
         enum status status = frame_alloc_range(7, PAGE_SIZE, limit, &frame);
         if (status == OK) {
             EXPECT(frame_paddr(frame).raw + 7 * PAGE_SIZE <= limit);
-            frame_free_range(frame, 7);
+            frame_put_range(frame, 7);
         } else {
             EXPECT_EQ(status, ERR_NO_MEMORY);
         }
@@ -276,7 +276,7 @@ TEST(an_injected_failure_comes_when_asked_and_once)
     EXPECT_EQ(frame_alloc(0, 0, &frame), OK);
     frame_put(frame);
     EXPECT_EQ(frame_alloc_range(2, PAGE_SIZE, UINT64_MAX, &frame), OK);
-    frame_free_range(frame, 2);
+    frame_put_range(frame, 2);
     EXPECT_EQ(frame_alloc(2, 0, &frame), ERR_NO_MEMORY);
     EXPECT_EQ(frame_alloc(2, 0, &frame), OK);
     frame_put(frame);
@@ -352,7 +352,7 @@ static void get_free_frame(void)
 static void free_range_twice(void)
 {
     frame_put(victim);
-    frame_free_range(victim, 1);
+    frame_put_range(victim, 1);
 }
 
 static void write_after_free(void)

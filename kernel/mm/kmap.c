@@ -9,7 +9,8 @@
  * alias can change them.
  *
  * The area is one entry of the top-level table, chosen when the direct map is known. User roots
- * copy or share the top level, so nothing is ever added to it after kmap_init.
+ * copy or share the top level, so nothing is ever added to it after kmap_init. What is mapped stays
+ * mapped: stacks are CPUs', devices and tables are found once, so there is no unmapping here.
  */
 #include "ptable.h"
 #include <arch/mmu.h>
@@ -35,7 +36,8 @@ static struct spinlock kmap_lock = SPINLOCK_INIT(RANK_KMAP);
 static struct pte *root;     /* constant after kmap_init */
 static uint64_t area;        /* constant after kmap_init; 0: the top level may still grow */
 static uint64_t device_next; /* under kmap_lock */
-/* Pages of the stack in each slot, 0: free. Changed under kmap_lock, read without it by panics. */
+/* Pages of the stack in each slot, 0 from the first free one on. Changed under kmap_lock, read
+ * without it by panics. */
 static uint8_t stack_pages[STACK_SLOT_COUNT];
 
 static uint64_t address_of(const char *symbol)
@@ -47,7 +49,7 @@ static uint64_t address_of(const char *symbol)
 
 /* The slot for `at` in a table of `level`, with all tables on the way; NULL if there is no memory.
  */
-static struct pte *slot_create(uint64_t at, unsigned level, struct pte **table_out)
+static struct pte *slot_create(uint64_t at, unsigned level)
 {
     struct pte *table = root;
 
@@ -65,7 +67,6 @@ static struct pte *slot_create(uint64_t at, unsigned level, struct pte **table_o
         }
         table = child;
     }
-    *table_out = table;
     return &table[pt_index(at, level)];
 }
 
@@ -79,8 +80,7 @@ static enum status map_range(uint64_t at, uint64_t pa, uint64_t size_bytes, unsi
         bool block = IS_ALIGNED(at | pa, ptable_span(1)) && end - at >= ptable_span(1);
         unsigned level = block ? 1 : 0;
         uint64_t span = ptable_span(level);
-        struct pte *table;
-        struct pte *slot = slot_create(at, level, &table);
+        struct pte *slot = slot_create(at, level);
         if (slot == NULL)
             return ERR_NO_MEMORY;
         /* To the end of the table; small pages only to where a block may begin. */
@@ -90,65 +90,16 @@ static enum status map_range(uint64_t at, uint64_t pa, uint64_t size_bytes, unsi
             at += span;
             pa += span;
         }
-        *ptable_live(table) += count;
     }
     return OK;
-}
-
-/* Take empty tables below [at, end) away again. */
-static void prune(struct pte *table, unsigned level, uint64_t at, uint64_t end)
-{
-    for (uint64_t next; level > 0 && at < end; at = next) {
-        struct pte *slot = &table[pt_index(at, level)];
-        struct pte pte = pte_read(slot);
-        next = ptable_step(at, end, level);
-        if (!arch_pte_present(pte) || arch_pte_is_leaf(pte, level))
-            continue;
-        prune(ptable_of(pte), level - 1, at, next);
-        if (*ptable_live(ptable_of(pte)) != 0 || level == PT_LEVELS - 1)
-            continue;
-        pte_write(slot, arch_pte_empty());
-        --*ptable_live(table);
-        arch_tlb_flush_kernel(vaddr(at), 1);
-        ptable_destroy(ptable_of(pte));
-    }
-}
-
-/* Empty the entries of [at, end), which are pages or empty already, and free the frames if asked.
- */
-static void unmap_pages(uint64_t at, uint64_t end, bool free_frames)
-{
-    uint64_t start = at;
-
-    for (unsigned pass = 0; pass < 2; pass++) {
-        for (at = start; at < end; at += PAGE_SIZE) {
-            struct pte *table = root;
-            struct pte *slot = &table[pt_index(at, PT_LEVELS - 1)];
-            for (unsigned level = PT_LEVELS - 1; level > 0 && arch_pte_present(*slot); level--) {
-                table = ptable_of(*slot);
-                slot = &table[pt_index(at, level - 1)];
-            }
-            if (pass == 0 && arch_pte_present(*slot)) {
-                slot->raw &= ~UINT64_C(1); /* as in vspace_impl.h: retired until the flush */
-                --*ptable_live(table);
-            } else if (pass == 1 && slot->raw != 0) {
-                if (free_frames)
-                    frame_put(frame_of(arch_pte_paddr(*slot)));
-                pte_write(slot, arch_pte_empty());
-            }
-        }
-        if (pass == 0)
-            arch_tlb_flush_kernel(vaddr(start), (size_t)((end - start) >> PAGE_SHIFT));
-    }
-    prune(root, PT_LEVELS - 1, start, end);
 }
 
 /* ---- Beginning ---- */
 
 static bool region_is_direct(const struct boot_region *region)
 {
-    return region->kind == BOOT_REGION_USABLE || region->kind == BOOT_REGION_LOADER ||
-           region->kind == BOOT_REGION_IMAGE || region->kind == BOOT_REGION_FIRMWARE;
+    return boot_region_is_free(region) || region->kind == BOOT_REGION_IMAGE ||
+           region->kind == BOOT_REGION_FIRMWARE;
 }
 
 static enum status map_direct(uint64_t pa, uint64_t end, unsigned perm)
@@ -221,14 +172,13 @@ static enum status map_image(const struct boot_info *info)
 static enum status area_create(void)
 {
     unsigned index = PT_ENTRIES - 1;
-    struct pte *table;
 
     while (index > KERNEL_INDEX_MIN && arch_pte_present(root[index]))
         index--;
     uint64_t base = KERNEL_HALF | (uint64_t)index * AREA_BYTES;
     if (arch_pte_present(root[index]))
         return ERR_LIMIT;
-    if (slot_create(base, PT_LEVELS - 2, &table) == NULL)
+    if (slot_create(base, PT_LEVELS - 2) == NULL)
         return ERR_NO_MEMORY;
     device_next = base + AREA_DEVICES;
     area = base;
@@ -259,68 +209,57 @@ void kmap_activate(void)
 
 /* ---- Devices and firmware ---- */
 
-static enum status map_area(uint64_t pa, uint64_t size_bytes, unsigned perm, uint64_t *at_out)
+/* The whole pages around [pa, pa + size); false if that is nothing, or beyond physical memory. */
+static bool pages_around(paddr_t pa, size_t size_bytes, uint64_t *base_out, uint64_t *end_out)
 {
-    spinlock_acquire(&kmap_lock);
-    uint64_t at = device_next;
+    uint64_t end;
+
+    if (size_bytes == 0 || !checked_add_u64(pa.raw, size_bytes, &end) || end > BIT64(48))
+        return false;
+    *base_out = ALIGN_DOWN(pa.raw, (uint64_t)PAGE_SIZE);
+    *end_out = ALIGN_UP(end, PAGE_SIZE);
+    return true;
+}
+
+/* Where memory runs out, what is mapped already stays: nobody learns its address. */
+static enum status map_area(uint64_t base, uint64_t end, unsigned perm, uint64_t *at_out)
+{
     enum status status = ERR_LIMIT;
-    if (size_bytes <= area + AREA_BYTES - at) {
-        status = map_range(at, pa, size_bytes, perm);
-        if (status == OK)
-            device_next = at + size_bytes;
-        else
-            unmap_pages(at, at + size_bytes, false);
+
+    spinlock_acquire(&kmap_lock);
+    *at_out = device_next;
+    if (end - base <= area + AREA_BYTES - device_next) {
+        device_next += end - base;
+        status = map_range(*at_out, base, end - base, perm);
     }
     spinlock_release(&kmap_lock);
     arch_pte_publish();
-    *at_out = at;
     return status;
 }
 
-/* Whole pages around [pa, pa + size); the result points to `pa` itself. */
-static enum status map_around(paddr_t pa, size_t size_bytes, unsigned perm, uint64_t *at_out)
+enum status kmap_device(paddr_t pa, size_t size_bytes, void **kernel_out)
 {
-    uint64_t base = ALIGN_DOWN(pa.raw, (uint64_t)PAGE_SIZE);
-    uint64_t end;
-    uint64_t at;
+    uint64_t base, end, at;
 
-    if (size_bytes == 0 || !checked_add_u64(pa.raw, size_bytes, &end) || end > BIT64(48))
+    if (!pages_around(pa, size_bytes, &base, &end) || end - base > AREA_BYTES)
         return ERR_RANGE;
-    end = ALIGN_UP(end, PAGE_SIZE);
-    enum status status = map_area(base, end - base, perm, &at);
-    if (status == OK)
-        *at_out = at + (pa.raw - base);
-    return status;
-}
-
-enum status kmap_device(paddr_t pa, size_t size_bytes, unsigned perm, void **kernel_out)
-{
-    uint64_t first = ALIGN_DOWN(pa.raw, (uint64_t)PAGE_SIZE);
-    uint64_t at;
-
-    if (size_bytes > AREA_BYTES || pa.raw > BIT64(48))
-        return ERR_RANGE;
-    for (uint64_t i = first; i < pa.raw + size_bytes; i += PAGE_SIZE) {
-        if (frame_of(paddr(i)) != NULL)
+    for (at = base; at < end; at += PAGE_SIZE) {
+        if (frame_of(paddr(at)) != NULL)
             return ERR_INVALID;
     }
-    enum status status = map_around(pa, size_bytes, perm, &at);
+    enum status status = map_area(base, end, PERM_READ | PERM_WRITE | PERM_DEVICE, &at);
     if (status == OK)
-        *kernel_out = (void *)(uintptr_t)at;
+        *kernel_out = (void *)(uintptr_t)(at + (pa.raw - base));
     return status;
 }
 
-/* True if all of [pa, pa + size) can be read through the direct map. */
-static bool is_direct(paddr_t pa, size_t size_bytes)
+/* True if the pages can be read through the direct map. */
+static bool is_direct(uint64_t base, uint64_t end)
 {
-    uint64_t end;
-
-    if (size_bytes == 0 || !checked_add_u64(pa.raw, size_bytes, &end) || end > BIT64(46))
-        return false;
-    for (uint64_t at = ALIGN_DOWN(pa.raw, (uint64_t)PAGE_SIZE); at < end; at += PAGE_SIZE) {
+    for (; base < end; base += PAGE_SIZE) {
         paddr_t found;
         unsigned perm;
-        if (kmap_query(vaddr(at + direct_map_offset), &found, &perm) != OK || found.raw != at)
+        if (kmap_query(vaddr(base + direct_map_offset), &found, &perm) != OK || found.raw != base)
             return false;
     }
     return true;
@@ -328,14 +267,17 @@ static bool is_direct(paddr_t pa, size_t size_bytes)
 
 enum status kmap_firmware(paddr_t pa, size_t size_bytes, const void **kernel_out)
 {
-    uint64_t at = pa.raw + direct_map_offset;
+    uint64_t base, end;
 
-    if (!is_direct(pa, size_bytes)) {
-        enum status status = map_around(pa, size_bytes, PERM_READ, &at);
+    if (!pages_around(pa, size_bytes, &base, &end))
+        return ERR_RANGE;
+    uint64_t at = base + direct_map_offset;
+    if (!is_direct(base, end)) {
+        enum status status = map_area(base, end, PERM_READ, &at);
         if (status != OK)
             return status;
     }
-    *kernel_out = (const void *)(uintptr_t)at;
+    *kernel_out = (const void *)(uintptr_t)(at + (pa.raw - base));
     return OK;
 }
 
@@ -346,59 +288,40 @@ static uint64_t slot_end(size_t slot)
     return area + (slot + 1) * STACK_SLOT_BYTES;
 }
 
-static enum status map_stack(uint64_t at, uint64_t end)
+/* A slot lies below one table, so what can fail comes first. */
+static enum status map_stack(uint64_t end, size_t size_bytes)
 {
-    uint64_t start = at;
+    struct frame *frame;
 
-    for (; at < end; at += PAGE_SIZE) {
-        struct frame *frame;
-        enum status status = frame_alloc(0, 0, &frame);
-        if (status == OK) {
-            status = map_range(at, frame_paddr(frame).raw, PAGE_SIZE, PERM_READ | PERM_WRITE);
-            if (status != OK)
-                frame_put(frame);
-        }
-        if (status != OK) {
-            unmap_pages(start, end, true);
-            return status;
-        }
-    }
+    if (slot_create(end - size_bytes, 0) == NULL)
+        return ERR_NO_MEMORY;
+    enum status status =
+        frame_alloc((unsigned)__builtin_ctzll(size_bytes >> PAGE_SHIFT), 0, &frame);
+    if (status == OK)
+        status =
+            map_range(end - size_bytes, frame_paddr(frame).raw, size_bytes, PERM_READ | PERM_WRITE);
     arch_pte_publish();
-    return OK;
+    return status;
 }
 
 enum status kmap_stack_create(size_t size_bytes, void **top_out)
 {
+    enum status status = ERR_LIMIT;
     size_t slot = 0;
 
-    if (size_bytes == 0 || !IS_ALIGNED(size_bytes, PAGE_SIZE) ||
-        size_bytes > STACK_SLOT_BYTES - PAGE_SIZE)
-        return ERR_RANGE;
+    ASSERT(size_bytes >= PAGE_SIZE && size_bytes < STACK_SLOT_BYTES);
+    ASSERT((size_bytes & (size_bytes - 1)) == 0);
     spinlock_acquire(&kmap_lock);
     while (slot < STACK_SLOT_COUNT && stack_pages[slot] != 0)
         slot++;
-    enum status status = ERR_LIMIT;
     if (slot < STACK_SLOT_COUNT)
-        status = map_stack(slot_end(slot) - size_bytes, slot_end(slot));
+        status = map_stack(slot_end(slot), size_bytes);
     if (status == OK) {
         stack_pages[slot] = (uint8_t)(size_bytes >> PAGE_SHIFT);
         *top_out = (void *)(uintptr_t)slot_end(slot);
     }
     spinlock_release(&kmap_lock);
     return status;
-}
-
-void kmap_stack_destroy(void *top_taken, size_t size_bytes)
-{
-    uint64_t top = vaddr_of(top_taken).raw;
-    uint64_t slot = (top - area) / STACK_SLOT_BYTES - 1;
-
-    ASSERT(slot < STACK_SLOT_COUNT && top == slot_end(slot));
-    spinlock_acquire(&kmap_lock);
-    ASSERT(stack_pages[slot] == size_bytes >> PAGE_SHIFT);
-    unmap_pages(top - size_bytes, top, true);
-    stack_pages[slot] = 0;
-    spinlock_release(&kmap_lock);
 }
 
 bool kmap_is_guard(vaddr_t at)
@@ -411,8 +334,7 @@ bool kmap_is_guard(vaddr_t at)
     return at.raw < bottom && at.raw >= bottom - PAGE_SIZE;
 }
 
-/* Without lock: a panic asks. Tables of the kernel's half go away only with a stack that nobody
- * uses. */
+/* Without lock: a panic asks, and tables of the kernel's half never go away. */
 enum status kmap_query(vaddr_t at, paddr_t *pa_out, unsigned *perm_out)
 {
     const struct pte *table = root;

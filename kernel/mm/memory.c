@@ -41,7 +41,7 @@ static void memory_destroy(struct object *object)
     while (release(memory, &work) == ERR_WOULD_BLOCK)
         work.left = UINT32_MAX;
     if (memory->kind == MEMORY_CONTIGUOUS) {
-        frame_free_range(node_frame(memory->pa), (size_t)memory->page_count);
+        frame_put_range(node_frame(memory->pa), (size_t)memory->page_count);
         payer_uncharge(object->payer, memory->page_count * PAGE_SIZE);
     }
     slab_free(&memory_cache, memory);
@@ -157,7 +157,7 @@ enum status memory_create_contiguous(struct budget *payer, uint64_t size_bytes,
         memset(frame_kernel(first), 0, (size_t)size_bytes);
         status = create(payer, size_bytes, &kind, memory_out);
         if (status != OK)
-            frame_free_range(first, count);
+            frame_put_range(first, count);
     }
     if (status != OK)
         payer_uncharge(payer, size_bytes);

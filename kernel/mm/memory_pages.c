@@ -265,7 +265,7 @@ bool leaf_fill_block(struct memory *memory, uint64_t index)
         return false;
     }
     if (leaf_own(memory, index, &entry) != OK) {
-        frame_free_range(first, NODE_SLOTS);
+        frame_put_range(first, NODE_SLOTS);
         uncharge_pages(memory, NODE_SLOTS);
         return false;
     }

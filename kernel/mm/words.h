@@ -1,10 +1,9 @@
-/* Filling and comparing memory by 64-bit words: pages and slab objects, which are aligned to them.
+/* Filling memory by 64-bit words: pages and slab objects, which are aligned to them.
  * The unrolled body keeps the cost near one instruction a word, which is most of what a zeroed page
  * costs.
  */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,16 +24,4 @@ static inline void words_fill(void *memory, size_t size_bytes, uint64_t value)
     }
     while (word < end)
         *word++ = value;
-}
-
-/* True if every word is `value`. */
-static inline bool words_are(const void *memory, size_t size_bytes, uint64_t value)
-{
-    const uint64_t *word = memory;
-    const uint64_t *end = word + size_bytes / sizeof(*word);
-    uint64_t difference = 0;
-
-    for (; word < end; word++)
-        difference |= *word ^ value;
-    return difference == 0;
 }

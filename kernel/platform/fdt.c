@@ -24,138 +24,198 @@ enum {
 
 enum { TOKEN_BEGIN_NODE = 1, TOKEN_END_NODE = 2, TOKEN_PROP = 3, TOKEN_NOP = 4, TOKEN_END = 9 };
 
-#define PATH_TOO_LONG SIZE_MAX
+/* The properties that are looked at. */
+enum known {
+    ADDRESS_CELLS,
+    SIZE_CELLS,
+    RANGES,
+    COMPATIBLE,
+    STATUS,
+    REG,
+    INTERRUPTS,
+    METHOD,
+    REDISTRIBUTOR_REGIONS,
+    STDOUT_PATH,
+    ALIAS, /* by the name that this walk looks for */
+    KNOWN_COUNT
+};
 
-struct fdt {
+static const char *const known_names[ALIAS] = {
+    "#address-cells", "#size-cells", "ranges",
+    "compatible",     "status",      "reg",
+    "interrupts",     "method",      "#redistributor-regions",
+    "stdout-path",
+};
+
+struct property {
+    const uint8_t *value; /* NULL: not there */
+    size_t size_bytes;
+};
+
+/* A node that is open. */
+struct level {
+    const char *name;
+    struct property known[KNOWN_COUNT];
+    bool has_child; /* its properties have all gone by */
+};
+
+struct walk {
     const uint8_t *structure;
     size_t structure_bytes;
     const char *strings;
     size_t strings_bytes;
-};
-
-struct property {
-    const char *name;
-    const uint8_t *value;
-    size_t size_bytes;
-};
-
-/* How the children of a node write addresses, and how those look to the node's own parent. */
-struct level {
-    uint32_t address_cells;
-    uint32_t size_cells;
-    struct property ranges; /* .value NULL: no translation */
-    size_t path_length;     /* of the node's own path, or PATH_TOO_LONG */
-};
-
-struct walk {
-    const struct fdt *fdt;
-    size_t at;    /* in the structure block */
-    size_t depth; /* open nodes */
+    size_t at;         /* in the structure block */
+    const char *alias; /* see ALIAS */
+    size_t depth;      /* open nodes; the last is the one that is visited */
     struct level level[FDT_DEPTH_MAX];
-    char path[FDT_PATH_MAX]; /* of the innermost open node, see node_path */
 };
 
-/* A node with its properties known; children not yet seen. */
-struct node {
-    const struct walk *walk;
-    size_t properties_at;
+struct search {
+    struct platform_info *out;
+    char console[FDT_PATH_MAX]; /* stdout-path: a path or an alias, without options */
+    char alias[FDT_PATH_MAX];   /* what the alias stands for */
 };
-
-typedef void fdt_visit(void *context, const struct node *node);
 
 /* ---- Tokens ---- */
 
-static enum status take_u32(const struct fdt *fdt, size_t *at, uint32_t *value_out)
+static enum status take_u32(struct walk *walk, uint32_t *value_out)
 {
-    if (!checked_range_within(*at, 4, fdt->structure_bytes))
+    if (!checked_range_within(walk->at, 4, walk->structure_bytes))
         return ERR_TRUNCATED;
-    *value_out = load_be32(fdt->structure + *at);
-    *at += 4;
+    *value_out = load_be32(walk->structure + walk->at);
+    walk->at += 4;
     return OK;
 }
 
 /* `size` bytes, and the padding behind them. */
-static enum status take_bytes(const struct fdt *fdt, size_t *at, size_t size,
-                              const uint8_t **bytes_out)
+static enum status take_bytes(struct walk *walk, size_t size, const uint8_t **bytes_out)
 {
-    if (!checked_range_within(*at, size, fdt->structure_bytes))
+    if (!checked_range_within(walk->at, size, walk->structure_bytes))
         return ERR_TRUNCATED;
-    *bytes_out = fdt->structure + *at;
-    *at = MIN(ALIGN_UP(*at + size, 4), fdt->structure_bytes);
+    *bytes_out = walk->structure + walk->at;
+    walk->at = MIN(ALIGN_UP(walk->at + size, 4), walk->structure_bytes);
     return OK;
 }
 
-static enum status take_name(const struct fdt *fdt, size_t *at, const char **name_out)
+static enum status take_name(struct walk *walk, const char **name_out)
 {
-    const char *name = (const char *)fdt->structure + *at;
-    size_t room = fdt->structure_bytes - *at;
+    const char *name = (const char *)walk->structure + walk->at;
+    size_t room = walk->structure_bytes - walk->at;
     const uint8_t *bytes;
     *name_out = name;
-    return take_bytes(fdt, at, strnlen(name, room) + 1, &bytes); /* no end: one byte too many */
+    return take_bytes(walk, strnlen(name, room) + 1, &bytes); /* no end: one byte too many */
 }
 
-/* What follows TOKEN_PROP. */
-static enum status take_property(const struct fdt *fdt, size_t *at, struct property *property_out)
+/* What follows TOKEN_PROP. Of two properties of a name the first counts. */
+static enum status take_property(struct walk *walk)
 {
     uint32_t size;
     uint32_t name_at;
-    enum status status = take_u32(fdt, at, &size);
+    struct property property;
+    enum status status = take_u32(walk, &size);
     if (status == OK)
-        status = take_u32(fdt, at, &name_at);
+        status = take_u32(walk, &name_at);
+    if (status == OK)
+        status = take_bytes(walk, size, &property.value);
     if (status != OK)
         return status;
-    if (name_at >= fdt->strings_bytes)
+    property.size_bytes = size;
+    if (walk->depth == 0 || name_at >= walk->strings_bytes)
         return ERR_FORMAT;
-    const char *name = fdt->strings + name_at;
-    size_t room = MIN(fdt->strings_bytes - name_at, (size_t)FDT_NAME_MAX);
-    if (strnlen(name, room) == room)
+    struct level *level = &walk->level[walk->depth - 1];
+    const char *name = walk->strings + name_at;
+    size_t room = MIN(walk->strings_bytes - name_at, (size_t)FDT_NAME_MAX);
+    if (level->has_child || strnlen(name, room) == room)
         return ERR_FORMAT;
-    property_out->name = name;
-    property_out->size_bytes = size;
-    return take_bytes(fdt, at, size, &property_out->value);
+    for (size_t i = 0; i < KNOWN_COUNT; i++) {
+        if (level->known[i].value == NULL &&
+            strcmp(name, i == ALIAS ? walk->alias : known_names[i]) == 0)
+            level->known[i] = property;
+    }
+    return OK;
 }
 
-/* ---- Properties ---- */
+/* ---- Nodes ---- */
 
-/* False if the node has none of that name. The walk has already checked what is read here. */
-static bool property_find(const struct node *node, const char *name, struct property *property_out)
+typedef void fdt_visit(struct search *search, const struct walk *node);
+
+static enum status node_begin(struct walk *walk)
 {
-    const struct fdt *fdt = node->walk->fdt;
-    size_t at = node->properties_at;
+    const char *name;
+    enum status status = take_name(walk, &name);
+    if (status != OK)
+        return status;
+    if (walk->depth == FDT_DEPTH_MAX)
+        return ERR_FORMAT;
+    if (walk->depth > 0)
+        walk->level[walk->depth - 1].has_child = true;
+    walk->level[walk->depth++] = (struct level){ .name = name };
+    return OK;
+}
+
+static enum status node_end(struct walk *walk, fdt_visit *visit, struct search *search)
+{
+    if (walk->depth == 0)
+        return ERR_FORMAT;
+    visit(search, walk);
+    walk->depth--;
+    return OK;
+}
+
+/* Children are visited before their parents. */
+static enum status fdt_walk(struct walk *walk, fdt_visit *visit, struct search *search)
+{
+    bool seen_root = false;
+    walk->at = 0;
+    walk->depth = 0;
     for (;;) {
         uint32_t token;
-        struct property property;
-        if (take_u32(fdt, &at, &token) != OK)
-            return false;
-        if (token == TOKEN_NOP)
-            continue;
-        if (token != TOKEN_PROP || take_property(fdt, &at, &property) != OK)
-            return false;
-        if (strcmp(property.name, name) == 0) {
-            *property_out = property;
-            return true;
+        enum status status = take_u32(walk, &token);
+        if (status != OK)
+            return status;
+        switch (token) {
+        case TOKEN_BEGIN_NODE:
+            status = walk->depth == 0 && seen_root ? ERR_FORMAT : node_begin(walk);
+            seen_root = true;
+            break;
+        case TOKEN_END_NODE:
+            status = node_end(walk, visit, search);
+            break;
+        case TOKEN_PROP:
+            status = take_property(walk);
+            break;
+        case TOKEN_NOP:
+            break;
+        case TOKEN_END:
+            return seen_root && walk->depth == 0 ? OK : ERR_FORMAT;
+        default:
+            return ERR_FORMAT;
         }
+        if (status != OK)
+            return status;
     }
 }
 
-static uint32_t property_u32(const struct node *node, const char *name, uint32_t otherwise)
+static const struct property *known_of(const struct walk *node, enum known known)
 {
-    struct property property;
-    if (!property_find(node, name, &property) || property.size_bytes != 4)
-        return otherwise;
-    return load_be32(property.value);
+    return &node->level[node->depth - 1].known[known];
+}
+
+static uint32_t property_u32(const struct property *property, uint32_t otherwise)
+{
+    return property->value != NULL && property->size_bytes == 4 ? load_be32(property->value)
+                                                                : otherwise;
 }
 
 /* True if the property is a list of strings of which one is `text`. */
-static bool property_lists(const struct node *node, const char *name, const char *text)
+static bool property_lists(const struct property *property, const char *text)
 {
-    struct property property;
     size_t wanted = strlen(text) + 1;
-    if (!property_find(node, name, &property))
+    if (property->value == NULL)
         return false;
-    for (size_t at = 0; at < property.size_bytes;) {
-        const char *item = (const char *)property.value + at;
-        size_t room = property.size_bytes - at;
+    for (size_t at = 0; at < property->size_bytes;) {
+        const char *item = (const char *)property->value + at;
+        size_t room = property->size_bytes - at;
         size_t length = strnlen(item, room);
         if (length + 1 == wanted && length < room && memcmp(item, text, length) == 0)
             return true;
@@ -164,169 +224,64 @@ static bool property_lists(const struct node *node, const char *name, const char
     return false;
 }
 
-static bool node_is_usable(const struct node *node)
+static bool node_is_usable(const struct walk *node)
 {
-    struct property status;
-    return !property_find(node, "status", &status) || property_lists(node, "status", "okay") ||
-           property_lists(node, "status", "ok");
+    const struct property *status = known_of(node, STATUS);
+    return status->value == NULL || property_lists(status, "okay") || property_lists(status, "ok");
 }
 
-/* ---- The walk ---- */
-
-/* Complete: the properties of the innermost node have all gone by. */
-static void level_read(const struct node *node, struct level *level)
+/* True if the names from the root's children down to the node's are `path`. */
+static bool node_is(const struct walk *node, const char *path)
 {
-    level->address_cells = property_u32(node, "#address-cells", 2);
-    level->size_cells = property_u32(node, "#size-cells", 1);
-    if (!property_find(node, "ranges", &level->ranges))
-        level->ranges.value = NULL;
-}
-
-static void path_push(struct walk *walk, const char *name)
-{
-    size_t *length = &walk->level[walk->depth].path_length;
-    *length = 0; /* the root's: its own name is empty */
-    if (walk->depth > 0) {
-        size_t start = walk->level[walk->depth - 1].path_length;
-        size_t name_length = strlen(name);
-        *length = PATH_TOO_LONG;
-        if (start == PATH_TOO_LONG || start + 1 + name_length >= FDT_PATH_MAX)
-            return;
-        walk->path[start] = '/';
-        memcpy(walk->path + start + 1, name, name_length);
-        *length = start + 1 + name_length;
+    for (size_t i = 1; i < node->depth; i++) {
+        size_t length = strlen(node->level[i].name);
+        if (*path != '/' || strncmp(path + 1, node->level[i].name, length) != 0)
+            return false;
+        path += 1 + length;
     }
-    walk->path[*length] = '\0';
-}
-
-/* "" for the root, and for a path that is too long for anybody to name. */
-static const char *node_path(const struct node *node)
-{
-    const struct walk *walk = node->walk;
-    return walk->level[walk->depth - 1].path_length == PATH_TOO_LONG ? "" : walk->path;
-}
-
-static enum status walk_begin(struct walk *walk)
-{
-    const char *name;
-    enum status status = take_name(walk->fdt, &walk->at, &name);
-    if (status != OK)
-        return status;
-    if (walk->depth == FDT_DEPTH_MAX)
-        return ERR_FORMAT;
-    path_push(walk, name);
-    walk->depth++;
-    return OK;
-}
-
-/* All properties that stand here, up to the next node's begin or end. */
-static enum status walk_properties(struct walk *walk)
-{
-    for (;;) {
-        size_t at = walk->at;
-        uint32_t token;
-        struct property property;
-        enum status status = take_u32(walk->fdt, &at, &token);
-        if (status == OK && token == TOKEN_PROP)
-            status = take_property(walk->fdt, &at, &property);
-        if (status != OK)
-            return status;
-        if (token != TOKEN_PROP && token != TOKEN_NOP)
-            return OK;
-        walk->at = at;
-    }
-}
-
-static enum status walk_node(struct walk *walk, fdt_visit *visit, void *context)
-{
-    enum status status = walk_begin(walk);
-    struct node node = { .walk = walk, .properties_at = walk->at };
-    if (status == OK)
-        status = walk_properties(walk);
-    if (status != OK)
-        return status;
-    level_read(&node, &walk->level[walk->depth - 1]);
-    visit(context, &node);
-    return OK;
-}
-
-static enum status walk_end(struct walk *walk)
-{
-    if (walk->depth == 0)
-        return ERR_FORMAT;
-    walk->depth--;
-    return OK;
-}
-
-static enum status fdt_walk(const struct fdt *fdt, fdt_visit *visit, void *context)
-{
-    struct walk walk = { .fdt = fdt };
-    bool seen_root = false;
-    for (;;) {
-        uint32_t token;
-        enum status status = take_u32(fdt, &walk.at, &token);
-        if (status != OK)
-            return status;
-        switch (token) {
-        case TOKEN_BEGIN_NODE:
-            if (walk.depth == 0 && seen_root)
-                return ERR_FORMAT;
-            seen_root = true;
-            status = walk_node(&walk, visit, context);
-            break;
-        case TOKEN_END_NODE:
-            status = walk_end(&walk);
-            break;
-        case TOKEN_NOP:
-            break;
-        case TOKEN_END:
-            return seen_root && walk.depth == 0 ? OK : ERR_FORMAT;
-        default: /* a property after a child, or no token at all */
-            return ERR_FORMAT;
-        }
-        if (status != OK)
-            return status;
-    }
+    return *path == '\0';
 }
 
 /* ---- Addresses ---- */
 
-/* A number of one or two cells. */
-static bool cells_load(const uint8_t *at, uint32_t cells, uint64_t *value_out)
+/* How a node's children write addresses and sizes. */
+static uint32_t address_cells(const struct level *level)
 {
-    if (cells == 1)
-        *value_out = load_be32(at);
-    else if (cells == 2)
-        *value_out = load_be64(at);
-    else if (cells == 0)
-        *value_out = 0;
-    else
-        return false;
-    return true;
+    return property_u32(&level->known[ADDRESS_CELLS], 2);
+}
+
+static uint32_t size_cells(const struct level *level)
+{
+    return property_u32(&level->known[SIZE_CELLS], 1);
+}
+
+/* Take a number of up to two cells. */
+static uint64_t cells_take(const uint8_t **at, uint32_t cells)
+{
+    const uint8_t *from = *at;
+    *at += 4 * (size_t)cells;
+    return cells == 0 ? 0 : cells == 1 ? load_be32(from) : load_be64(from);
 }
 
 /* One step up: an address among the children of `level` as the level above writes it. */
 static bool translate_once(const struct level *above, const struct level *level, uint64_t *address)
 {
-    if (level->ranges.value == NULL)
+    const struct property *ranges = &level->known[RANGES];
+    uint32_t child_cells = address_cells(level), parent_cells = address_cells(above);
+    uint32_t length_cells = size_cells(level);
+    if (ranges->value == NULL)
         return false;
-    if (level->ranges.size_bytes == 0)
+    if (ranges->size_bytes == 0)
         return true; /* the same on both sides */
-    if (level->address_cells > 2 || above->address_cells > 2 || level->size_cells > 2)
+    if (child_cells > 2 || parent_cells > 2 || length_cells > 2)
         return false;
-    size_t entry = 4 * (size_t)(level->address_cells + above->address_cells + level->size_cells);
-    size_t count = entry == 0 ? 0 : level->ranges.size_bytes / entry;
+    size_t entry = 4 * (size_t)(child_cells + parent_cells + length_cells);
+    size_t count = entry == 0 ? 0 : ranges->size_bytes / entry;
+    const uint8_t *at = ranges->value;
     for (size_t i = 0; i < MIN(count, (size_t)FDT_RANGES_MAX); i++) {
-        const uint8_t *cell = level->ranges.value + i * entry;
-        uint64_t child, parent, size;
-        if (!cells_load(cell, level->address_cells, &child))
-            return false;
-        cell += 4 * (size_t)level->address_cells;
-        if (!cells_load(cell, above->address_cells, &parent))
-            return false;
-        cell += 4 * (size_t)above->address_cells;
-        if (!cells_load(cell, level->size_cells, &size))
-            return false;
+        uint64_t child = cells_take(&at, child_cells);
+        uint64_t parent = cells_take(&at, parent_cells);
+        uint64_t size = cells_take(&at, length_cells);
         if (*address >= child && *address - child < size)
             return checked_add_u64(parent, *address - child, address);
     }
@@ -334,26 +289,24 @@ static bool translate_once(const struct level *above, const struct level *level,
 }
 
 /* Physical address and size of the node's register range `index`. */
-static bool node_registers(const struct node *node, size_t index, uint64_t *base_out,
+static bool node_registers(const struct walk *node, size_t index, uint64_t *base_out,
                            uint64_t *size_out)
 {
-    const struct walk *walk = node->walk;
-    struct property reg;
-    if (walk->depth < 2 || !property_find(node, "reg", &reg))
+    const struct property *reg = known_of(node, REG);
+    if (node->depth < 2 || reg->value == NULL)
         return false;
-    const struct level *parent = &walk->level[walk->depth - 2];
-    if (parent->address_cells == 0 || parent->address_cells > 2 || parent->size_cells > 2)
+    const struct level *parent = &node->level[node->depth - 2];
+    uint32_t base_cells = address_cells(parent), length_cells = size_cells(parent);
+    if (base_cells == 0 || base_cells > 2 || length_cells > 2)
         return false;
-    size_t entry = 4 * (size_t)(parent->address_cells + parent->size_cells);
-    if (index >= reg.size_bytes / entry)
+    size_t entry = 4 * (size_t)(base_cells + length_cells);
+    if (index >= reg->size_bytes / entry)
         return false;
-    const uint8_t *cell = reg.value + index * entry;
-    uint64_t base;
-    if (!cells_load(cell, parent->address_cells, &base) ||
-        !cells_load(cell + 4 * (size_t)parent->address_cells, parent->size_cells, size_out))
-        return false;
-    for (size_t depth = walk->depth - 2; depth > 0; depth--) {
-        if (!translate_once(&walk->level[depth - 1], &walk->level[depth], &base))
+    const uint8_t *at = reg->value + index * entry;
+    uint64_t base = cells_take(&at, base_cells);
+    *size_out = cells_take(&at, length_cells);
+    for (size_t depth = node->depth - 2; depth > 0; depth--) {
+        if (!translate_once(&node->level[depth - 1], &node->level[depth], &base))
             return false;
     }
     *base_out = base;
@@ -361,14 +314,14 @@ static bool node_registers(const struct node *node, size_t index, uint64_t *base
 }
 
 /* Interrupt `index` in the GIC's three cells: kind, number, flags. */
-static bool node_interrupt(const struct node *node, size_t index, uint32_t *intid_out)
+static bool node_interrupt(const struct walk *node, size_t index, uint32_t *intid_out)
 {
     enum { KIND_SHARED = 0, KIND_PRIVATE = 1, FIRST_PRIVATE = 16, FIRST_SHARED = 32 };
-    struct property interrupts;
-    if (!property_find(node, "interrupts", &interrupts) || index >= interrupts.size_bytes / 12)
+    const struct property *interrupts = known_of(node, INTERRUPTS);
+    if (interrupts->value == NULL || index >= interrupts->size_bytes / 12)
         return false;
-    uint32_t kind = load_be32(interrupts.value + index * 12);
-    uint32_t number = load_be32(interrupts.value + index * 12 + 4);
+    uint32_t kind = load_be32(interrupts->value + index * 12);
+    uint32_t number = load_be32(interrupts->value + index * 12 + 4);
     if (kind == KIND_SHARED && number < 988)
         *intid_out = FIRST_SHARED + number;
     else if (kind == KIND_PRIVATE && number < 16)
@@ -380,14 +333,9 @@ static bool node_interrupt(const struct node *node, size_t index, uint32_t *inti
 
 /* ---- The devices ---- */
 
-struct fdt_search {
-    struct platform_info *out;
-    char console[FDT_PATH_MAX]; /* stdout-path: a path or an alias, without options */
-    char alias[FDT_PATH_MAX];   /* what the alias stands for */
-};
-
-static void find_gic_v2(struct platform_info *out, const struct node *node)
+static void find_gic_v2(struct search *search, const struct walk *node)
 {
+    struct platform_info *out = search->out;
     uint64_t gicd, gicc, size;
     if (out->gic_version != 0 || !node_registers(node, 0, &gicd, &size) ||
         !node_registers(node, 1, &gicc, &size))
@@ -397,12 +345,13 @@ static void find_gic_v2(struct platform_info *out, const struct node *node)
     out->gicc_base = gicc;
 }
 
-static void find_gic_v3(struct platform_info *out, const struct node *node)
+static void find_gic_v3(struct search *search, const struct walk *node)
 {
+    struct platform_info *out = search->out;
     uint64_t gicd, size;
     if (out->gic_version != 0 || !node_registers(node, 0, &gicd, &size))
         return;
-    size_t wanted = property_u32(node, "#redistributor-regions", 1);
+    size_t wanted = property_u32(known_of(node, REDISTRIBUTOR_REGIONS), 1);
     size_t count = 0;
     for (; count < MIN(wanted, (size_t)PLATFORM_GICR_MAX); count++) {
         struct platform_gicr_region *region = &out->gicr[count];
@@ -418,29 +367,28 @@ static void find_gic_v3(struct platform_info *out, const struct node *node)
     out->gicr_count = count;
 }
 
-static void find_timer(struct platform_info *out, const struct node *node)
+static void find_timer(struct search *search, const struct walk *node)
 {
     enum { TIMER_VIRTUAL = 2 }; /* after the secure and the non-secure physical one */
     uint32_t intid;
     if (node_interrupt(node, TIMER_VIRTUAL, &intid) && intid < 32)
-        out->timer_intid = intid;
+        search->out->timer_intid = intid;
 }
 
-static void find_psci(struct platform_info *out, const struct node *node)
+static void find_psci(struct search *search, const struct walk *node)
 {
-    bool hvc = property_lists(node, "method", "hvc");
-    if (!hvc && !property_lists(node, "method", "smc"))
+    bool hvc = property_lists(known_of(node, METHOD), "hvc");
+    if (!hvc && !property_lists(known_of(node, METHOD), "smc"))
         return;
-    out->psci_present = true;
-    out->psci_hvc = hvc;
+    search->out->psci_present = true;
+    search->out->psci_hvc = hvc;
 }
 
-static void find_uart(struct fdt_search *search, const struct node *node,
-                      enum platform_uart_kind kind)
+static void find_uart(struct search *search, const struct walk *node, enum platform_uart_kind kind)
 {
     struct platform_info *out = search->out;
     const char *wanted = search->console[0] == '/' ? search->console : search->alias;
-    bool is_console = wanted[0] == '/' && strcmp(node_path(node), wanted) == 0;
+    bool is_console = wanted[0] == '/' && node_is(node, wanted);
     uint64_t base, size;
     if ((out->uart != UART_NONE && !is_console) || !node_registers(node, 0, &base, &size))
         return;
@@ -450,38 +398,36 @@ static void find_uart(struct fdt_search *search, const struct node *node,
         out->uart_irq = 0;
 }
 
-static bool is_compatible(const struct node *node, const char *const *names, size_t count)
+static void find_pl011(struct search *search, const struct walk *node)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (property_lists(node, "compatible", names[i]))
-            return true;
-    }
-    return false;
+    find_uart(search, node, UART_PL011);
 }
 
-#define IS_COMPATIBLE(node, ...)                                                                   \
-    is_compatible(node, (const char *const[]){ __VA_ARGS__ },                                      \
-                  ARRAY_LEN(((const char *const[]){ __VA_ARGS__ })))
-
-static void visit_device(void *context, const struct node *node)
+static void find_16550(struct search *search, const struct walk *node)
 {
-    struct fdt_search *search = context;
-    struct property compatible;
-    if (!property_find(node, "compatible", &compatible) || !node_is_usable(node))
-        return;
-    if (IS_COMPATIBLE(node, "arm,gic-400", "arm,cortex-a15-gic", "arm,cortex-a9-gic",
-                      "arm,cortex-a7-gic"))
-        find_gic_v2(search->out, node);
-    else if (IS_COMPATIBLE(node, "arm,gic-v3"))
-        find_gic_v3(search->out, node);
-    else if (IS_COMPATIBLE(node, "arm,armv8-timer", "arm,armv7-timer"))
-        find_timer(search->out, node);
-    else if (IS_COMPATIBLE(node, "arm,psci-1.0", "arm,psci-0.2"))
-        find_psci(search->out, node);
-    else if (IS_COMPATIBLE(node, "arm,pl011"))
-        find_uart(search, node, UART_PL011);
-    else if (IS_COMPATIBLE(node, "ns16550a", "ns16550"))
-        find_uart(search, node, UART_16550_MMIO);
+    find_uart(search, node, UART_16550_MMIO);
+}
+
+static void visit_device(struct search *search, const struct walk *node)
+{
+    static const struct {
+        const char *compatible;
+        fdt_visit *find;
+    } devices[] = {
+        { "arm,gic-400", find_gic_v2 },       { "arm,cortex-a15-gic", find_gic_v2 },
+        { "arm,cortex-a9-gic", find_gic_v2 }, { "arm,cortex-a7-gic", find_gic_v2 },
+        { "arm,gic-v3", find_gic_v3 },        { "arm,armv8-timer", find_timer },
+        { "arm,armv7-timer", find_timer },    { "arm,psci-1.0", find_psci },
+        { "arm,psci-0.2", find_psci },        { "arm,pl011", find_pl011 },
+        { "ns16550a", find_16550 },           { "ns16550", find_16550 },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(devices); i++) {
+        if (node_is_usable(node) &&
+            property_lists(known_of(node, COMPATIBLE), devices[i].compatible)) {
+            devices[i].find(search, node);
+            return;
+        }
+    }
 }
 
 /* A text property up to its end or `stop`; nothing if it has no end or is too long. */
@@ -497,23 +443,19 @@ static void property_copy_text(const struct property *property, char stop, char 
     to[length] = '\0';
 }
 
-static void visit_chosen(void *context, const struct node *node)
+static void visit_chosen(struct search *search, const struct walk *node)
 {
-    struct fdt_search *search = context;
-    struct property property;
-    if (strcmp(node_path(node), "/chosen") == 0 && property_find(node, "stdout-path", &property))
-        property_copy_text(&property, ':', search->console);
+    if (node_is(node, "/chosen"))
+        property_copy_text(known_of(node, STDOUT_PATH), ':', search->console);
 }
 
-static void visit_aliases(void *context, const struct node *node)
+static void visit_aliases(struct search *search, const struct walk *node)
 {
-    struct fdt_search *search = context;
-    struct property property;
-    if (strcmp(node_path(node), "/aliases") == 0 && property_find(node, search->console, &property))
-        property_copy_text(&property, '\0', search->alias);
+    if (node_is(node, "/aliases"))
+        property_copy_text(known_of(node, ALIAS), '\0', search->alias);
 }
 
-static enum status fdt_open(const void *blob, size_t size_bytes, struct fdt *fdt_out)
+static enum status fdt_open(const void *blob, size_t size_bytes, struct walk *walk_out)
 {
     const uint8_t *header = blob;
     if (size_bytes < FDT_HEADER_BYTES)
@@ -532,23 +474,26 @@ static enum status fdt_open(const void *blob, size_t size_bytes, struct fdt *fdt
     if (structure_at % 4 != 0 || !checked_range_within(structure_at, structure_bytes, total) ||
         !checked_range_within(strings_at, strings_bytes, total))
         return ERR_FORMAT;
-    *fdt_out = (struct fdt){ .structure = header + structure_at,
-                             .structure_bytes = structure_bytes,
-                             .strings = (const char *)header + strings_at,
-                             .strings_bytes = strings_bytes };
+    *walk_out = (struct walk){ .structure = header + structure_at,
+                               .structure_bytes = structure_bytes,
+                               .strings = (const char *)header + strings_at,
+                               .strings_bytes = strings_bytes,
+                               .alias = "" };
     return OK;
 }
 
 enum status fdt_parse(const void *blob, size_t size_bytes, struct platform_info *out)
 {
-    struct fdt fdt;
-    struct fdt_search search = { .out = out };
-    enum status status = fdt_open(blob, size_bytes, &fdt);
+    static struct walk walk; /* too large for a stack; there is one CPU */
+    struct search search = { .out = out };
+    enum status status = fdt_open(blob, size_bytes, &walk);
     if (status == OK)
-        status = fdt_walk(&fdt, visit_chosen, &search);
-    if (status == OK && search.console[0] != '\0' && search.console[0] != '/')
-        status = fdt_walk(&fdt, visit_aliases, &search);
+        status = fdt_walk(&walk, visit_chosen, &search);
+    if (status == OK && search.console[0] != '\0' && search.console[0] != '/') {
+        walk.alias = search.console;
+        status = fdt_walk(&walk, visit_aliases, &search);
+    }
     if (status == OK)
-        status = fdt_walk(&fdt, visit_device, &search);
+        status = fdt_walk(&walk, visit_device, &search);
     return status;
 }

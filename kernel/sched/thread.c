@@ -9,7 +9,7 @@
 #include <kernel/thread.h>
 #include <object_info.h>
 
-static struct slab_cache thread_cache;
+static struct slab_cache thread_cache = SLAB_CACHE_INIT("thread", struct thread);
 static struct spinlock all_lock = SPINLOCK_INIT(RANK_THREADS);
 static struct list all_threads = { &all_threads, &all_threads };
 static uint64_t all_count;
@@ -18,7 +18,6 @@ void thread_init(void)
 {
     wait_init();
     address_init();
-    slab_cache_init(&thread_cache, "thread", sizeof(struct thread), _Alignof(struct thread));
 }
 
 static void destroy_storage(struct object *object)

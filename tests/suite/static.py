@@ -103,7 +103,7 @@ def headers_alone(report):
         if entry != header and os.path.exists(entry):
             header = entry
         hosted = [] if "HOST" in target else ["-ffreestanding"]
-        return run(["clang", target, "-std=gnu17", *hosted, "-fsyntax-only", "-Wall",
+        return run(["clang", target, "-DCONFIG_DEBUG", "-DCONFIG_SHELL", "-DCONFIG_TESTS", "-std=gnu17", *hosted, "-fsyntax-only", "-Wall",
                     "-Wno-unused-function", "-Wno-pragma-once-outside-header", "-x", "c", *(f"-I{i}" for i in includes), header])
 
     for header, result in in_parallel(compile_one, tracked(".h")):
@@ -163,7 +163,7 @@ def cppcheck(report):
                    and not re.match(other_arch(arch), f) and not f.endswith(("_fuzz.c", "_test.c"))]
         result = run([
             "cppcheck", "-D__cppcheck__", "-DCONFIG_DEBUG", "-DCONFIG_TESTS", "-DCONFIG_SHELL",
-            "-DKERNEL_VERSION=\"0\"", "--std=c11", "--enable=warning,performance,portability",
+            "-DKERNEL_VERSION=\"0\"", "-DKERNEL_FLAVOUR=\"debug\"", "--std=c11", "--enable=warning,performance,portability",
             "--inline-suppr", "--suppress=comparePointers", "--suppress=preprocessorErrorDirective",
             "--error-exitcode=1", "--quiet", "-j2", "-Iabi", "-Ilib/base/include",
             "-Ilib/fs/include", "-Ilib/manifest/include", "-Ilib/elf/include", "-Ilib/digest/include", "-Ilib/program/include", "-Ilib/rt/include", "-Ikernel/include", "-Iboot/common/include",

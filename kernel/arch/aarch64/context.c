@@ -20,13 +20,7 @@ void vector_state_save(struct vector_state *state);
 void vector_state_load(const struct vector_state *state);
 void stack_begin(void);
 
-static struct slab_cache vector_cache;
-
-void context_init(void)
-{
-    slab_cache_init(&vector_cache, "vector", sizeof(struct vector_state),
-                    _Alignof(struct vector_state));
-}
+static struct slab_cache vector_cache = SLAB_CACHE_INIT("vector", struct vector_state);
 
 static void vector_set(struct cpu *cpu, bool on)
 {

@@ -5,7 +5,6 @@
 
 struct thread;
 
-void context_init(void);
 /* guest.c: whether this CPU steps. */
 void guest_set_step(bool on);
 /* The current thread's first vector instruction since it was switched to. False: no memory. */

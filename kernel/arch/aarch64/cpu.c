@@ -73,7 +73,6 @@ void arch_init(const struct boot_info *info)
     if (platform.timer_intid == 0)
         platform.timer_intid = VIRTUAL_TIMER_INTID;
     gic_init();
-    context_init();
 }
 
 static bool has_pan(void)

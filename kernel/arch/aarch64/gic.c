@@ -17,8 +17,7 @@ static struct spinlock gic_lock = SPINLOCK_INIT(RANK_IRQ);
 void *gic_map(uint64_t base, uint64_t size_bytes, const char *what)
 {
     void *at;
-    if (base == 0 || kmap_device(paddr(base), size_bytes,
-                                 PERM_READ | PERM_WRITE | PERM_DEVICE | PERM_GLOBAL, &at) != OK)
+    if (base == 0 || kmap_device(paddr(base), size_bytes, &at) != OK)
         panic("interrupt controller: cannot map the %s at %#llx", what, (unsigned long long)base);
     return at;
 }

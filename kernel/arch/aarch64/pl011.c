@@ -127,8 +127,7 @@ void console_init(void)
 {
     void *mapped;
     if (platform.uart != UART_PL011 ||
-        kmap_device(paddr(platform.uart_base), PAGE_SIZE,
-                    PERM_READ | PERM_WRITE | PERM_DEVICE | PERM_GLOBAL, &mapped) != OK) {
+        kmap_device(paddr(platform.uart_base), PAGE_SIZE, &mapped) != OK) {
         port = NULL; /* the early mapping is about to go */
         return;
     }

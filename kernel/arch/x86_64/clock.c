@@ -91,9 +91,7 @@ static uint64_t pit_read(void)
 static bool hpet_find(struct reference *reference)
 {
     void *registers;
-    if (platform.hpet_base == 0 ||
-        kmap_device(paddr(platform.hpet_base), 1024, PERM_READ | PERM_WRITE | PERM_DEVICE,
-                    &registers) != OK)
+    if (platform.hpet_base == 0 || kmap_device(paddr(platform.hpet_base), 1024, &registers) != OK)
         return false;
     volatile uint32_t *hpet_registers = registers;
     uint64_t period_fs = hpet_registers[1];

@@ -75,8 +75,7 @@ void x86_console_platform_init(void)
         if (platform.uart_base == port)
             return;
         port = (uint16_t)platform.uart_base;
-    } else if (platform.uart == UART_16550_MMIO &&
-               kmap_device(page, PAGE_SIZE, PERM_READ | PERM_WRITE | PERM_DEVICE, &mapped) == OK) {
+    } else if (platform.uart == UART_16550_MMIO && kmap_device(page, PAGE_SIZE, &mapped) == OK) {
         memory = (volatile uint8_t *)mapped + (platform.uart_base & PAGE_MASK);
     } else {
         return;

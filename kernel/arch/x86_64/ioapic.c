@@ -56,7 +56,7 @@ static void ioapic_add(const struct platform_ioapic *found)
     void *mapped;
     struct ioapic *ioapic = &ioapics[ioapic_count];
     paddr_t page = paddr(ALIGN_DOWN(found->base, (uint64_t)PAGE_SIZE));
-    if (kmap_device(page, PAGE_SIZE, PERM_READ | PERM_WRITE | PERM_DEVICE, &mapped) != OK) {
+    if (kmap_device(page, PAGE_SIZE, &mapped) != OK) {
         log_warn("I/O APIC at %#llx: no room to map it", (unsigned long long)found->base);
         return;
     }

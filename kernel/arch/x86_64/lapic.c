@@ -72,7 +72,7 @@ void x86_lapic_init(void)
     void *mapped;
     if (x2apic)
         return;
-    if (kmap_device(base, PAGE_SIZE, PERM_READ | PERM_WRITE | PERM_DEVICE, &mapped) != OK)
+    if (kmap_device(base, PAGE_SIZE, &mapped) != OK)
         panic("no room to map the local interrupt controller");
     registers = mapped;
 }

@@ -31,8 +31,7 @@ static void reset_by_acpi(void)
     if (platform.reset_register_space == RESET_SPACE_PORT && at <= UINT16_MAX)
         out8((uint16_t)at, platform.reset_value);
     else if (platform.reset_register_space == RESET_SPACE_MEMORY &&
-             kmap_device(paddr(ALIGN_DOWN(at, (uint64_t)PAGE_SIZE)), PAGE_SIZE,
-                         PERM_READ | PERM_WRITE | PERM_DEVICE, &mapped) == OK)
+             kmap_device(paddr(ALIGN_DOWN(at, (uint64_t)PAGE_SIZE)), PAGE_SIZE, &mapped) == OK)
         *((volatile uint8_t *)mapped + (at & PAGE_MASK)) = platform.reset_value;
     wait_a_little();
 }

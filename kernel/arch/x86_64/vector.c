@@ -15,7 +15,8 @@
 #include <kernel/thread.h>
 #include <kernel/trap.h>
 
-static struct slab_cache vector_cache;
+/* The size depends on the CPU. */
+static struct slab_cache vector_cache = { .name = "vector state", .align_bytes = 64 };
 static uint64_t vector_components; /* XCR0 */
 /* Components of which the header says "as after reset" have no place in the area. */
 static uint8_t reset_area[FXSAVE_BYTES + XSAVE_HEADER_BYTES] ALIGNED(64);
@@ -48,7 +49,7 @@ void x86_vector_init(void)
         size_bytes = cpuid(0xd, 0).ebx; /* for what XCR0 allows */
         ASSERT(size_bytes >= FXSAVE_BYTES + XSAVE_HEADER_BYTES && size_bytes <= 16384);
     }
-    slab_cache_init(&vector_cache, "vector state", size_bytes, 64);
+    vector_cache.object_size_bytes = size_bytes;
     x86_vector_area_reset(reset_area);
 }
 

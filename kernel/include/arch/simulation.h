@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#ifdef CONFIG_TESTS
 #include <kernel/addr.h>
 
 enum { SIMULATION_CPU_COUNT = 4 };
@@ -54,3 +55,4 @@ void simulation_lock_point(void);
 
 /* True if the kernel panics in `action`, which runs in a copy of the process. */
 bool simulation_panics(void (*action)(void));
+#endif

@@ -27,24 +27,22 @@ struct boot_region {
     enum boot_region_kind kind;
 };
 
+/* RAM that is, or will be, the frame allocator's. */
+static inline bool boot_region_is_free(const struct boot_region *region)
+{
+    return region->kind == BOOT_REGION_USABLE || region->kind == BOOT_REGION_LOADER;
+}
+
 struct boot_module {
     paddr_t base; /* page aligned */
     uint64_t size_bytes;
     char path[BOOT_NAME_MAX];
-    char cmdline[BOOT_NAME_MAX];
 };
 
 /* A CPU that waits in the loader. */
 struct boot_cpu {
     uint64_t hardware_id;
     void *loader_cpu; /* for the architecture's arch_cpu_release; NULL for the boot CPU */
-};
-
-struct boot_framebuffer {
-    paddr_t base;
-    uint64_t width, height, pitch_bytes;
-    uint16_t bits_per_pixel;
-    uint8_t red_shift, green_shift, blue_shift;
 };
 
 struct boot_info {
@@ -58,11 +56,9 @@ struct boot_info {
     bool x2apic;
     paddr_t image_base; /* where the kernel image lies */
     uint64_t image_virtual;
-    paddr_t rsdp;        /* 0: none */
-    const void *dtb;     /* in the direct map, or NULL */
-    int64_t boot_time_s; /* UNIX time */
-    bool framebuffer_present;
-    struct boot_framebuffer framebuffer;
+    paddr_t rsdp;         /* 0: none */
+    const void *dtb;      /* in the direct map, or NULL */
+    int64_t boot_time_s;  /* UNIX time */
     const char *firmware; /* "bios", "uefi", "none" */
     char loader[BOOT_NAME_MAX];
     char cmdline[BOOT_CMDLINE_MAX];

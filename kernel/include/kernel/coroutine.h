@@ -7,11 +7,11 @@
  */
 #pragma once
 
+#if defined(CONFIG_TESTS) || defined(CONFIG_SHELL)
 #include <base/status.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#if defined(CONFIG_TESTS) || defined(CONFIG_SHELL)
 /* ERR_BUSY if one is under way, ERR_NO_MEMORY. `main` begins at the next kernel exit. */
 enum status coroutine_start(void (*main)(void *argument), void *argument);
 /* From inside: wait until `condition` holds (OK) or the deadline passed (ERR_TIMED_OUT). */

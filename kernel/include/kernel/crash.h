@@ -11,5 +11,7 @@
  */
 #pragma once
 
+#ifdef CONFIG_TESTS
 /* Returns only if the name is unknown, or the machine lacks what the crash needs. */
 void crash_run(void);
+#endif

@@ -1,7 +1,7 @@
 /* Physical memory: page frames.
  *
- * A buddy allocator over all usable RAM, seeded from the boot loader's memory map through a bitmap,
- * with a small cache of single frames per CPU. Each frame of RAM has a `struct frame`.
+ * A buddy allocator over all usable RAM, seeded from the boot loader's memory map, with a small
+ * cache of single frames per CPU. Each frame of RAM has a `struct frame`.
  *
  * Invariant: every frame is in exactly one of: free in a buddy list (as head or tail of a block),
  *            in a CPU's cache, or owned (references > 0).
@@ -52,12 +52,11 @@ uint64_t frame_reclaim_bootloader(const struct boot_info *info);
 /* 2^order frames, naturally aligned, with one reference. ERR_NO_MEMORY. */
 enum status frame_alloc(unsigned order, unsigned flags, struct frame **frame_out);
 /* `count` contiguous frames, aligned to `align_bytes` (a power of two, at least a page), below
- * `limit` (exclusive; UINT64_MAX for anywhere). Freed with frame_free_range. ERR_INVALID: no
+ * `limit` (exclusive; UINT64_MAX for anywhere). Freed with frame_put_range. ERR_INVALID: no
  * frames, or no such alignment. ERR_NO_MEMORY.
  */
 enum status frame_alloc_range(size_t count, uint64_t align_bytes, uint64_t limit,
                               struct frame **frame_out);
-void frame_free_range(struct frame *first, size_t count);
 
 /* References to a block are counted at its head, whichever of its frames is named; the last put
  * frees the block.

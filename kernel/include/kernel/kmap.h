@@ -18,17 +18,16 @@ void kmap_activate(void);
 /* Map device registers, for good. ERR_INVALID: RAM that the frame allocator owns. ERR_RANGE: beyond
  * physical memory. ERR_LIMIT: no room in the area. ERR_NO_MEMORY.
  */
-enum status kmap_device(paddr_t pa, size_t size_bytes, unsigned perm, void **kernel_out);
+enum status kmap_device(paddr_t pa, size_t size_bytes, void **kernel_out);
 /* Make firmware tables readable: through the direct map where it has them, else mapped read-only
  * and cached. Errors as kmap_device, but for ERR_INVALID.
  */
 enum status kmap_firmware(paddr_t pa, size_t size_bytes, const void **kernel_out);
 
-/* A stack of `size_bytes` (page multiple) with an unmapped guard page below; *top_out is
- * 16-aligned. ERR_LIMIT: there are too many. ERR_NO_MEMORY.
+/* A stack for good, of `size_bytes` (a power of two, a page to 64 KiB) with an unmapped guard page
+ * below. ERR_LIMIT: there are too many. ERR_NO_MEMORY.
  */
 enum status kmap_stack_create(size_t size_bytes, void **top_out);
-void kmap_stack_destroy(void *top_taken, size_t size_bytes);
 
 /* Where a kernel address leads, with what permissions; ERR_NOT_FOUND if unmapped. */
 enum status kmap_query(vaddr_t at, paddr_t *pa_out, unsigned *perm_out);

@@ -4,13 +4,13 @@
 #pragma once
 
 #include <base/compiler.h>
-#include <stdint.h>
+#include <stddef.h>
 
 struct kernel_registers; /* the architecture's; NULL where there are none to show */
 
-NORETURN void panic(const char *format, ...) PRINTF_LIKE(1, 2);
 NORETURN void panic_registers(const struct kernel_registers *registers, const char *format, ...)
     PRINTF_LIKE(2, 3);
+#define panic(...) panic_registers(NULL, __VA_ARGS__)
 NORETURN void assert_failed(const char *expression, const char *file, int line);
 
 /* Programmer errors, in every flavour. Nothing that a user, device, disk or network says reaches

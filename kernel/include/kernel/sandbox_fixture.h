@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#ifdef CONFIG_TESTS
 #include <kernel/guest.h>
 #include <kernel/user_fixture.h>
 #include <test_sandbox.h>
@@ -47,3 +48,4 @@ bool sandbox_run(struct sandbox *sandbox, unsigned index, enum test_sandbox_func
 /* Enter once, at that snippet; the reason, or 0 if there was an error. */
 uint64_t sandbox_enter(struct sandbox *sandbox, const char *snippet, uint64_t argument,
                        uint64_t second);
+#endif

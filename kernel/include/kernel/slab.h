@@ -2,7 +2,7 @@
  * per CPU. Objects come zeroed. In the debug flavour free objects are poisoned, and a double free,
  * a free into the wrong cache and a write after free are panics.
  *
- * Locking: [L] the cache's lock   [C] constant after slab_cache_init
+ * Locking: [L] the cache's lock   [C] constant after the first use
  */
 #pragma once
 
@@ -20,22 +20,21 @@ struct slab_cache {
     unsigned slab_order;      /* [C] frames per slab, as a power of two */
     uint32_t slab_capacity;   /* [C] objects per slab */
     struct spinlock lock;
-    struct list partial; /* [L] slabs with free objects and used ones */
-    struct list full;    /* [L] */
+    struct list partial; /* [L] slabs with free objects and used ones; full ones are in no list */
     struct list empty;   /* [L] at most one is kept */
     uint64_t slab_count; /* [L] */
     uint64_t used_count; /* [A] objects handed out */
     struct list registry;
 };
 
-/* For a cache that is a static variable: ready for use without slab_cache_init. */
+/* A cache is a static variable. Where the size of an object depends on the machine, it is set
+ * before the first use.
+ */
 #define SLAB_CACHE_INIT(cache_name, type)                                                          \
     {                                                                                              \
         .name = (cache_name), .object_size_bytes = sizeof(type), .align_bytes = _Alignof(type),    \
     }
 
-void slab_cache_init(struct slab_cache *cache, const char *name, size_t object_size_bytes,
-                     size_t align_bytes);
 /* Zeroed, or NULL when memory is exhausted. */
 void *slab_alloc(struct slab_cache *cache);
 void slab_free(struct slab_cache *cache, void *object_taken);

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#ifdef CONFIG_TESTS
 #include <base/test.h>
 
 /* Run what matches; returns the number of failures, or -1 if nothing matched. */
@@ -16,3 +17,4 @@ bool test_start(void);
 
 /* Run the benchmarks that match; returns how many. */
 unsigned bench_run(const char *pattern);
+#endif

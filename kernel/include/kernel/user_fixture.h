@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#ifdef CONFIG_TESTS
 #include <base/status.h>
 #include <kernel/process.h>
 #include <kernel/thread.h>
@@ -64,3 +65,4 @@ static inline void user_stop(struct user_fixture *fixture, unsigned index)
 {
     WRITE_ONCE(fixture->command[index].stop, 1);
 }
+#endif

@@ -25,13 +25,13 @@ $(REFERENCE)/linux-calls.md: out/host/linuxgen $(LINUX_TABLE) | $(REFERENCE)/.
 generated: $(GEN)/linux/calls.h
 
 LINUX_PORTABLE := $(sort $(filter-out linux/machine/%,$(wildcard linux/*/*.c)))
-LINUX_LIBRARY  := $(wildcard lib/base/*.c lib/elf/*.c lib/fs/*.c) lib/rt/lock.c
+LINUX_LIBRARY  := $(wildcard lib/base/*.c lib/elf/*.c lib/fs/*.c) lib/rt/lock.c lib/rt/pages.c
 LINUX_INCLUDES := -Iabi -Ilib/base/include -Ilib/elf/include -Ilib/fs/include -Ilib/rt/include -Ilinux/include
 
 # --- The program.
-LINUX_SOURCES := $(call plain,$(LINUX_PORTABLE) $(sort $(wildcard linux/machine/native/*.[cS] linux/machine/native/$(ARCH)/*.[cS] \
+LINUX_SOURCES := $(call plain,$(LINUX_PORTABLE) $(sort $(wildcard linux/machine/native/*.[cS] linux/machine/native/arch/$(ARCH)/*.[cS] \
 	linux/arch/$(ARCH)/*.[cS])) \
-	$(filter-out lib/base/test.c lib/rt/lock.c,$(LINUX_LIBRARY)) \
+	$(filter-out lib/base/test.c lib/rt/%,$(LINUX_LIBRARY)) \
 	$(filter-out lib/rt/space.c lib/rt/serve.c,$(sort $(wildcard lib/rt/*.c lib/rt/arch/$(ARCH)/*.S))) \
 	lib/rt/arch/$(ARCH)/service/start.S) \
 	$(addprefix $(GEN)/,$(ABI_USER_CODE) linux_calls.c)
@@ -39,7 +39,7 @@ LINUX_SOURCES := $(filter-out lib/rt/arch/$(ARCH)/start.S lib/rt/arch/$(ARCH)/en
 LINUX_OBJECTS := $(patsubst %,$(OUT)/linux-objects/%.o,$(LINUX_SOURCES))
 LINUX_CFLAGS  := $(filter-out -fno-pic -fno-pie,$(TARGET_CFLAGS)) -fPIE -mgeneral-regs-only $(WARNINGS) \
 	$(addprefix -D,$(addsuffix =1,$(CONFIG))) -Wframe-larger-than=8192
-LINUX_PROGRAM_INCLUDES := $(LINUX_INCLUDES) -Ilib/rt/arch/$(ARCH)/include -I$(GEN)
+LINUX_PROGRAM_INCLUDES := $(LINUX_INCLUDES) -Ilinux/machine/native -Ilib/rt/arch/$(ARCH)/include -I$(GEN)
 
 $(OUT)/linux-objects/%.o: % $(FLAGS_STAMP) build/linux.mk | $$(dir $$@). $(call abi_files,$(GEN)) $(GEN)/linux/calls.h
 	$(call say,CC,$<)

@@ -284,14 +284,14 @@ static bool area_ok(const struct vspace *vspace, uaddr_t at, uint64_t size_bytes
 }
 
 /* Rights as the hardware can give them: whoever may write or execute may read. ERR_RANGE for W and
- * X, for none, and for anything else.
+ * X, and for anything else.
  */
 static enum status perm_check(unsigned perm, unsigned *perm_out)
 {
-    if (perm == 0 || (perm & ~(unsigned)(RIGHTS | PERM_USER)) != 0 ||
+    if ((perm & ~(unsigned)(RIGHTS | PERM_USER)) != 0 ||
         (perm & (PERM_WRITE | PERM_EXECUTE)) == (PERM_WRITE | PERM_EXECUTE))
         return ERR_RANGE;
-    *perm_out = (perm & RIGHTS) | PERM_READ;
+    *perm_out = (perm & RIGHTS) == 0 ? 0 : (perm & RIGHTS) | PERM_READ;
     return OK;
 }
 
@@ -354,7 +354,7 @@ static enum status insert(struct vspace *vspace, const struct map_request *reque
     bool full = memory->mapping_count >= MEMORY_MAPPINGS_MAX;
     if (!full) {
         mapping_link(mapping);
-        if ((request->flags & MAP_POPULATE) != 0)
+        if ((request->flags & MAP_POPULATE) != 0 && request->perm != 0)
             populate(vspace, mapping, at, MIN(mapping->end, at + POPULATE_MAX * PAGE_SIZE));
     }
     spinlock_release(&memory->lock);
@@ -564,6 +564,15 @@ enum status mappings_remove(struct memory *memory, struct list *list, bool uses,
 
 /* ---- Protecting ---- */
 
+/* Page tables have no entry that allows nothing. */
+static void tables_protect(struct vspace *vspace, uint64_t at, uint64_t end, unsigned perm)
+{
+    if (perm == 0)
+        vspace_tables_remove(vspace, at, end);
+    else
+        vspace_tables_protect(vspace, at, end, perm);
+}
+
 /* From here on `at` does not lie inside a mapping. */
 static enum status split_at(struct vspace *vspace, uint64_t at) REQUIRES(vspace->lock)
 {
@@ -584,10 +593,13 @@ static enum status split_at(struct vspace *vspace, uint64_t at) REQUIRES(vspace-
 static enum status protect_slice(struct vspace *vspace, uint64_t *at, uint64_t end, unsigned perm,
                                  struct work *work) REQUIRES(vspace->lock)
 {
-    struct mapping *mapping = mapping_at(vspace, *at);
+    struct mapping *mapping = mapping_within(vspace, *at, end);
 
-    if (mapping == NULL)
-        return ERR_NOT_FOUND;
+    if (mapping == NULL) {
+        *at = end;
+        return OK;
+    }
+    *at = MAX(*at, mapping->start);
     if ((perm & ~(unsigned)mapping->limit) != 0)
         return ERR_ACCESS;
     end = MIN(end, mapping->end);
@@ -601,7 +613,7 @@ static enum status protect_slice(struct vspace *vspace, uint64_t *at, uint64_t e
         mapping = mapping_at(vspace, *at);
         spinlock_acquire(&mapping->memory->lock);
         mapping->perm = (uint8_t)perm;
-        vspace_tables_protect(vspace, *at, end, perm);
+        tables_protect(vspace, *at, end, perm);
         spinlock_release(&mapping->memory->lock);
     }
     *at = end;

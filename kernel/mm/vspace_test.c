@@ -73,7 +73,7 @@ TEST(places_and_rights_that_make_no_sense_are_refused)
         { ~PAGE_MASK, PAGE_SIZE },               /* the kernel's half */
         { BIT64(63), PAGE_SIZE },
     };
-    static const unsigned perm[] = { 0, RW | PERM_EXECUTE, RW | PERM_GLOBAL, 1u << 20 };
+    static const unsigned perm[] = { RW | PERM_EXECUTE, RW | PERM_GLOBAL, 1u << 20 };
     paddr_t pa;
     unsigned found;
 
@@ -97,6 +97,42 @@ TEST(places_and_rights_that_make_no_sense_are_refused)
     EXPECT_EQ(vspace_fault(w.vspace, uaddr(USER_END), PERM_READ), ERR_FAULT);
     EXPECT_EQ(vspace_fault(w.vspace, uaddr(0), PERM_READ), ERR_FAULT);
     EXPECT_EQ(w.vspace->table_count, 1);
+    world_fini();
+}
+
+TEST(a_mapping_may_allow_nothing_and_keeps_its_pages)
+{
+    paddr_t before;
+    paddr_t after;
+    unsigned found;
+
+    REQUIRE(world_init());
+    EXPECT_EQ(map(0, 0, 3, RW), OK);
+    EXPECT_EQ(map(4, 4, 1, 0), OK);
+    EXPECT_EQ(vspace_fault(w.vspace, page_at(4), PERM_READ), ERR_FAULT);
+    EXPECT_EQ(vspace_fault(w.vspace, page_at(1), PERM_WRITE), OK);
+    EXPECT_EQ(vspace_query(w.vspace, page_at(1), &before, &found), OK);
+    EXPECT_EQ(vspace_protect(w.vspace, page_at(1), PAGE_SIZE, 0), OK);
+    EXPECT_EQ(vspace_query(w.vspace, page_at(1), &after, &found), ERR_NOT_FOUND);
+    EXPECT_EQ(vspace_fault(w.vspace, page_at(1), PERM_READ), ERR_FAULT);
+    EXPECT_EQ(vspace_fault(w.vspace, page_at(2), PERM_WRITE), OK);
+    EXPECT_EQ(vspace_protect(w.vspace, page_at(1), PAGE_SIZE, PERM_READ), OK);
+    EXPECT_EQ(vspace_fault(w.vspace, page_at(1), PERM_READ), OK);
+    EXPECT_EQ(vspace_query(w.vspace, page_at(1), &after, &found), OK);
+    EXPECT_EQ(after.raw, before.raw);
+    world_fini();
+}
+
+TEST(protecting_passes_over_holes)
+{
+    REQUIRE(world_init());
+    EXPECT_EQ(map(1, 0, 1, RW), OK);
+    EXPECT_EQ(map(3, 1, 1, RW), OK);
+    EXPECT_EQ(vspace_protect(w.vspace, page_at(0), 5 * PAGE_SIZE, PERM_READ), OK);
+    EXPECT_EQ(vspace_fault(w.vspace, page_at(1), PERM_WRITE), ERR_FAULT);
+    EXPECT_EQ(vspace_fault(w.vspace, page_at(3), PERM_WRITE), ERR_FAULT);
+    EXPECT_EQ(vspace_fault(w.vspace, page_at(3), PERM_READ), OK);
+    EXPECT_EQ(vspace_fault(w.vspace, page_at(2), PERM_READ), ERR_FAULT);
     world_fini();
 }
 

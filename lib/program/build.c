@@ -3,9 +3,10 @@
 #include <program/program.h>
 #include <rt/syscall.h>
 
-/* Where the builder sees the private Memory while it fills it in. One program is built at a time.
+/* Where the builder sees the private Memory while it fills it in: below everything that lib/rt
+ * gives out. One program is built at a time.
  */
-#define WINDOW_AT ((uint64_t)0x300000000000)
+#define WINDOW_AT ((uint64_t)0x0e0000000000)
 
 static uint32_t access_of(const struct program_piece *piece)
 {

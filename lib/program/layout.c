@@ -1,5 +1,20 @@
 #include <base/compiler.h>
+#include <guest.h>
 #include <program/program.h>
+
+const struct program_regions program_regions = {
+    .at = 0x550000000000,
+    .startup_at = 0x7c0000000000,
+    .stack_at = 0x7e0000000000,
+    .span = (uint64_t)1 << 40,
+};
+
+const struct program_regions program_sandbox_regions = {
+    .at = GUEST_END,
+    .startup_at = GUEST_END + ((uint64_t)32 << 30),
+    .stack_at = GUEST_END + ((uint64_t)64 << 30),
+    .span = (uint64_t)32 << 30,
+};
 
 enum status program_find(const struct erofs *fs, const char *path, uint16_t machine,
                          struct program_file *file_out, const char **problem_out)
@@ -29,9 +44,10 @@ enum status program_find(const struct erofs *fs, const char *path, uint16_t mach
 }
 
 /* A page aligned place in a region, so that `size_bytes` fit behind it. */
-static uint64_t place(uint64_t region, uint64_t random, uint64_t size_bytes, uint64_t align)
+static uint64_t place(uint64_t region, uint64_t span, uint64_t random, uint64_t size_bytes,
+                      uint64_t align)
 {
-    uint64_t steps = (PROGRAM_SPAN - size_bytes) / align;
+    uint64_t steps = (span - size_bytes) / align;
     return region + random % steps * align;
 }
 
@@ -58,16 +74,17 @@ static void lay_out_pieces(const struct program_file *file, struct program_layou
 }
 
 /* A page stays free below every part, and the stack's guard is one of them. */
-void program_lay_out(const struct program_file *file, const uint64_t random[PROGRAM_RANDOM_WORDS],
-                     struct program_layout *layout_out)
+void program_lay_out(const struct program_file *file, const struct program_regions *regions,
+                     const uint64_t random[PROGRAM_RANDOM_WORDS], struct program_layout *layout_out)
 {
     uint64_t align = file->elf.align_bytes;
+    uint64_t span = regions->span;
     *layout_out = (struct program_layout){
-        .base = place(PROGRAM_AT, random[0], ALIGN_UP(file->elf.size_bytes, align), align),
-        .stack_at = PROGRAM_PAGE + place(PROGRAM_STACK_AT, random[1],
+        .base = place(regions->at, span, random[0], ALIGN_UP(file->elf.size_bytes, align), align),
+        .stack_at = PROGRAM_PAGE + place(regions->stack_at, span, random[1],
                                          PROGRAM_STACK_BYTES + 2 * PROGRAM_PAGE, PROGRAM_PAGE),
-        .startup_at =
-            place(PROGRAM_STARTUP_AT, random[2], 4 * PROGRAM_PAGE, PROGRAM_PAGE) + PROGRAM_PAGE,
+        .startup_at = PROGRAM_PAGE +
+                      place(regions->startup_at, span, random[2], 4 * PROGRAM_PAGE, PROGRAM_PAGE),
     };
     layout_out->base -= file->elf.base;
     layout_out->clock_at = layout_out->startup_at + 2 * PROGRAM_PAGE;

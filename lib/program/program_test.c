@@ -37,11 +37,12 @@ static const uint64_t numbers[] = {
 static void check(void)
 {
     uint64_t size = file.elf.size_bytes;
-    EXPECT(layout.base >= PROGRAM_AT && layout.base + size <= PROGRAM_AT + PROGRAM_SPAN);
-    EXPECT(layout.stack_at > PROGRAM_STACK_AT &&
-           layout.stack_at + PROGRAM_STACK_BYTES < PROGRAM_STACK_AT + PROGRAM_SPAN);
-    EXPECT(layout.startup_at > PROGRAM_STARTUP_AT &&
-           layout.clock_at + PROGRAM_PAGE <= PROGRAM_STARTUP_AT + PROGRAM_SPAN);
+    EXPECT(layout.base >= program_regions.at &&
+           layout.base + size <= program_regions.at + program_regions.span);
+    EXPECT(layout.stack_at > program_regions.stack_at &&
+           layout.stack_at + PROGRAM_STACK_BYTES < program_regions.stack_at + program_regions.span);
+    EXPECT(layout.startup_at > program_regions.startup_at &&
+           layout.clock_at + PROGRAM_PAGE <= program_regions.startup_at + program_regions.span);
     EXPECT((layout.base | layout.stack_at | layout.startup_at | layout.clock_at) % PROGRAM_PAGE ==
            0);
     EXPECT(apart(layout.base, size, layout.stack_at, PROGRAM_STACK_BYTES));
@@ -55,7 +56,7 @@ TEST(every_random_number_gives_a_good_place)
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
         for (size_t j = 0; j < ARRAY_LEN(numbers); j++) {
             const uint64_t random[] = { numbers[i], numbers[j], numbers[(i + j) % 7] };
-            program_lay_out(&file, random, &layout);
+            program_lay_out(&file, &program_regions, random, &layout);
             check();
         }
     }
@@ -67,8 +68,8 @@ TEST(different_numbers_give_different_places)
     const uint64_t one[] = { 1, 2, 3 };
     const uint64_t two[] = { 4, 5, 6 };
     make_file();
-    program_lay_out(&file, one, &layout);
-    program_lay_out(&file, two, &other);
+    program_lay_out(&file, &program_regions, one, &layout);
+    program_lay_out(&file, &program_regions, two, &other);
     EXPECT(layout.base != other.base && layout.stack_at != other.stack_at &&
            layout.startup_at != other.startup_at);
 }
@@ -78,7 +79,7 @@ TEST(a_large_alignment_is_kept)
     const uint64_t random[] = { 12345, 0, 0 };
     make_file();
     file.elf.align_bytes = 0x10000;
-    program_lay_out(&file, random, &layout);
+    program_lay_out(&file, &program_regions, random, &layout);
     EXPECT_EQ(layout.base % 0x10000, 0);
     check();
 }
@@ -87,7 +88,7 @@ TEST(private_parts_follow_each_other)
 {
     const uint64_t random[] = { 0, 0, 0 };
     make_file();
-    program_lay_out(&file, random, &layout);
+    program_lay_out(&file, &program_regions, random, &layout);
     REQUIRE(layout.piece_count == 3);
     EXPECT(layout.piece[0].shared && layout.piece[1].shared && !layout.piece[2].shared);
     EXPECT_EQ(layout.piece[1].offset, 0x11000);
@@ -107,7 +108,7 @@ TEST(the_startup_block_says_where_things_are)
     struct startup *block = (struct startup *)(void *)room;
     const uint64_t random[] = { 7, 8, 9 };
     make_file();
-    program_lay_out(&file, random, &layout);
+    program_lay_out(&file, &program_regions, random, &layout);
     block->capability_count = 2;
     program_describe(&file, &layout, block);
     EXPECT_EQ(block->magic, STARTUP_MAGIC);

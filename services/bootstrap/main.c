@@ -55,7 +55,7 @@ static enum status map_init(const struct program_file *file, struct program_layo
     static const uint64_t place[PROGRAM_RANDOM_WORDS];
     uint64_t memory;
     list_gifts();
-    program_lay_out(file, place, layout);
+    program_lay_out(file, &program_regions, place, layout);
     program_describe(file, layout, &startup.block);
     const struct program_request request = {
         .file = file,

@@ -80,7 +80,7 @@ static enum status build(struct init *init, unsigned service, const struct progr
     struct program_layout layout;
     uint64_t random[PROGRAM_RANDOM_WORDS];
     random_take(&init->random, random, sizeof(random));
-    program_lay_out(file, random, &layout);
+    program_lay_out(file, &program_regions, random, &layout);
     program_describe(file, &layout, &startup.block);
     startup.block.clock_at = layout.clock_at;
     const struct program_request request = {

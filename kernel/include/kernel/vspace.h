@@ -72,9 +72,9 @@ struct map_request {
     unsigned flags;
 };
 
-/* ERR_RANGE: unaligned, outside the user half or the Memory, no right, or W and X. ERR_EXISTS:
- * something is mapped there. ERR_ACCESS: `perm` is above `limit`. ERR_LIMIT: MEMORY_MAPPINGS_MAX,
- * or the payer's. ERR_NO_MEMORY.
+/* `perm` 0: nothing, for now. ERR_RANGE: unaligned, outside the user half or the Memory, or W and
+ * X. ERR_EXISTS: something is mapped there. ERR_ACCESS: `perm` is above `limit`. ERR_LIMIT:
+ * MEMORY_MAPPINGS_MAX, or the payer's. ERR_NO_MEMORY.
  */
 enum status vspace_map(struct vspace *vspace, const struct map_request *request);
 /* Map fresh demand-zero Memory, and memory without an owner. ERR_INVALID: it has one. */
@@ -86,10 +86,10 @@ enum status vspace_map_physical(struct vspace *vspace, uaddr_t at, paddr_t pa, s
  * or outside the user half. ERR_NO_MEMORY, ERR_LIMIT: what has to be cut in two cannot be.
  */
 enum status vspace_unmap(struct vspace *vspace, uaddr_t at, uint64_t size_bytes);
-/* Change what mappings within allow. Errors as vspace_unmap; ERR_NOT_FOUND at the first hole and
- * ERR_ACCESS at the first mapping whose limit is lower: what precedes is changed. ERR_RANGE for W
- * and X. Memory that becomes executable so, or by a fault, runs as it is now; who fills pages that
- * are executable already calls arch_sync_instructions.
+/* Change what mappings within allow; `perm` 0: nothing, and the pages stay. Holes are fine. Errors
+ * as vspace_unmap; ERR_ACCESS at the first mapping whose limit is lower: what precedes is changed.
+ * ERR_RANGE for W and X. Memory that becomes executable so, or by a fault, runs as it is now; who
+ * fills pages that are executable already calls arch_sync_instructions.
  */
 enum status vspace_protect(struct vspace *vspace, uaddr_t at, uint64_t size_bytes, unsigned perm);
 /* The same in slices: *at moves on to `end`; ERR_WOULD_BLOCK when `work` is used up. */

@@ -1,5 +1,5 @@
-/* From the first instruction to main: relocate, take the start-up block, hand musl what it expects
- * to find on the stack of a new program.
+/* From the relocated program (lib/rt/relocate.c) to main: take the start-up block, hand musl what
+ * it expects to find on the stack of a new program.
  */
 #include <base/compiler.h>
 #include <elf.h>
@@ -10,35 +10,13 @@
 #include <rt_arch/elf.h>
 #include <string.h>
 
-/* lib/rt/arch calls the two, in this order. */
-void rt_relocate(uint64_t base, const Elf64_Dyn *dynamic);
+/* lib/rt/arch calls it. */
 _Noreturn void rt_start(const struct startup *startup);
 
 /* musl's, and the program's. */
 int __libc_start_main(int (*main_function)(int, char **, char **), int count, char **words,
                       void (*start)(void), void (*end)(void), void (*loader)(void));
 int main(int count, char **words, char **environment);
-
-/* A position independent program with no libraries has relative relocations only. Nothing is
- * usable before this that has an address in memory.
- */
-void rt_relocate(uint64_t base, const Elf64_Dyn *dynamic)
-{
-    uint64_t table = 0;
-    uint64_t size_bytes = 0;
-    for (; dynamic->d_tag != DT_NULL; dynamic++) {
-        if (dynamic->d_tag == DT_RELA)
-            table = base + dynamic->d_un.d_ptr;
-        else if (dynamic->d_tag == DT_RELASZ)
-            size_bytes = dynamic->d_un.d_val;
-    }
-    const Elf64_Rela *relocation = (const Elf64_Rela *)table;
-    for (; size_bytes >= sizeof(*relocation); size_bytes -= sizeof(*relocation), relocation++) {
-        if (ELF64_R_TYPE(relocation->r_info) != RT_R_RELATIVE)
-            rt_cpu_trap();
-        *(uint64_t *)(base + relocation->r_offset) = base + (uint64_t)relocation->r_addend;
-    }
-}
 
 /* What Linux puts on the stack: the words, the environment, and the auxiliary vector. */
 struct start_stack {

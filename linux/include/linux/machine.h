@@ -56,17 +56,20 @@ void machine_unmap(void *at, uint64_t size_bytes);
 
 struct guest_space;
 
+/* Guests that are made from now on: fused ones share a root of page tables with the personality. */
+void machine_set_fused(bool fused);
 int guest_space_create(struct guest_space **space_out);
 /* What `source` has, until one of the two writes to it. */
 int guest_space_fork(struct guest_space *source, struct guest_space **space_out);
 /* Nobody may be in it any more. */
 void guest_space_destroy(struct guest_space *space);
-/* Addresses and sizes are whole pages below GUEST_END. A mapping keeps `memory` itself.
- * Something may be mapped there: it is replaced. */
+/* Addresses and sizes are whole pages below GUEST_END. The caller keeps `memory` as long as it is
+ * mapped somewhere, in copies by fork of shared mappings too. Something may be mapped there: it is
+ * replaced. */
 int guest_space_map(struct guest_space *space, uint64_t at, struct memory *memory, uint64_t offset,
                     uint64_t size_bytes, uint32_t access);
 int guest_space_unmap(struct guest_space *space, uint64_t at, uint64_t size_bytes);
-/* Holes in the range are skipped. Access 0: nothing may be done, and the contents stay. */
+/* Holes in the range are passed over. Access 0: nothing may be done, and the contents stay. */
 int guest_space_protect(struct guest_space *space, uint64_t at, uint64_t size_bytes,
                         uint32_t access);
 

@@ -9,6 +9,11 @@
 
 #include "host_impl.h"
 
+void machine_set_fused(bool fused)
+{
+    (void)fused;
+}
+
 int guest_space_create(struct guest_space **space_out)
 {
     struct guest_space *space = heap_alloc(sizeof(*space));

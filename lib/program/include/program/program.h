@@ -19,11 +19,14 @@
 #define PROGRAM_PAGE ((uint64_t)4096)
 
 /* Three regions of user space, each with room for a random place in it. */
-#define PROGRAM_AT         ((uint64_t)0x550000000000)
-#define PROGRAM_STARTUP_AT ((uint64_t)0x7c0000000000)
-#define PROGRAM_STACK_AT   ((uint64_t)0x7e0000000000)
-#define PROGRAM_SPAN       ((uint64_t)1 << 40)
-#define PROGRAM_SIZE_MAX   ((uint64_t)256 << 20)
+struct program_regions {
+    uint64_t at, startup_at, stack_at;
+    uint64_t span; /* of each */
+};
+extern const struct program_regions program_regions;
+/* Those of a sandbox: in the part of user space that its guests do not have (abi/guest.h). */
+extern const struct program_regions program_sandbox_regions;
+#define PROGRAM_SIZE_MAX ((uint64_t)256 << 20)
 
 enum {
     PROGRAM_STACK_BYTES = 256 * 1024,
@@ -62,7 +65,8 @@ struct program_layout {
  * "the program cannot be used: ...". */
 enum status program_find(const struct erofs *fs, const char *path, uint16_t machine,
                          struct program_file *file_out, const char **problem_out);
-void program_lay_out(const struct program_file *file, const uint64_t random[PROGRAM_RANDOM_WORDS],
+void program_lay_out(const struct program_file *file, const struct program_regions *regions,
+                     const uint64_t random[PROGRAM_RANDOM_WORDS],
                      struct program_layout *layout_out);
 
 /* What a process is built from: handles of whoever builds it. */

@@ -23,7 +23,9 @@ guest_enter:
     ldp x29, x30, [sp], #112
     ret
 
-/* size_t guest_copy_bytes(void *to, const void *from, size_t size_bytes): bytes not copied. x3 is
+/* Between guest_copy_start and guest_copy_end a fault goes on at guest_copy_recover.
+ *
+ * size_t guest_copy_bytes(void *to, const void *from, size_t size_bytes): bytes not copied. x3 is
  * the length of a step: first 8, then 1. A fault among the long ones begins again with short ones,
  * so that every byte up to the bad one is copied.
  */
@@ -50,12 +52,44 @@ guest_copy_start:
     subs x2, x2, #1
     b.ne 1b
 .Ldone:
-    .global guest_copy_end
-guest_copy_end:
     mov x0, x2
     ret
+
+/* int guest_word_load(const uint32_t *word, uint32_t *value_out): 0, or 1 if it faulted
+ * (x3 is 0). */
+    .global guest_word_load
+guest_word_load:
+    mov x3, #0
+    ldar w4, [x0]
+    str w4, [x1]
+    mov w0, #0
+    ret
+
+/* int guest_word_exchange(uint32_t *word, uint32_t expected, uint32_t desired, uint32_t *old_out):
+ * the same. */
+    .global guest_word_exchange
+guest_word_exchange:
+    mov x5, x3
+    mov x3, #0
+1:  ldaxr w4, [x0]
+    cmp w4, w1
+    b.ne 2f
+    stlxr w6, w2, [x0]
+    cbnz w6, 1b
+    dmb ish
+    b 3f
+2:  clrex
+3:  str w4, [x5]
+    mov w0, #0
+    ret
+
+    .global guest_copy_end
+guest_copy_end:
     .global guest_copy_recover
 guest_copy_recover:
+    cbz x3, 1f
     cmp x3, #1
     b.ne .Lbytes
-    b guest_copy_end
+    b .Ldone
+1:  mov w0, #1
+    ret

@@ -23,7 +23,9 @@ guest_enter:
     pop %rbx
     ret
 
-/* size_t guest_copy_bytes(void *to, const void *from, size_t size_bytes): bytes not copied. Words
+/* Between guest_copy_start and guest_copy_end a fault goes on at guest_copy_recover.
+ *
+ * size_t guest_copy_bytes(void *to, const void *from, size_t size_bytes): bytes not copied. Words
  * of r8 bytes: first 8, then 1. A fault among the long ones begins again with short ones, so that
  * every byte up to the bad one is copied.
  */
@@ -40,15 +42,41 @@ guest_copy_start:
 .Lbytes:
     mov $1, %r8d
     rep movsb
-    .global guest_copy_end
-guest_copy_end:
     xor %eax, %eax
     ret
+
+/* int guest_word_load(const uint32_t *word, uint32_t *value_out): 0, or 1 if it faulted
+ * (r8 is 0). */
+    .global guest_word_load
+guest_word_load:
+    xor %r8d, %r8d
+    mov (%rdi), %eax
+    mov %eax, (%rsi)
+    xor %eax, %eax
+    ret
+
+/* int guest_word_exchange(uint32_t *word, uint32_t expected, uint32_t desired, uint32_t *old_out):
+ * the same. */
+    .global guest_word_exchange
+guest_word_exchange:
+    xor %r8d, %r8d
+    mov %esi, %eax
+    lock cmpxchg %edx, (%rdi)
+    mov %eax, (%rcx)
+    xor %eax, %eax
+    ret
+
+    .global guest_copy_end
+guest_copy_end:
     .global guest_copy_recover
 guest_copy_recover:
+    test %r8d, %r8d
+    jz 2f
     mov %rcx, %rax
     cmp $1, %r8d
     je 1f
     lea (%rdx, %rcx, 8), %rcx
     jmp .Lbytes
 1:  ret
+2:  mov $1, %eax
+    ret

@@ -3,7 +3,7 @@
 UNIT_CFLAGS   := -std=gnu17 -O1 -g -fno-omit-frame-pointer -fno-strict-aliasing -fno-common -ffunction-sections -fdata-sections \
 	$(filter-out -Wthread-safety,$(WARNINGS)) -DCONFIG_HOST=1 -DCONFIG_TESTS=1 -DCONFIG_DEBUG=1 \
 	-DKERNEL_VERSION='"$(VERSION)"' -DKERNEL_FLAVOUR='"host"' -fsanitize=address,undefined -fno-sanitize-recover=all
-UNIT_INCLUDES := -Iabi -Ilib/base/include -Ilib/fs/include -Ilib/digest/include -Ilib/elf/include -Ilib/manifest/include -Ilib/program/include -Ilib/rt/include -Ikernel/include -Ikernel/arch/host/include -I$(HOST_GEN)
+UNIT_INCLUDES := -Iabi -Ilib/base/include -Ilib/fs/include -Ilib/digest/include -Ilib/oci/include -Ilib/elf/include -Ilib/manifest/include -Ilib/program/include -Ilib/rt/include -Ikernel/include -Ikernel/arch/host/include -I$(HOST_GEN) -isystem $(HOST_SYSROOT)/include
 # What only guest tests call is dropped with them.
 UNIT_LINK     := -fuse-ld=lld -Wl,--gc-sections
 
@@ -17,7 +17,7 @@ UNIT_PURE := kernel/arch/aarch64/asid.c kernel/arch/aarch64/asid_test.c \
 	kernel/arch/x86_64/pcid.c kernel/arch/x86_64/pcid_test.c
 # Parts of the programs' runtime that make no system calls.
 UNIT_RT := $(wildcard lib/rt/pages*.c lib/rt/random.c lib/rt/random_test.c lib/rt/ring*.c)
-UNIT_PORTABLE := $(filter-out %_fuzz.c %_bench.c $(UNIT_NOT_HOSTED),$(sort $(wildcard lib/base/*.c lib/fs/*.c lib/digest/*.c lib/elf/*.c lib/manifest/*.c) lib/program/layout.c lib/program/program_test.c $(UNIT_RT) \
+UNIT_PORTABLE := $(filter-out %_fuzz.c %_bench.c $(UNIT_NOT_HOSTED),$(sort $(wildcard lib/base/*.c lib/fs/*.c lib/digest/*.c lib/oci/*.c lib/elf/*.c lib/manifest/*.c) lib/program/layout.c lib/program/program_test.c $(UNIT_RT) \
 	$(shell find kernel -name '*.c' -not -path 'kernel/arch/*') $(wildcard kernel/arch/host/*.c) \
 	$(UNIT_PURE)))
 # System calls beside a model of them (tests/calls).
@@ -37,20 +37,20 @@ $(UNIT_OUT)/%.c.o: %.c $(UNIT_STAMP) | $$(dir $$@).
 	$(call say,HOSTCC,$<)
 	$(Q)$(HOSTCC) $(UNIT_CFLAGS) $(UNIT_INCLUDES) -MMD -MP -c -o $@ $<
 
-$(call unit_objects,$(UNIT_CODE) $(UNIT_TESTS)): | $(call abi_files,$(HOST_GEN))
+$(call unit_objects,$(UNIT_CODE) $(UNIT_TESTS)): | $(call abi_files,$(HOST_GEN)) $(PORT_LIBRARIES_HOST)
 
-out/host/unit: $(call unit_objects,$(UNIT_CODE) $(UNIT_TESTS) lib/base/host/test_main.c)
+out/host/unit: $(call unit_objects,$(UNIT_CODE) $(UNIT_TESTS) lib/base/host/test_main.c) $(PORT_LIBRARIES_HOST)
 	$(call say,LD,$@)
-	$(Q)$(HOSTCC) $(UNIT_LINK) -fsanitize=address,undefined -o $@ $(filter %.o,$^)
+	$(Q)$(HOSTCC) $(UNIT_LINK) -fsanitize=address,undefined -o $@ $(filter %.o %.a,$^)
 
 # --- Fuzzers: each beside what it attacks; the kernel's portable code comes along.
 FUZZ_SOURCES := $(sort $(shell find lib kernel tests/calls -name '*_fuzz.c'))
 FUZZERS      := $(patsubst %_fuzz.c,out/host/fuzz-%,$(notdir $(FUZZ_SOURCES)))
 
 define fuzzer
-out/host/fuzz-$(patsubst %_fuzz.c,%,$(notdir $(1))): $(call unit_objects,$(1) $(UNIT_CODE))
+out/host/fuzz-$(patsubst %_fuzz.c,%,$(notdir $(1))): $(call unit_objects,$(1) $(UNIT_CODE)) $(PORT_LIBRARIES_HOST)
 	$$(call say,LD,$$@)
-	$$(Q)$$(HOSTCC) $$(UNIT_LINK) -fsanitize=address,undefined,fuzzer -o $$@ $$(filter %.o,$$^)
+	$$(Q)$$(HOSTCC) $$(UNIT_LINK) -fsanitize=address,undefined,fuzzer -o $$@ $$(filter %.o %.a,$$^)
 endef
 $(foreach f,$(FUZZ_SOURCES),$(eval $(call fuzzer,$(f))))
 $(call unit_objects,$(FUZZ_SOURCES) $(UNIT_CODE)): UNIT_CFLAGS += -fsanitize=fuzzer-no-link

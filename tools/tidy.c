@@ -211,6 +211,7 @@ static const struct direction directions[] = {
     { "lib/digest/", { "c", "base/", "digest/", "." } },
     { "lib/elf/", { "c", "base/", "elf/", "." } },
     { "lib/program/", { "c", "base/", "elf/", "fs/", "program/", "rt/", "." } },
+    { "lib/oci/", { "c", "base/", "digest/", "oci/", "." } },
     { "lib/manifest/", { "c", "base/", "manifest/", "." } },
     { "lib/rt/", { "c", "base/", "rt/", "rt_arch/", ".", "sys/" } },
     { "kernel/include/arch/", { "c", "base/", "kernel/", "arch/", "arch_impl/" } },
@@ -223,10 +224,11 @@ static const struct direction directions[] = {
     { "linux/machine/", { "c", "base/", "linux/", "rt/", "rt_arch/", "." } },
     { "linux/", { "c", "base/", "elf/", "fs/", "linux/", "rt/", "." } },
     { "services/",
-      { "c", "base/", "digest/", "elf/", "fs/", "manifest/", "program/", "rt/", "rt_arch/", "." } },
-    { "tests/services/", { "c", "base/", "digest/", "rt/", "sys/", "." } },
+      { "c", "base/", "digest/", "elf/", "fs/", "manifest/", "oci/", "program/", "rt/", "rt_arch/",
+        "." } },
+    { "tests/services/", { "c", "base/", "digest/", "fs/", "oci/", "rt/", "sys/", "." } },
     { "tests/guest/", { "c", "base/", "rt/", "." } },
-    { "tools/", { "c", "base/", "manifest/", ".", "sys/" } },
+    { "tools/", { "c", "base/", "digest/", "fs/", "manifest/", "oci/", ".", "sys/" } },
 };
 
 static bool direction_allows(const struct direction *direction, const char *name, char open)

@@ -70,28 +70,54 @@ static void store_be32(uint8_t *at, uint32_t word)
     memcpy(at, &word, sizeof(word));
 }
 
-void sha256(const void *data, size_t size_bytes, uint8_t digest[SHA256_BYTES])
+void sha256_begin(struct sha256 *hash)
 {
-    uint32_t state[8] = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                          0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19 };
+    *hash = (struct sha256){ .state = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f,
+                                        0x9b05688c, 0x1f83d9ab, 0x5be0cd19 } };
+}
+
+void sha256_add(struct sha256 *hash, const void *data, size_t size_bytes)
+{
     const uint8_t *at = data;
-    size_t left = size_bytes;
+    size_t held = hash->size_bytes % 64;
+    hash->size_bytes += size_bytes;
+    if (held != 0) {
+        size_t part = size_bytes < 64 - held ? size_bytes : 64 - held;
+        if (part != 0)
+            memcpy(hash->block + held, at, part);
+        at += part;
+        size_bytes -= part;
+        if (held + part < 64)
+            return;
+        sha256_block(hash->state, hash->block);
+    }
+    for (; size_bytes >= 64; at += 64, size_bytes -= 64)
+        sha256_block(hash->state, at);
+    if (size_bytes != 0)
+        memcpy(hash->block, at, size_bytes);
+}
 
-    for (; left >= 64; at += 64, left -= 64)
-        sha256_block(state, at);
-
-    /* The end: a one bit, zeroes, and the length in bits; one block or two. */
+/* A one bit, zeroes, and the length in bits: one block or two. */
+void sha256_end(struct sha256 *hash, uint8_t digest[SHA256_BYTES])
+{
     uint8_t tail[128] = { 0 };
-    size_t tail_bytes = left < 56 ? 64 : 128;
-    uint64_t bits = (uint64_t)size_bytes * 8;
-    if (left > 0)
-        memcpy(tail, at, left);
-    tail[left] = 0x80;
+    size_t held = hash->size_bytes % 64;
+    size_t tail_bytes = held < 56 ? 64 : 128;
+    uint64_t bits = hash->size_bytes * 8;
+    memcpy(tail, hash->block, held);
+    tail[held] = 0x80;
     store_be32(tail + tail_bytes - 8, (uint32_t)(bits >> 32));
     store_be32(tail + tail_bytes - 4, (uint32_t)bits);
     for (size_t i = 0; i < tail_bytes; i += 64)
-        sha256_block(state, tail + i);
-
+        sha256_block(hash->state, tail + i);
     for (unsigned i = 0; i < 8; i++)
-        store_be32(digest + (size_t)i * 4, state[i]);
+        store_be32(digest + (size_t)i * 4, hash->state[i]);
+}
+
+void sha256(const void *data, size_t size_bytes, uint8_t digest[SHA256_BYTES])
+{
+    struct sha256 hash;
+    sha256_begin(&hash);
+    sha256_add(&hash, data, size_bytes);
+    sha256_end(&hash, digest);
 }

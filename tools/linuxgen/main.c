@@ -303,7 +303,17 @@ static void write_prototype(FILE *file, const struct call *call)
     fputs(call->argument_count == 0 ? "void);\n" : ");\n", file);
 }
 
-static void write_header(FILE *file)
+static void write_numbers(FILE *file, unsigned arch)
+{
+    fputs("\n/* Their numbers here. */\nenum {\n", file);
+    for (unsigned i = 0; i < call_count; i++) {
+        if (calls[i].number[arch] >= 0)
+            fprintf(file, "    LINUX_CALL_%s = %d,\n", calls[i].name, calls[i].number[arch]);
+    }
+    fputs("    LINUX_CALL_LAST = LINUX_CALL_COUNT - 1,\n};\n", file);
+}
+
+static void write_header(FILE *file, unsigned arch)
 {
     fputs("/* The system calls of Linux that are handled: made from linux/linux.abi. */\n"
           "#pragma once\n\n#include <linux/copy.h>\n#include <stdint.h>\n\n"
@@ -314,6 +324,7 @@ static void write_header(FILE *file)
           file);
     fprintf(file, "enum { LINUX_CALL_COUNT = %d };\n", NUMBER_COUNT);
     fputs("extern const struct linux_call linux_calls[LINUX_CALL_COUNT];\n", file);
+    write_numbers(file, arch);
     for (unsigned group = 0; group < group_count; group++) {
         fprintf(file, "\n/* %s */\n", groups[group].title);
         for (unsigned i = 0; i < call_count; i++) {
@@ -387,7 +398,7 @@ static int make_code(const char *arch_name, const char *folder)
         if (strcmp(arch_names[arch], arch_name) != 0)
             continue;
         FILE *header = open_output(folder, "/linux/calls.h");
-        write_header(header);
+        write_header(header, arch);
         close_output(header);
         FILE *code = open_output(folder, "/linux_calls.c");
         write_code(code, arch);

@@ -8,11 +8,13 @@
  *     4 node        one node: contents, size, attributes; two of them in the order of addresses
  *     5 files       one table of descriptors
  *     6 channel     a pipe, terminal, socket, epoll, event counter
+ *       posix_timers.lock: timers of one process that send signals (time/timers.c)
  *     7 signals     one process's handlers and what is pending for it and its threads
  *     8 queue       a wait queue
- *     9 futex       a bucket
+ *     9 futex       a bucket; the word itself is read under it (guest_load_32, no copies)
  *    10 timers
- *    11 heap
+ *    11 task->lock, accounts: leaves, with nothing but the heap inside
+ *    12 heap
  *
  * A copy to or from a guest can fault and wait for the kernel only, never for another thread, so it
  * is allowed under any lock but `queue` and later.

@@ -126,10 +126,13 @@ int guest_compare_exchange_32(uint64_t at, uint32_t expected, uint32_t desired, 
  * back for no reason. */
 void machine_wait(uint32_t *word, uint32_t expected, uint64_t deadline_ns);
 void machine_wake(uint32_t *word, uint32_t count);
+void machine_yield(void);                   /* the CPU, to whoever waits for it */
 uint64_t machine_now_ns(void);              /* since boot */
 int64_t machine_realtime_offset_ns(void);   /* what added to it is the time since 1970 */
 uint64_t machine_cpu_ns(struct vcpu *vcpu); /* that the thread has run */
 unsigned machine_cpu_count(void);
+/* The container's limit, and what of it is free. */
+void machine_memory(uint64_t *total_bytes_out, uint64_t *free_bytes_out);
 void machine_random(void *to, size_t size_bytes);
 /* A line for the operator: never a guest's bytes unfiltered. */
 void machine_log(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -55,5 +55,7 @@ struct fault_signal {
     uint64_t address;
 };
 int mm_fault(struct mm *mm, const struct guest_fault *fault, struct fault_signal *signal_out);
+/* Where a handler without SA_RESTORER returns to: rt_sigreturn in the vDSO (aarch64). */
+uint64_t mm_sigreturn(const struct mm *mm);
 /* The node got shorter: pages from there on are taken away everywhere. */
 void mm_truncate(struct node *node, uint64_t size_bytes);

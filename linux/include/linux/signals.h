@@ -138,3 +138,20 @@ struct signal_handlers *signal_handlers_get(struct signal_handlers *handlers);
 void signal_handlers_put(struct signal_handlers *handlers);
 /* A copy of what they are, or (NULL) of a new program's. */
 int signal_handlers_copy(struct signal_handlers *source, struct signal_handlers **handlers_out);
+
+/* ---- For proc/ ---- */
+
+/* Every handler that is one becomes the default: execve, CLONE_CLEAR_SIGHAND. */
+void signal_handlers_reset(struct signal_handlers *handlers);
+void signal_action_of(struct process *process, int number, struct signal_action *action_out);
+/* From outside of the container: SIGKILL and SIGSTOP reach process 1. */
+int signal_send_forced(struct process *process, const struct signal_info *info);
+
+/* With process->lock: */
+void signal_pending_clear(struct signal_pending *pending);
+/* Have it come to signal_deliver soon, from a sleep or from the guest. */
+void signal_notify(struct task *task);
+/* It leaves the process: what it was told of is for others now. */
+void signal_task_leaves(struct task *task);
+/* One task less has to stop. True if the process has stopped by that, and its parent must hear. */
+bool signal_stop_joined(struct process *process);

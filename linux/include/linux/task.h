@@ -24,7 +24,15 @@
 
 struct mm;
 struct vcpu;
-struct tty;
+struct tty; /* begins with a tty_head */
+
+/* A terminal as sessions see it (file/tty.c). */
+struct tty_head {
+    uint32_t references; /* atomic */
+    /* The leader of its session ends: hang up. Called with no lock. */
+    void (*session_ends)(struct tty *tty, int32_t session);
+    void (*free)(struct tty *tty); /* the last reference is gone */
+};
 
 enum { NGROUPS_MAX = 65536, TASK_COMM_BYTES = 16, PID_MAX = 4194304, HOST_NAME_MAX = 64 };
 
@@ -72,6 +80,8 @@ struct task {
     char comm[TASK_COMM_BYTES]; /* [T] */
 
     uint32_t wake;         /* [A] the word that it sleeps on */
+    uint32_t park_word;    /* [A] the same where no signal ends the sleep (linux/table.h) */
+    uint32_t parking;      /* [A] it may sleep on that */
     uint32_t state;        /* [A] enum task_state, for those who look */
     uint32_t notice;       /* [A] signal_deliver has something to do: ends a sleep */
     uint32_t exit_pending; /* [A] it ends: set under [S] */
@@ -85,13 +95,17 @@ struct task {
     uint64_t stack_base, stack_size; /* [O] sigaltstack */
     uint32_t stack_flags;            /* [O] */
     uint64_t fault_code, fault_error, fault_address; /* [O] of the last exception, for frames */
-    void *vector_area; /* [O] vcpu_vector_size() bytes for frames, aligned to 64 */
+    void *vector_memory, *vector_area; /* [O] vcpu_vector_size() bytes for frames, aligned to 64 */
 
     uint64_t clear_tid;   /* [O] CLONE_CHILD_CLEARTID, set_tid_address */
     uint64_t robust_list; /* [O] set_robust_list */
     uint64_t robust_list_bytes;
-    uint32_t *vfork_done; /* [T] a word of the parent's stack: it waits until we exec or end */
-    struct task *vfork_parent;
+    uint64_t set_tid;          /* [C] CLONE_CHILD_SETTID */
+    struct start *start;       /* [O] until its first program runs (proc/start.c) */
+    struct task *vfork_parent; /* [T] counted: it waits until we execute or end, */
+    uint32_t vfork_over;       /* [A] which is told here */
+    uint32_t exit_status;      /* [S] of this one: the process's if it ends by itself */
+    struct account *charged;   /* [C] counts it as long as it is in the table */
 
     /* The system call that it is in, as it was entered: for restarts. -1: none to restart. */
     int64_t call_number;
@@ -116,6 +130,7 @@ struct process {
     struct rt_lock lock;    /* `signals` */
     struct list tasks;      /* [PS] */
     unsigned task_count;    /* [PS] */
+    unsigned live_count;    /* [S] without those that are on their way out */
     uint32_t task_word;     /* [A] counts those that left; execve waits on it */
     struct task *leader;    /* [P] counted */
     struct task *exec_task; /* [S] the others end for it */
@@ -123,7 +138,7 @@ struct process {
     struct process *parent;          /* [P] */
     struct list children, in_parent; /* [P] */
     int32_t group, session;          /* [P] process group and session ids */
-    struct tty *terminal;            /* [P] controlling; counted by file/tty.c */
+    struct tty *terminal;            /* [P] controlling; counted */
     bool session_leader;             /* [P] */
     bool executed;                   /* [P] since fork: setpgid */
     bool subreaper;                  /* [P] */
@@ -138,15 +153,16 @@ struct process {
     struct wait_queue child_queue;    /* waitid */
     struct wait_queue end_queue;      /* pidfds: it is a zombie */
 
-    bool ending;                     /* [S] all of it, with exit_status */
-    uint32_t exit_status;            /* [S] as wait4 gives it */
-    bool zombie;                     /* [P] */
-    bool stopping, stopped;          /* [S] stop_left tasks have to; all have */
-    bool stop_taken;                 /* [S] a stop signal was taken, and no SIGCONT came since */
-    bool stop_event, continue_event; /* [S] not reported yet */
-    bool continue_notice;            /* [S] the parent has to hear of it */
-    unsigned stop_left;              /* [S] */
-    int32_t stop_signal;             /* [S] */
+    bool ending;                       /* [S] all of it, with exit_status */
+    uint32_t exit_status;              /* [S] as wait4 gives it */
+    bool zombie;                       /* [P] */
+    bool stopping, stopped;            /* [S] stop_left tasks have to; all have */
+    bool stop_taken;                   /* [S] a stop signal was taken, and no SIGCONT came since */
+    bool stop_event, continue_event;   /* [S] not reported yet */
+    bool killable;                     /* [S] process 1 after a fault of its own */
+    bool stop_notice, continue_notice; /* [S] the parent has to hear of it */
+    unsigned stop_left;                /* [S] */
+    int32_t stop_signal;               /* [S] */
 
     struct resource_limit limit[RLIMIT_COUNT];
     uint64_t start_ns;
@@ -225,13 +241,16 @@ bool cred_in_group(const struct cred *cred, uint32_t gid); /* fsgid or a supplem
 int cred_for_exec(uint32_t mode, uint32_t uid, uint32_t gid, struct cred **cred_out,
                   bool *secure_out);
 
-/* Sessions and terminals. The session's leader, counted, or NULL. */
-struct process *session_leader(int32_t session);
-/* The caller's terminal; NULL. With `terminal` the caller, a leader without one, gets that. */
+/* Sessions and terminals. */
+struct tty *tty_get(struct tty *tty);
+void tty_put(struct tty *tty);
+/* The process's terminal, counted; or NULL. */
 struct tty *process_terminal(struct process *process);
-void session_set_terminal(int32_t session, struct tty *terminal);
-/* Every process of the session that has it loses it. */
-void session_clear_terminal(int32_t session, struct tty *terminal);
+/* It becomes that of the caller's session, which has none: -EPERM if the caller is not the leader
+ * or has one. */
+int session_take_terminal(struct tty *tty);
+/* Every process of the session loses it, if it is that one. */
+void session_drop_terminal(int32_t session, struct tty *tty);
 /* Is there a process of that group in that session? */
 bool group_in_session(int32_t group, int32_t session);
 /* No member has a parent in another group of its session, so nobody would continue it. */
@@ -261,6 +280,8 @@ void processes_limit(uint32_t tasks);
 
 /* What a task does from its first moment: enter, handle, deliver, until it ends. */
 _Noreturn void task_run(void *task);
+/* One round of that. */
+void task_turn(struct task *task);
 /* End the calling task, or the whole process. `status` as wait4 gives it. */
 _Noreturn void task_exit(uint32_t status);
 _Noreturn void process_exit(uint32_t status);

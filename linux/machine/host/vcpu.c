@@ -5,6 +5,7 @@
 #include <linux/abi/errno.h>
 #include <linux/heap.h>
 #include <rt/address.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -190,6 +191,11 @@ void machine_wake(uint32_t *word, uint32_t count)
                   count > INT_MAX ? INT_MAX : (int)count, NULL, NULL, 0);
 }
 
+void machine_yield(void)
+{
+    (void)sched_yield();
+}
+
 /* For lib/rt/lock.c. */
 enum status rt_address_wait(uint32_t *address, uint32_t expected, uint64_t deadline_ns)
 {
@@ -226,6 +232,12 @@ uint64_t machine_cpu_ns(struct vcpu *vcpu)
 unsigned machine_cpu_count(void)
 {
     return 2;
+}
+
+void machine_memory(uint64_t *total_bytes_out, uint64_t *free_bytes_out)
+{
+    *total_bytes_out = 1ull << 30;
+    *free_bytes_out = 1ull << 29;
 }
 
 void machine_random(void *to, size_t size_bytes)

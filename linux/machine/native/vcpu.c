@@ -297,6 +297,23 @@ void machine_wake(uint32_t *word, uint32_t count)
     rt_address_wake(word, count);
 }
 
+void machine_yield(void)
+{
+    thread_yield(0);
+}
+
+void machine_memory(uint64_t *total_bytes_out, uint64_t *free_bytes_out)
+{
+    struct object_info info;
+    *total_bytes_out = *free_bytes_out = 0;
+    if (object_info(native_guest_budget(), &info, sizeof(info)) != OK)
+        return;
+    uint64_t used = info.detail.budget.used[0];
+    uint64_t limit = info.detail.budget.limit[0];
+    *total_bytes_out = limit;
+    *free_bytes_out = limit > used ? limit - used : 0;
+}
+
 unsigned machine_cpu_count(void)
 {
     return 1;

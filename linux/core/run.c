@@ -1,0 +1,54 @@
+/* What a Linux thread does all its life: run the guest until it needs us, do what it asks for, look
+ * after its signals, go back.
+ */
+#include <linux/abi/errno.h>
+#include <linux/calls.h>
+#include <linux/frame.h>
+#include <linux/machine.h>
+#include <linux/mm.h>
+#include <linux/task.h>
+
+/* Each is told once: a program may ask in a loop. Numbers beyond the table share one bit. */
+static void note_unknown(uint64_t number)
+{
+    static uint64_t told[LINUX_CALL_COUNT / 64 + 1]; /* atomic */
+    uint64_t index = MIN(number, (uint64_t)LINUX_CALL_COUNT);
+    uint64_t bit = BIT64(index % 64);
+    uint64_t before = __atomic_fetch_or(&told[index / 64], bit, __ATOMIC_RELAXED);
+    if ((before & bit) == 0)
+        machine_log("linux: call %llu is not there", (unsigned long long)number);
+}
+
+static int64_t call(struct task *task, const struct guest_registers *registers)
+{
+    uint64_t number = registers_call(registers, task->call_argument);
+    task->call_number = (int64_t)number;
+    if (LIKELY(number < LINUX_CALL_COUNT && linux_calls[number].run != NULL))
+        return linux_calls[number].run(task->call_argument);
+    note_unknown(number);
+    return -ENOSYS;
+}
+
+/* Once in the guest and what it came back for. */
+void task_turn(struct task *task)
+{
+    struct guest_state *state = vcpu_state(task->vcpu);
+    int reason = vcpu_enter(task->vcpu, task->mm->space);
+    if (LIKELY(reason == GUEST_REASON_SYSCALL)) {
+        registers_set_result(&state->registers, call(task, &state->registers));
+    } else if (reason == GUEST_REASON_EXCEPTION) {
+        const struct guest_fault fault = state->fault;
+        signal_fault(task, &fault);
+    } else if (reason != GUEST_REASON_KICK) {
+        /* Its registers cannot be entered with: an instruction beyond its memory. */
+        signal_force_kernel(task, SIGSEGV);
+    }
+    signal_deliver(task, reason == GUEST_REASON_SYSCALL);
+}
+
+_Noreturn void task_run(void *argument)
+{
+    struct task *task = argument;
+    for (;;)
+        task_turn(task);
+}

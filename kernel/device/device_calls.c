@@ -30,29 +30,24 @@ static enum status part_badge(const struct capability *whole, uint64_t offset, u
 enum status sys_object_split(const struct sys_object_split_args *args,
                              struct sys_object_split_ret *ret)
 {
-    struct process *process = process_current();
     struct capability *whole;
     uint64_t badge = 0;
+    enum status status = syscall_acquire(args->whole, OBJECT_ANY, 0, &whole);
 
-    if (process == NULL)
-        return ERR_NOT_FOUND;
-    enum status status = capability_acquire(&process->cspace, args->whole, OBJECT_ANY, 0, &whole);
     if (status != OK)
         return status;
     status = part_badge(whole, args->offset, args->size, args->trigger, &badge);
     if (status == OK)
         status = capability_derive(whole, &(struct capability_mint){ whole->rights, badge },
-                                   &process->cspace, &ret->part);
-    struct audit_record event = { .kind = status == OK ? AUDIT_SPLIT : AUDIT_DENIAL,
+                                   &process_current()->cspace, &ret->part);
+    struct audit_record event = { .kind = AUDIT_SPLIT,
                                   .object = whole->object->id,
                                   .type = (uint16_t)whole->object->type,
                                   .rights = whole->rights,
-                                  .detail = status == OK ? badge : args->whole,
-                                  .status = (uint32_t)status };
-    capability_release(whole);
-    if (status == OK || status == ERR_ACCESS)
+                                  .detail = badge };
+    if (status == OK)
         audit_record(&event);
-    return status;
+    return syscall_release(whole, args->whole, whole->rights, status);
 }
 
 /* ---- Lines and ports ---- */
@@ -118,8 +113,7 @@ static enum status pin_publish(const struct sys_dma_pin_args *args, struct pin *
     enum status status = copy_runs(pin, args->runs, args->run_count);
 
     if (status == OK)
-        status = capability_acquire(&process_current()->cspace, args->dma, OBJECT_DMA,
-                                    RIGHT_DMA_PIN, &capability);
+        status = syscall_acquire(args->dma, OBJECT_DMA, RIGHT_DMA_PIN, &capability);
     if (status != OK)
         return status;
     status = dma_pin_attach(pin, capability, id_out);

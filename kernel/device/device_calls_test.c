@@ -278,6 +278,53 @@ GUEST_TEST(what_is_done_with_authority_is_recorded)
     user_fixture_destroy(&f);
 }
 
+/* Whatever looks at rights otherwise than by the table of calls records what it refuses, too. */
+GUEST_TEST(every_refusal_is_recorded)
+{
+    struct user_fixture f;
+    struct audit_record record;
+
+    REQUIRE(user_fixture_init(&f));
+    uint64_t budget = give_all(&f, &f.budget->object);
+    uint64_t space = give_all(&f, &f.process->object);
+    uint64_t weak = give(&f, &f.process->object, RIGHT_PROCESS_SPAWN);
+    EXPECT_EQ(CALL(&f, memory_create, budget, PAGE_SIZE), OK);
+    uint64_t memory = driver_value;
+    EXPECT_EQ(CALL(&f, handle_copy, memory, RIGHT_MEMORY_READ), OK);
+    uint64_t unmappable = driver_value;
+    EXPECT_EQ(CALL(&f, handle_copy, memory, RIGHT_MEMORY_READ | RIGHT_MEMORY_MAP), OK);
+    uint64_t reader = driver_value;
+    EXPECT_EQ(CALL(&f, object_create, budget, OBJECT_NOTIFICATION), OK);
+    uint64_t notification = driver_value;
+    EXPECT_EQ(CALL(&f, handle_copy, notification, RIGHT_NOTIFICATION_SIGNAL, 1), OK);
+    uint64_t badged = driver_value;
+    const struct {
+        uint64_t number, word[6], refused;
+    } cases[] = {
+        { SYSCALL_unmap, { weak, 0x70000000, PAGE_SIZE }, weak },
+        { SYSCALL_map, { space, unmappable, 0x70000000, 0, PAGE_SIZE, ACCESS_READ }, unmappable },
+        { SYSCALL_map,
+          { space, reader, 0x70000000, 0, PAGE_SIZE, ACCESS_READ | ACCESS_WRITE },
+          reader },
+        { SYSCALL_object_bind, { weak, notification, 1 }, weak },
+        { SYSCALL_object_bind, { space, badged, 2 }, badged },
+        { SYSCALL_notification_signal, { badged, 3 }, badged },
+        { SYSCALL_handle_copy, { reader, RIGHT_MEMORY_WRITE }, reader },
+        { SYSCALL_handle_revoke, { weak }, weak },
+        { SYSCALL_object_destroy, { weak }, weak },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        uint64_t start = audit_stats().next;
+        EXPECT_EQ(user_call_words(&f, cases[i].number, NULL, cases[i].word), ERR_ACCESS);
+        bool found = find_record(&f, start, AUDIT_DENIAL, &record);
+        if (!found || record.detail != cases[i].refused || record.status != ERR_ACCESS) {
+            test_note("case %zu", i);
+            test_fail(__FILE__, __LINE__, "no such record");
+        }
+    }
+    user_fixture_destroy(&f);
+}
+
 GUEST_TEST(the_audit_ring_is_read_from_user_mode)
 {
     struct user_fixture f;

@@ -50,55 +50,43 @@ static enum status table_of(uint64_t into, struct cspace **cspace_out)
     return status;
 }
 
-static void audit_copy(const struct sys_handle_copy_args *args, const struct cspace *to,
-                       enum status status)
-{
-    struct capability_ref ref;
-
-    if (status == ERR_ACCESS)
-        audit_denial(args->handle, OBJECT_ANY, args->rights, status);
-    else if (status == OK && syscall_capability(args->handle, OBJECT_ANY, 0, &ref) == OK)
-        audit_event(AUDIT_GRANT, ref.object, args->rights, to->owner_id);
-}
-
+/* What it names is looked at before, while it names it. */
 enum status sys_handle_copy(const struct sys_handle_copy_args *args,
                             struct sys_handle_copy_ret *ret)
 {
+    struct capability_ref ref;
     struct cspace *from;
     struct cspace *to;
     enum status status = own_table(&from);
 
     if (status == OK)
         status = table_of(args->into, &to);
+    if (status == OK)
+        status = syscall_capability(args->handle, OBJECT_ANY, 0, &ref);
     if (status != OK)
         return status;
     status = cspace_copy(from, args->handle, &(struct capability_mint){ args->rights, args->badge },
                          to, &ret->copy);
-    if (to != from || status == ERR_ACCESS)
-        audit_copy(args, to, status);
+    if (status == ERR_ACCESS)
+        audit_denial(args->handle, ref.object->type, args->rights, status);
+    else if (status == OK && to != from)
+        audit_event(AUDIT_GRANT, ref.object, args->rights, to->owner_id);
     return status;
-}
-
-static void audit_revoke(uint64_t handle)
-{
-    struct capability_ref ref;
-
-    if (syscall_capability(handle, OBJECT_ANY, 0, &ref) == OK)
-        audit_event(AUDIT_REVOKE, ref.object, ref.rights, 0);
 }
 
 enum status sys_handle_revoke(const struct sys_handle_revoke_args *args)
 {
+    struct capability_ref ref;
     struct cspace *cspace;
     struct work work = { WORK_SLICE };
     enum status status = own_table_to_empty(&cspace);
 
     if (status == OK)
+        status = syscall_capability(args->handle, OBJECT_ANY, RIGHT_ANY_REVOKE, &ref);
+    if (status == OK)
         status = syscall_sliced(cspace_revoke(cspace, args->handle, &work));
     if (status == OK && cpu_self()->current->grace_ticket == 0)
-        audit_revoke(args->handle);
-    if (status == ERR_ACCESS)
-        audit_denial(args->handle, OBJECT_ANY, RIGHT_ANY_REVOKE, status);
+        audit_event(AUDIT_REVOKE, ref.object, ref.rights, 0);
     /* A call on another CPU may have looked up what is gone now; it ends before this one does. */
     if (status == OK && !syscall_grace_over(cpu_self()->current))
         return SYSCALL_RESTART;

@@ -4,7 +4,9 @@
 #include <kernel/process.h>
 #include <kernel/syscall.h>
 
-/* How far it has come is in the last argument, when the call is made once more. */
+/* Whoever may map into target reads there what source has, as only who enters source may. How far
+ * it has come is in the last argument, when the call is made once more.
+ */
 static enum status copy(const struct sys_guest_create_args *args, struct sys_guest_create_ret *ret)
 {
     struct object *source;
@@ -12,7 +14,8 @@ static enum status copy(const struct sys_guest_create_args *args, struct sys_gue
     struct work work = { WORK_SLICE };
     uint64_t at = args->at.raw;
 
-    enum status status = syscall_lookup(args->source, OBJECT_GUEST, RIGHT_GUEST_MAP, &source);
+    enum status status =
+        syscall_lookup(args->source, OBJECT_GUEST, RIGHT_GUEST_ENTER | RIGHT_GUEST_MAP, &source);
     if (status == OK)
         status = syscall_lookup(args->target, OBJECT_GUEST, RIGHT_GUEST_MAP, &target);
     if (status != OK)

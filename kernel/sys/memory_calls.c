@@ -28,40 +28,67 @@ enum status sys_memory_create(const struct sys_memory_create_args *args,
     return status == OK ? syscall_install(&memory->object, &ret->memory) : status;
 }
 
-/* The Memory that a clone goes into: given, or made now and named by the call from here on. */
-static enum status clone_into(const struct sys_memory_clone_args *args, uint64_t *handle_out,
-                              struct memory **clone_out)
-{
-    struct object *object;
+/* In the handle of the Memory that a clone goes into, beyond all indices of slots: the call has
+ * made it itself, and closes it again if it fails; it has failed, and `done` says how.
+ */
+#define CLONE_MADE BIT64(31)
+#define CLONE_UNDO BIT64(30)
 
-    if (*handle_out == HANDLE_NONE) {
-        struct memory *memory;
-        enum status status =
-            memory_create(object_as_budget(args->budget), args->size_bytes, &memory);
-        if (status == OK)
-            status = syscall_install(&memory->object, handle_out);
-        if (status != OK)
-            return status;
-        set_argument(4, *handle_out);
-    }
-    enum status status =
-        syscall_lookup(*handle_out, OBJECT_MEMORY, RIGHT_MEMORY_READ | RIGHT_MEMORY_WRITE, &object);
+static enum status clone_make(const struct sys_memory_clone_args *args, uint64_t *into_out)
+{
+    struct memory *memory;
+    enum status status = memory_create(object_as_budget(args->budget), args->size_bytes, &memory);
+
     if (status == OK)
-        *clone_out = object_as_memory(object);
-    return status;
+        status = syscall_install(&memory->object, into_out);
+    if (status != OK)
+        return status;
+    *into_out |= CLONE_MADE;
+    set_argument(4, *into_out);
+    return OK;
 }
 
-static enum status clone_slice(const struct sys_memory_clone_args *args, struct memory *clone)
+static enum status clone_slice(const struct sys_memory_clone_args *args, uint64_t handle)
 {
     struct work work = { WORK_SLICE };
     uint64_t first = args->offset >> PAGE_SHIFT;
     uint64_t page = (args->offset + args->done) >> PAGE_SHIFT;
-    enum status status = memory_share(object_as_memory(args->memory), &page,
-                                      (args->offset + args->size_bytes) >> PAGE_SHIFT, clone,
-                                      -(int64_t)first, &work);
+    struct object *clone;
+    enum status status =
+        syscall_lookup(handle, OBJECT_MEMORY, RIGHT_MEMORY_READ | RIGHT_MEMORY_WRITE, &clone);
 
+    if (status == OK)
+        status = memory_share(object_as_memory(args->memory), &page,
+                              (args->offset + args->size_bytes) >> PAGE_SHIFT,
+                              object_as_memory(clone), -(int64_t)first, &work);
     set_argument(5, (page - first) << PAGE_SHIFT);
     return status;
+}
+
+/* Then it is as it was before the call. */
+static enum status clone_undo(const struct sys_memory_clone_args *args)
+{
+    struct work work = { WORK_SLICE };
+    enum status why = (enum status)(args->done >> PAGE_SHIFT);
+
+    if (cspace_close(&process_current()->cspace, args->into & ~(CLONE_MADE | CLONE_UNDO), &work) ==
+        ERR_WOULD_BLOCK)
+        return SYSCALL_RESTART;
+    set_argument(4, HANDLE_NONE);
+    set_argument(5, 0);
+    return why < SYSCALL_RESTART ? why : ERR_RANGE;
+}
+
+static enum status clone_into(const struct sys_memory_clone_args *args, uint64_t into,
+                              struct sys_memory_clone_ret *ret)
+{
+    ret->clone = into & ~CLONE_MADE;
+    enum status status = clone_slice(args, ret->clone);
+    if (status == OK || status == ERR_WOULD_BLOCK || (into & CLONE_MADE) == 0)
+        return syscall_sliced(status);
+    set_argument(4, into | CLONE_UNDO);
+    set_argument(5, (uint64_t)status << PAGE_SHIFT);
+    return SYSCALL_RESTART;
 }
 
 enum status sys_memory_clone(const struct sys_memory_clone_args *args,
@@ -69,26 +96,17 @@ enum status sys_memory_clone(const struct sys_memory_clone_args *args,
 {
     const struct memory *memory = object_as_memory(args->memory);
     uint64_t size_bytes = memory->page_count * PAGE_SIZE;
-    uint64_t handle = args->into;
-    struct memory *clone;
+    uint64_t into = args->into;
 
+    if ((into & CLONE_UNDO) != 0)
+        return clone_undo(args);
     if (args->offset > size_bytes || args->size_bytes > size_bytes - args->offset ||
         args->done > args->size_bytes)
         return ERR_RANGE;
     if (memory->kind == MEMORY_PHYSICAL)
         return ERR_UNSUPPORTED;
-    enum status status = clone_into(args, &handle, &clone);
-    if (status != OK)
-        return status;
-    status = clone_slice(args, clone);
-    ret->clone = handle;
-    if (status != OK && status != ERR_WOULD_BLOCK && args->into == HANDLE_NONE) {
-        struct work work = { UINT32_MAX };
-        (void)cspace_close(&process_current()->cspace, handle, &work);
-        set_argument(4, HANDLE_NONE);
-        set_argument(5, 0);
-    }
-    return syscall_sliced(status);
+    enum status status = into == HANDLE_NONE ? clone_make(args, &into) : OK;
+    return status == OK ? clone_into(args, into, ret) : status;
 }
 
 enum status sys_memory_range(const struct sys_memory_range_args *args)
@@ -114,15 +132,16 @@ enum status space_lookup(uint64_t handle, struct vspace **vspace_out)
 
     if (status != OK)
         return status;
-    if (ref.object->type == OBJECT_PROCESS) {
+    switch (ref.object->type) {
+    case OBJECT_PROCESS:
         *vspace_out = object_as_process(ref.object)->vspace;
-        return (ref.rights & RIGHT_PROCESS_MAP) != 0 ? OK : ERR_ACCESS;
-    }
-    if (ref.object->type == OBJECT_GUEST) {
+        return syscall_right(&ref, RIGHT_PROCESS_MAP);
+    case OBJECT_GUEST:
         *vspace_out = object_as_guest(ref.object)->vspace;
-        return (ref.rights & RIGHT_GUEST_MAP) != 0 ? OK : ERR_ACCESS;
+        return syscall_right(&ref, RIGHT_GUEST_MAP);
+    default:
+        return ERR_NOT_FOUND;
     }
-    return ERR_NOT_FOUND;
 }
 
 /* Rights are numbered alike for Memory and devices, and as the kernel's own. */
@@ -193,60 +212,62 @@ enum status sys_map(const struct sys_map_args *args)
     enum status status = space_lookup(args->space, &vspace);
 
     if (status == OK)
-        status = capability_acquire(&process_current()->cspace, args->memory, OBJECT_ANY,
-                                    RIGHT_MEMORY_MAP, &capability);
+        status = syscall_acquire(args->memory, OBJECT_ANY, RIGHT_MEMORY_MAP, &capability);
     if (status != OK)
         return status;
     status = map_through(vspace, capability, args);
-    capability_release(capability);
+    return syscall_release(capability, args->memory, perm_of(args->access), status);
+}
+
+/* Of an address space, as far as it is still to be worked on. */
+struct range {
+    struct vspace *vspace;
+    uint64_t at;
+    uint64_t end;
+    struct work work;
+};
+
+static enum status range_begin(uint64_t space, uaddr_t at, uint64_t size_bytes, struct range *range)
+{
+    enum status status = space_lookup(space, &range->vspace);
+
+    if (status == OK && (size_bytes == 0 || !uaddr_range_ok(at, size_bytes) ||
+                         at.raw + size_bytes > range->vspace->end))
+        status = ERR_RANGE;
+    range->at = at.raw;
+    range->end = at.raw + size_bytes;
+    range->work.left = WORK_SLICE;
     return status;
 }
 
-static enum status range_check(const struct vspace *vspace, uint64_t at, uint64_t size_bytes)
+static enum status range_done(const struct range *range, enum status status)
 {
-    bool ok =
-        size_bytes != 0 && uaddr_range_ok(uaddr(at), size_bytes) && at + size_bytes <= vspace->end;
-
-    return ok ? OK : ERR_RANGE;
-}
-
-static enum status range_done(uint64_t at, uint64_t end, enum status status)
-{
-    set_argument(1, at);
-    set_argument(2, end - at);
+    set_argument(1, range->at);
+    set_argument(2, range->end - range->at);
     return syscall_sliced(status);
 }
 
 enum status sys_unmap(const struct sys_unmap_args *args)
 {
-    struct vspace *vspace;
-    struct work work = { WORK_SLICE };
-    uint64_t at = args->at.raw;
-    uint64_t end = at + args->size_bytes;
-    enum status status = space_lookup(args->space, &vspace);
+    struct range range;
+    enum status status = range_begin(args->space, args->at, args->size_bytes, &range);
 
-    if (status == OK)
-        status = range_check(vspace, at, args->size_bytes);
     if (status != OK)
         return status;
-    status = vspace_unmap_slice(vspace, &at, end, &work);
-    return range_done(at, end, status);
+    status = vspace_unmap_slice(range.vspace, &range.at, range.end, &range.work);
+    return range_done(&range, status);
 }
 
 enum status sys_protect(const struct sys_protect_args *args)
 {
-    struct vspace *vspace;
-    struct work work = { WORK_SLICE };
-    uint64_t at = args->at.raw;
-    uint64_t end = at + args->size_bytes;
-    enum status status = space_lookup(args->space, &vspace);
+    struct range range;
+    enum status status = range_begin(args->space, args->at, args->size_bytes, &range);
 
-    if (status == OK)
-        status = range_check(vspace, at, args->size_bytes);
     if (status == OK && (args->access & (unsigned)(ACCESS_SHARED | ACCESS_POPULATE)) != 0)
         status = ERR_RANGE;
     if (status != OK)
         return status;
-    status = vspace_protect_slice(vspace, &at, end, perm_of(args->access), &work);
-    return range_done(at, end, status);
+    status = vspace_protect_slice(range.vspace, &range.at, range.end, perm_of(args->access),
+                                  &range.work);
+    return range_done(&range, status);
 }

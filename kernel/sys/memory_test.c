@@ -1,4 +1,5 @@
 /* Memory and mappings through system calls, from user mode. */
+#include <kernel/cspace.h>
 #include <kernel/device.h>
 #include <kernel/frame.h>
 #include <kernel/memory.h>
@@ -231,6 +232,61 @@ GUEST_TEST(a_clone_and_its_source_go_apart_when_written)
     EXPECT_EQ(load(&w, AT + 0x2000000), 4);
     EXPECT_EQ(CALL(&w, handle_close, memory), OK);
     EXPECT_EQ(load(&w, there), 1);
+    user_fixture_destroy(&w.f);
+}
+
+/* What is given away is not used any more: who maps it unmaps it first, or gives a copy. */
+GUEST_TEST(mapped_memory_is_copied_but_not_moved)
+{
+    struct world w;
+    static struct cspace table;
+    struct work work = { UINT32_MAX };
+    uint64_t moved = 0, copied = 0;
+    REQUIRE(world_init(&w));
+    struct cspace *own = &w.f.process->cspace;
+    REQUIRE(cspace_init(&table, w.f.budget, 1) == OK);
+    uint64_t memory = create(&w, 4);
+    EXPECT_EQ(CALL(&w, map, w.space, memory, AT, 0, PAGE_SIZE, RW), OK);
+    EXPECT_EQ(cspace_move(own, memory, &table, &moved), ERR_STATE);
+    EXPECT_EQ(cspace_copy(own, memory, NULL, &table, &copied), OK);
+    EXPECT_EQ(CALL(&w, unmap, w.space, AT, PAGE_SIZE), OK);
+    EXPECT_EQ(cspace_move(own, memory, &table, &moved), OK);
+    EXPECT_EQ(cspace_clear(&table, &work), OK);
+    user_fixture_destroy(&w.f);
+}
+
+static uint64_t used_capabilities(const struct world *w)
+{
+    struct budget_info info;
+    budget_inspect(w->f.budget, &info);
+    return info.used[BUDGET_CAPABILITIES];
+}
+
+/* The handle of a clone that fails half way has reached nobody. */
+GUEST_TEST(a_clone_that_fails_late_leaves_nothing)
+{
+    enum { PAGES = 3 * 2048, ROOM = 2 * 2048 + 100 };
+    struct world w;
+    struct budget *poor;
+    REQUIRE(world_init(&w));
+    uint64_t memory = create(&w, PAGES);
+    EXPECT_EQ(CALL(&w, memory_range, memory, MEMORY_OP_COMMIT, 0, PAGES * PAGE_SIZE), OK);
+    REQUIRE(budget_create(w.f.budget, &poor) == OK);
+    budget_limit(poor, BUDGET_MEMORY, ROOM * PAGE_SIZE);
+    uint64_t payer = user_give(&w.f, &poor->object, RIGHT_BUDGET_CHARGE);
+    uint64_t before = used_capabilities(&w);
+    EXPECT_EQ(CALL(&w, memory_clone, memory, payer, 0, PAGES * PAGE_SIZE), ERR_LIMIT);
+    EXPECT_EQ(used_capabilities(&w), before);
+    EXPECT(poor->account[BUDGET_MEMORY].used < PAGE_SIZE); /* the object, for a grace period */
+    /* What was there before stays, with what has come into it. */
+    EXPECT_EQ(CALL(&w, memory_create, payer, PAGES * PAGE_SIZE), OK);
+    uint64_t into = w.value;
+    EXPECT_EQ(CALL(&w, memory_clone, memory, payer, 0, PAGES * PAGE_SIZE, into), ERR_LIMIT);
+    EXPECT_EQ(used_capabilities(&w), before + 1);
+    EXPECT(poor->account[BUDGET_MEMORY].used > 2048 * PAGE_SIZE);
+    EXPECT_EQ(CALL(&w, memory_clone, memory, payer, 0, 2048 * PAGE_SIZE, into), OK);
+    EXPECT_EQ(w.value, into);
+    budget_put(poor);
     user_fixture_destroy(&w.f);
 }
 

@@ -17,7 +17,10 @@ static enum status lookup_signal(uint64_t handle, uint64_t bits, struct notifica
     if (status != OK)
         return status;
     *found_out = object_as_notification(ref.object);
-    return ref.badge == 0 || (bits & ~ref.badge) == 0 ? OK : ERR_ACCESS;
+    if (ref.badge == 0 || (bits & ~ref.badge) == 0)
+        return OK;
+    audit_denial(handle, OBJECT_NOTIFICATION, RIGHT_NOTIFICATION_SIGNAL, ERR_ACCESS);
+    return ERR_ACCESS;
 }
 
 enum status sys_notification_signal(const struct sys_notification_signal_args *args)
@@ -136,11 +139,9 @@ enum status sys_object_bind(const struct sys_object_bind_args *args)
     enum status status = lookup_signal(args->notification, args->bits, &notification);
 
     if (status == OK)
-        status = capability_acquire(&process_current()->cspace, args->source, OBJECT_ANY, 0,
-                                    &capability);
+        status = syscall_acquire(args->source, OBJECT_ANY, 0, &capability);
     if (status != OK)
         return status;
     status = bind_source(capability, notification, args->bits);
-    capability_release(capability);
-    return status;
+    return syscall_release(capability, args->source, 0, status);
 }

@@ -137,9 +137,6 @@ enum status sys_object_destroy(const struct sys_object_destroy_args *args)
         return status;
     if (right[ref.object->type] == 0)
         return ERR_INVALID;
-    if ((right[ref.object->type] & ~ref.rights) != 0) {
-        audit_denial(args->object, ref.object->type, right[ref.object->type], ERR_ACCESS);
-        return ERR_ACCESS;
-    }
-    return destroy(ref.object);
+    status = syscall_right(&ref, right[ref.object->type]);
+    return status == OK ? destroy(ref.object) : status;
 }

@@ -16,6 +16,38 @@ enum status syscall_lookup(uint64_t handle, enum object_type type, uint32_t righ
     return status;
 }
 
+enum status syscall_right(const struct capability_ref *ref, uint32_t rights)
+{
+    if (LIKELY((rights & ~ref->rights) == 0))
+        return OK;
+    audit_denial(ref->capability->handle, ref->object->type, rights, ERR_ACCESS);
+    return ERR_ACCESS;
+}
+
+enum status syscall_acquire(uint64_t handle, enum object_type type, uint32_t rights,
+                            struct capability **capability_out)
+{
+    struct process *process = process_current();
+
+    if (process == NULL)
+        return ERR_NOT_FOUND;
+    enum status status = capability_acquire(&process->cspace, handle, type, rights, capability_out);
+    if (status != OK)
+        audit_denial(handle, type, rights, status);
+    return status;
+}
+
+enum status syscall_release(struct capability *capability, uint64_t handle, uint32_t rights,
+                            enum status status)
+{
+    enum object_type type = capability->object->type;
+
+    capability_release(capability);
+    if (status == ERR_ACCESS)
+        audit_denial(handle, type, rights, status);
+    return status;
+}
+
 /* ---- Once more ---- */
 
 #define GRACE_LAST_TRY UINT64_MAX /* no ticket */

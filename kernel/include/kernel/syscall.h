@@ -40,6 +40,15 @@ static inline enum status syscall_capability(uint64_t handle, enum object_type t
     return status;
 }
 
+/* What was looked up whatever its rights has all of these: ERR_ACCESS, and a record, if not. */
+enum status syscall_right(const struct capability_ref *ref, uint32_t rights);
+/* capability_acquire in the current process, with a record of what is refused. */
+enum status syscall_acquire(uint64_t handle, enum object_type type, uint32_t rights,
+                            struct capability **capability_out);
+/* The end of what was begun by that: `status`, and a record of it if it is ERR_ACCESS. */
+enum status syscall_release(struct capability *capability, uint64_t handle, uint32_t rights,
+                            enum status status);
+
 /* True once a grace period has passed since the current thread's call asked first. While it says
  * false, restart.
  */

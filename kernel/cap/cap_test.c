@@ -3,7 +3,7 @@
 #include <kernel/slab.h>
 
 static struct slab_cache thing_cache = SLAB_CACHE_INIT("test thing", struct thing);
-uint32_t things_alive;
+uint32_t things_alive, things_drained;
 
 static struct thing *thing_of(struct object *object)
 {
@@ -44,6 +44,12 @@ static enum status thing_retire(struct object *object, enum object_end why, stru
     return status;
 }
 
+static enum status thing_drain(struct object *object, struct work *work)
+{
+    things_drained += thing_of(object)->drain_work > 0;
+    return work_off(&thing_of(object)->drain_work, work);
+}
+
 static void thing_destroy(struct object *object)
 {
     things_alive--;
@@ -52,6 +58,7 @@ static void thing_destroy(struct object *object)
 
 static const struct object_ops thing_ops = { .detach = thing_detach,
                                              .retire = thing_retire,
+                                             .drain = thing_drain,
                                              .destroy = thing_destroy,
                                              .badge_rights = RIGHT_ENDPOINT_RECEIVE };
 static const struct object_ops plain_ops = { .destroy = thing_destroy };

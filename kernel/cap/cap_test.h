@@ -12,6 +12,7 @@ struct thing {
     struct object object; /* first */
     uint32_t detach_work; /* units that detaching a capability takes */
     uint32_t retire_work; /* the same for retiring */
+    uint32_t drain_work;  /* and for what is left then */
     uint32_t detached;    /* how often that was done */
     uint32_t orphaned;
     uint32_t destroyed;
@@ -23,7 +24,7 @@ struct world {
     struct cspace table[WORLD_TABLES];
 };
 
-extern uint32_t things_alive;
+extern uint32_t things_alive, things_drained /* slices */;
 
 struct thing *thing_create(enum object_type type, struct budget *payer);
 /* False if there is no memory for it. */

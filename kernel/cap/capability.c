@@ -320,7 +320,7 @@ static enum status may_move(const struct capability *capability, const struct cs
     /* Its revocation goes on by the handle that it has. */
     if (capability->state == CAPABILITY_REVOKING)
         return ERR_STATE;
-    bool stays = capability->cspace != to && capability->object->ops->uses_are_paid;
+    bool stays = capability->cspace != to && capability->object->ops->uses_stay;
     return stays && !list_empty(&capability->uses) ? ERR_STATE : OK;
 }
 

@@ -57,6 +57,12 @@ static void finish(struct grace_node *node)
     uint64_t size_bytes = object->size_bytes;
 
     ASSERT(object->capability_count == 0);
+    if (object->ops->drain != NULL &&
+        object->ops->drain(object, &(struct work){ WORK_SLICE }) != OK) {
+        grace_call(node, finish);
+        (void)grace_request();
+        return;
+    }
     if (payer != NULL)
         budget_disown(payer, object);
     object->ops->destroy(object);

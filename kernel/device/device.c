@@ -40,6 +40,7 @@ static const struct object_ops device_ops = {
     .detach = device_detach,
     .destroy = machine_object_destroy,
     .info = device_info,
+    .uses_stay = true,
 };
 
 static void device_create(struct device *device, bool ports, uint64_t whole)

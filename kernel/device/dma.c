@@ -24,7 +24,7 @@ struct pin {
     uint64_t id;           /* [O] */
     struct span devices;   /* [C] */
     struct budget *payer;  /* counted; NULL in the quarantine */
-    struct memory *memory; /* counted; NULL in the quarantine */
+    struct memory_pin pin; /* of the Memory; gone in the quarantine, and when that is destroyed */
     uint64_t pages;        /* [C] */
     uint64_t run_count;    /* [C] */
     uint64_t mapped_count; /* [C] runs that the devices reach */
@@ -115,13 +115,13 @@ static enum status runs_add(struct pin *pin, paddr_t pa)
 
 /* ---- Life of a pin ---- */
 
-static enum status collect(struct pin *pin, uint64_t first)
+static enum status collect(struct pin *pin, struct memory *memory, uint64_t first)
 {
     enum status status = OK;
 
     for (uint64_t i = 0; i < pin->pages && status == OK; i++) {
         paddr_t pa;
-        status = memory_page_address(pin->memory, first + i, true, &pa);
+        status = memory_page_address(memory, first + i, true, &pa);
         if (status == OK && frame_of(pa) == NULL)
             status = ERR_UNSUPPORTED;
         if (status == OK)
@@ -166,13 +166,9 @@ static void settle(struct pin *pin)
 {
     struct budget *payer = pin->payer;
 
-    if (pin->memory != NULL) {
-        memory_unpin(pin->memory);
-        memory_put(pin->memory);
-    }
+    memory_pin_release(&pin->pin);
     budget_uncharge(payer, BUDGET_MEMORY, sizeof(*pin) + (pin->more != NULL ? PAGE_SIZE : 0));
     budget_put(payer);
-    pin->memory = NULL;
     pin->payer = NULL;
 }
 
@@ -219,18 +215,9 @@ enum status dma_pin_create(struct object *memory, uint64_t offset, uint64_t size
         return status;
     pin->devices = span_of_badge(badge, DMA_DEVICES);
     pin->pages = size_bytes >> PAGE_SHIFT;
-    /* It is borrowed: another CPU may be closing its last capability. */
-    if (!object_try_get(memory)) {
-        pin_free(pin);
-        return ERR_NOT_FOUND;
-    }
-    status = memory_pin(object_as_memory(memory), first, pin->pages);
-    if (status == OK) {
-        pin->memory = object_as_memory(memory);
-        status = collect(pin, first);
-    } else {
-        object_put(memory);
-    }
+    status = memory_pin_lightly(object_as_memory(memory), first, pin->pages, &pin->pin);
+    if (status == OK)
+        status = collect(pin, object_as_memory(memory), first);
     if (status == OK)
         status = map_runs(pin);
     if (status == OK)
@@ -279,22 +266,20 @@ static bool is_quarantined(struct span devices)
     return false;
 }
 
-static uint64_t pins_of(const struct capability *capability)
-{
-    uint64_t count = 0;
-
-    LIST_FOR_EACH(node, &capability->uses)
-    {
-        count++;
-    }
-    return count;
-}
-
 enum status dma_pin_attach(struct pin *pin, struct capability *capability, uint64_t *id_out)
 {
+    unsigned count = 0;
+
     if (is_quarantined(pin->devices))
         return ERR_BUSY;
-    if (pins_of(capability) >= DMA_PINS_MAX)
+    LIST_FOR_EACH(node, &capability->uses)
+    {
+        /* Nobody pays any more for the pages of a Memory that was destroyed. */
+        if (READ_ONCE(pin_of(node)->pin.memory) == NULL)
+            return ERR_BUSY;
+        count++;
+    }
+    if (count >= DMA_PINS_MAX)
         return ERR_LIMIT;
     pin->id = ++last_id;
     list_push_back(&capability->uses, &pin->node);
@@ -397,7 +382,7 @@ static void dma_info(struct object *object, struct object_info *info)
 }
 
 static const struct object_ops dma_object_ops = {
-    .detach = dma_detach, .destroy = machine_object_destroy, .uses_are_paid = true, .info = dma_info
+    .detach = dma_detach, .destroy = machine_object_destroy, .uses_stay = true, .info = dma_info
 };
 
 void dma_init(const struct dma_ops *machine)

@@ -243,6 +243,48 @@ TEST(pins_of_a_dead_driver_are_quarantined)
     over();
 }
 
+/* Whoever pins another's memory does not keep the budget that paid for it from its end. */
+TEST(pinned_memory_goes_with_its_budget_and_leaves_its_pages_to_the_device)
+{
+    struct budget *client;
+    struct memory *mine = memory;
+    struct frame *frame;
+    uint64_t id = 0, other = 0;
+    paddr_t pa;
+
+    REQUIRE(ready());
+    mine = memory;
+    REQUIRE(budget_create(budget, &client) == OK);
+    REQUIRE(memory_create(client, PAGES * PAGE_SIZE, &memory) == OK);
+    EXPECT_EQ(pin(device, 0, 2, &id), OK);
+    EXPECT_EQ(memory_page_address(memory, 1, true, &pa), OK);
+    frame = frame_of(pa);
+    memory_put(memory);
+    struct work little = { 1 };
+    EXPECT_EQ(budget_destroy(client, &little), ERR_WOULD_BLOCK);
+    EXPECT_EQ(budget_destroy(client, &(struct work){ WORK_SLICE }), OK);
+    EXPECT_EQ(client->account[BUDGET_MEMORY].used, 0);
+    EXPECT(frame->references > 0 || frame->state == FRAME_OWNED);
+    /* Nobody pays for those pages, so there will be no more of them. */
+    memory = mine;
+    EXPECT_EQ(pin(device, 0, 1, &other), ERR_BUSY);
+    EXPECT_EQ(unpin(device, id), OK);
+    EXPECT_EQ(pin(device, 0, 1, &other), OK);
+    EXPECT_EQ(unpin(device, other), OK);
+    budget_put(client);
+    over();
+}
+
+TEST(what_is_being_destroyed_is_not_pinned)
+{
+    uint64_t id = 0;
+
+    REQUIRE(ready());
+    EXPECT_EQ(object_end(&memory->object, &(struct work){ WORK_SLICE }), OK);
+    EXPECT_EQ(pin(device, 0, 1, &id), ERR_DEAD);
+    over();
+}
+
 TEST(a_revoked_driver_leaves_its_pins_to_the_parent)
 {
     uint64_t id = 0;

@@ -206,7 +206,7 @@ static void irq_object_info(struct object *object, struct object_info *info)
 
 static const struct object_ops irq_ops = { .detach = irq_object_detach,
                                            .destroy = machine_object_destroy,
-                                           .uses_are_paid = true,
+                                           .uses_stay = true,
                                            .info = irq_object_info };
 
 void irq_object_init(void)

@@ -254,8 +254,7 @@ static enum status guest_retire(struct object *object, enum object_end why, stru
     spinlock_release(&guest->lock);
     while (left-- > 0)
         object_put(object);
-    uint64_t at = USER_START;
-    return empty ? vspace_unmap_slice(guest->vspace, &at, GUEST_END, work) : ERR_WOULD_BLOCK;
+    return empty ? vspace_close(guest->vspace, work) : ERR_WOULD_BLOCK;
 }
 
 static void guest_destroy(struct object *object)

@@ -7,6 +7,7 @@
 #include <arch/timer.h>
 #include <base/bench.h>
 #include <base/string.h>
+#include <kernel/memory.h>
 #include <kernel/sandbox_fixture.h>
 #include <kernel/test.h>
 
@@ -42,6 +43,78 @@ BENCH(guest_system_call)
 {
     report_turn("guest_system_call_fused", 0, guest_code_call);
     report_turn("guest_system_call_split", GUEST_SPLIT, guest_code_call);
+}
+
+/* ---- Fork ---- */
+
+enum { FORK_STEP = 1 << 18 };
+#define FORK_AT ((uint64_t)0x40000000)
+
+/* So many mappings more, each of a Memory of its own with so many pages that were written. */
+static bool fill(struct sandbox *s, unsigned from, unsigned to, unsigned pages)
+{
+    for (; from < to; from++) {
+        uint64_t at = FORK_AT + (uint64_t)from * FORK_STEP;
+        struct memory *memory;
+        if (memory_create(s->f.budget, FORK_STEP, &memory) != OK)
+            return false;
+        enum status status =
+            vspace_map(s->guest->vspace, &(struct map_request){ .memory = memory,
+                                                                .at = uaddr(at),
+                                                                .size_bytes = FORK_STEP,
+                                                                .perm = PERM_READ | PERM_WRITE,
+                                                                .limit = PERM_READ | PERM_WRITE });
+        memory_put(memory);
+        for (unsigned i = 0; i < pages && status == OK; i++)
+            status =
+                vspace_fault(s->guest->vspace, uaddr(at + (uint64_t)i * PAGE_SIZE), PERM_WRITE);
+        if (status != OK)
+            return false;
+    }
+    return true;
+}
+
+/* Copy the guest's memory, and then its copy's: what a fork costs that is the first of its parent,
+ * and the next, of which the parent has written nothing since.
+ */
+static uint64_t fork_cost(struct sandbox *s, uint64_t *end_out)
+{
+    struct work work = { UINT32_MAX };
+    struct guest *copy;
+    uint64_t at = 0;
+    if (guest_create(s->f.vspace, s->f.budget, GUEST_SPLIT, &copy) != OK)
+        return 0;
+    uint64_t start = arch_cycle_count();
+    EXPECT_EQ(guest_clone(s->guest, copy, s->f.budget, &at, &work), OK);
+    uint64_t middle = arch_cycle_count();
+    EXPECT_EQ(vspace_close(copy->vspace, &work), OK);
+    *end_out = arch_cycle_count() - middle;
+    object_put(&copy->object);
+    return middle - start;
+}
+
+static void report_fork(unsigned pages, const char *first_name, const char *again_name,
+                        const char *end_name)
+{
+    enum { MAPPINGS = 200 };
+    struct sandbox s;
+    uint64_t end;
+    if (!sandbox_init(&s, GUEST_SPLIT))
+        return;
+    (void)fork_cost(&s, &end);
+    EXPECT(fill(&s, 0, MAPPINGS, pages));
+    bench_report(first_name, "instructions", fork_cost(&s, &end));
+    bench_report(again_name, "instructions", fork_cost(&s, &end));
+    bench_report(end_name, "instructions", end);
+    sandbox_destroy(&s);
+}
+
+BENCH(guest_fork)
+{
+    report_fork(1, "fork_200_mappings_200_pages", "fork_again_200_mappings_200_pages",
+                "fork_end_200_mappings_200_pages");
+    report_fork(11, "fork_200_mappings_2200_pages", "fork_again_200_mappings_2200_pages",
+                "fork_end_200_mappings_2200_pages");
 }
 
 BENCH(guest_exception)

@@ -680,6 +680,98 @@ GUEST_TEST(a_copy_has_the_memory_and_goes_its_own_way)
     EXPECT_EQ(user_call(&s.f, SYSCALL_guest_create, &value, process, budget, s.handle, GUEST_SPLIT,
                         s.handle, 0),
               ERR_INVALID);
+    /* A copy shows what only those may see who enter the source. */
+    uint64_t mapper = user_give(&s.f, &s.guest->object, RIGHT_GUEST_MAP);
+    uint64_t visitor = user_give(&s.f, &s.guest->object, RIGHT_GUEST_ENTER);
+    EXPECT_EQ(user_call(&s.f, SYSCALL_guest_create, &value, process, budget, mapper, GUEST_SPLIT,
+                        copy_handle, 0),
+              ERR_ACCESS);
+    EXPECT_EQ(user_call(&s.f, SYSCALL_guest_create, &value, process, budget, visitor, GUEST_SPLIT,
+                        copy_handle, 0),
+              ERR_ACCESS);
+    sandbox_destroy(&s);
+}
+
+enum { FORK_MAPPINGS = 200, FORK_PAGES = 10, FORK_STEP = 1 << 16 };
+#define FORK_AT ((uint64_t)0x40000000)
+
+static uaddr_t fork_place(unsigned mapping, unsigned page)
+{
+    return uaddr(FORK_AT + (uint64_t)mapping * FORK_STEP + (uint64_t)page * PAGE_SIZE);
+}
+
+static bool fork_source(struct sandbox *s)
+{
+    enum status status = OK;
+
+    for (unsigned i = 0; i < FORK_MAPPINGS && status == OK; i++) {
+        struct memory *memory;
+        status = memory_create(s->f.budget, FORK_STEP, &memory);
+        if (status != OK)
+            return false;
+        struct map_request request = { .memory = memory,
+                                       .at = fork_place(i, 0),
+                                       .size_bytes = FORK_STEP,
+                                       .perm = PERM_READ | PERM_WRITE,
+                                       .limit = PERM_READ | PERM_WRITE };
+        status = vspace_map(s->guest->vspace, &request);
+        memory_put(memory);
+        for (unsigned j = 0; j < FORK_PAGES && status == OK; j++)
+            status = vspace_fault(s->guest->vspace, fork_place(i, j), PERM_WRITE);
+    }
+    return status == OK;
+}
+
+static uint64_t fork_used(const struct sandbox *s)
+{
+    return __atomic_load_n(&s->f.budget->account[BUDGET_MEMORY].used, __ATOMIC_RELAXED);
+}
+
+/* What a fork inherits it gives back piece by piece, as it unmaps it. */
+static void unmap_inherited(struct sandbox *s, uint64_t child, const struct guest *copy)
+{
+    uint64_t before = fork_used(s);
+    for (unsigned j = 0; j < FORK_PAGES; j++)
+        EXPECT_EQ(vspace_fault(copy->vspace, fork_place(7, j), PERM_WRITE), OK);
+    uint64_t written = fork_used(s);
+    EXPECT(written >= before + FORK_PAGES * PAGE_SIZE);
+    for (unsigned j = 0; j < FORK_PAGES; j += 2)
+        EXPECT_EQ(user_call(&s->f, SYSCALL_unmap, NULL, child, fork_place(7, j).raw, PAGE_SIZE),
+                  OK);
+    EXPECT(fork_used(s) < written - FORK_PAGES / 2 * PAGE_SIZE + PAGE_SIZE);
+    for (unsigned j = 1; j < FORK_PAGES; j += 2)
+        EXPECT_EQ(user_call(&s->f, SYSCALL_unmap, NULL, child, fork_place(7, j).raw, PAGE_SIZE),
+                  OK);
+    EXPECT(fork_used(s) < before + 2 * PAGE_SIZE); /* with the tables that unmapping leaves */
+}
+
+GUEST_TEST(a_fork_of_many_mappings_is_whole)
+{
+    struct sandbox s;
+    struct guest *copy;
+    uint64_t child = 0;
+    paddr_t pa, mine;
+    unsigned perm;
+    REQUIRE(sandbox_init(&s, GUEST_SPLIT));
+    uint64_t budget = user_give(&s.f, &s.f.budget->object, RIGHT_BUDGET_CHARGE);
+    uint64_t process = user_give(&s.f, &s.f.process->object, RIGHT_PROCESS_MAP);
+    REQUIRE(guest_create(s.f.vspace, s.f.budget, GUEST_SPLIT, &copy) == OK);
+    child = user_give(&s.f, &copy->object, object_type_rights(OBJECT_GUEST));
+    EXPECT(fork_source(&s));
+    EXPECT_EQ(user_call(&s.f, SYSCALL_guest_create, NULL, process, budget, s.handle, GUEST_SPLIT,
+                        child, 0),
+              OK);
+    for (unsigned i = 0; i < FORK_MAPPINGS; i++) {
+        unsigned page = i % FORK_PAGES;
+        EXPECT_EQ(vspace_fault(copy->vspace, fork_place(i, page), PERM_READ), OK);
+        EXPECT_EQ(vspace_query(copy->vspace, fork_place(i, page), &pa, &perm), OK);
+        EXPECT_EQ(perm & PERM_WRITE, 0);
+        EXPECT_EQ(vspace_query(s.guest->vspace, fork_place(i, page), &mine, &perm), OK);
+        EXPECT_EQ(perm & PERM_WRITE, 0);
+        EXPECT_EQ(pa.raw, mine.raw);
+    }
+    unmap_inherited(&s, child, copy);
+    object_put(&copy->object);
     sandbox_destroy(&s);
 }
 

@@ -21,7 +21,7 @@ static void work_spend_many(struct work *work, uint32_t amount)
 
 /* ---- Life ---- */
 
-/* What is left of the pages, in slices; nothing is mapped. */
+/* What is left of the pages, in slices; nothing is mapped, and nothing pinned. */
 static enum status release(struct memory *memory, struct work *work)
 {
     uint64_t page = 0;
@@ -31,15 +31,16 @@ static enum status release(struct memory *memory, struct work *work)
     return OK;
 }
 
+static enum status drain(struct object *object, struct work *work)
+{
+    return release(object_as_memory(object), work);
+}
+
 static void memory_destroy(struct object *object)
 {
     struct memory *memory = object_as_memory(object);
-    struct work work = { .left = UINT32_MAX };
 
-    ASSERT(list_empty(&memory->mappings));
-    memory->pin_count = 0;
-    while (release(memory, &work) == ERR_WOULD_BLOCK)
-        work.left = UINT32_MAX;
+    ASSERT(list_empty(&memory->mappings) && memory->pin_count == 0 && memory->root == 0);
     if (memory->kind == MEMORY_CONTIGUOUS) {
         frame_put_range(node_frame(memory->pa), (size_t)memory->page_count);
         payer_uncharge(object->payer, memory->page_count * PAGE_SIZE);
@@ -57,6 +58,24 @@ enum status memory_detach(struct memory *memory, struct capability *capability, 
     return mappings_remove(memory, &capability->uses, true, work);
 }
 
+/* Those that hold the frames themselves: or who pinned could keep the budget from its end. */
+static enum status undo_pins(struct memory *memory, struct work *work)
+{
+    for (;;) {
+        struct memory_pin *pin = NULL;
+        spinlock_acquire(&memory->lock);
+        if (!list_empty(&memory->pins))
+            pin = CONTAINER_OF(memory->pins.next, struct memory_pin, node);
+        spinlock_release(&memory->lock);
+        if (pin == NULL)
+            return OK;
+        if (work->left == 0)
+            return ERR_WOULD_BLOCK;
+        memory_pin_release(pin);
+        work_spend(work);
+    }
+}
+
 /* Who only lost its capabilities may still be mapped, by mappings without one. */
 static enum status retire(struct object *object, enum object_end why, struct work *work)
 {
@@ -64,6 +83,8 @@ static enum status retire(struct object *object, enum object_end why, struct wor
 
     if (why == OBJECT_DESTROYED) {
         enum status status = mappings_remove(memory, &memory->mappings, false, work);
+        if (status == OK)
+            status = undo_pins(memory, work);
         if (status != OK)
             return status;
     }
@@ -88,7 +109,9 @@ static const struct object_ops memory_ops = {
     .info = info,
     .detach = detach,
     .retire = retire,
+    .drain = drain,
     .destroy = memory_destroy,
+    .uses_stay = true,
 };
 
 static unsigned height_for(uint64_t pages)
@@ -117,6 +140,7 @@ static enum status create(struct budget *payer, uint64_t size_bytes, const struc
     memory->height = height_for(memory->page_count);
     spinlock_init(&memory->lock, RANK_MEMORY);
     list_init(&memory->mappings);
+    list_init(&memory->pins);
     enum status status =
         object_init(&memory->object, OBJECT_MEMORY, &memory_ops, payer, sizeof(*memory));
     if (status != OK)
@@ -225,6 +249,28 @@ static void for_mappings(struct memory *memory, const struct mapping *but, uint6
     }
 }
 
+/* So many show it that none of its pages can be taken out of their page tables in one go. */
+static bool is_settled(const struct memory *memory)
+{
+    return memory->mapping_count >= MEMORY_OVERLAP_MAX && memory->writer_count == 0;
+}
+
+bool memory_takes_mapping(struct memory *memory, uint64_t first, uint64_t end, bool writer)
+{
+    unsigned overlap = 0;
+
+    if (LIKELY(memory->mapping_count < MEMORY_OVERLAP_MAX))
+        return true;
+    if (is_settled(memory))
+        return !writer;
+    LIST_FOR_EACH(node, &memory->mappings)
+    {
+        const struct mapping *mapping = mapping_of(node);
+        overlap += mapping->first < end && first < mapping_first_after(mapping);
+    }
+    return memory->mapping_count < MEMORY_MAPPINGS_MAX && overlap < MEMORY_OVERLAP_MAX;
+}
+
 void memory_forget_replaced(struct memory *memory, uint64_t index, const struct mapping *but)
 {
     for_mappings(memory, but, index, index + 1, mapping_drop);
@@ -324,7 +370,7 @@ enum status memory_decommit(struct memory *memory, uint64_t *page, uint64_t end,
     enum status status = range_check(memory, *page, end);
 
     spinlock_acquire(&memory->lock);
-    if (status == OK && memory->pin_count != 0)
+    if (status == OK && (memory->pin_count != 0 || is_settled(memory)))
         status = ERR_BUSY;
     while (status == OK && *page < end)
         status = work->left > 0 ? decommit_slice(memory, page, end, work) : ERR_WOULD_BLOCK;
@@ -466,7 +512,7 @@ static enum status share_slice(const struct share *share, uint64_t *page, uint64
         }
         if (*page >= slice_end)
             break;
-        if (!protected && !leaf_is_shared(*entry)) {
+        if (!protected && source->writer_count > 0 && !leaf_is_shared(*entry)) {
             for_mappings(source, NULL, *page, slice_end, mapping_write_protect);
             protected = true;
         }
@@ -532,7 +578,8 @@ static enum status page_settled(struct memory *memory, uint64_t index, bool writ
     REQUIRES(memory->lock)
 {
     struct memory_page page;
-    enum status status = memory_page(memory, index, write, &page);
+    enum status status =
+        write && is_settled(memory) ? ERR_BUSY : memory_page(memory, index, write, &page);
 
     if (status != OK)
         return status;
@@ -562,6 +609,9 @@ enum status memory_pin(struct memory *memory, uint64_t first, uint64_t count)
     if (first > memory->page_count || count > memory->page_count - first)
         return ERR_RANGE;
     spinlock_acquire(&memory->lock);
+    /* Its end comes by here later, if this is not seen. */
+    if (READ_ONCE(memory->object.ended))
+        status = ERR_DEAD;
     for (uint64_t i = 0; status == OK && i < count && memory->kind == MEMORY_PAGES; i++)
         status = page_settled(memory, first + i, true, &pa);
     if (status == OK)
@@ -576,6 +626,42 @@ void memory_unpin(struct memory *memory)
     ASSERT(memory->pin_count > 0);
     memory->pin_count--;
     spinlock_release(&memory->lock);
+}
+
+enum status memory_pin_lightly(struct memory *memory, uint64_t first, uint64_t count,
+                               struct memory_pin *pin)
+{
+    if (!object_try_get(&memory->object))
+        return ERR_NOT_FOUND;
+    enum status status = memory_pin(memory, first, count);
+    if (status != OK) {
+        memory_put(memory);
+        return status;
+    }
+    spinlock_acquire(&memory->lock);
+    pin->memory = memory;
+    list_push_back(&memory->pins, &pin->node);
+    spinlock_release(&memory->lock);
+    return OK;
+}
+
+/* The storage of Memory that was found here stays until this CPU leaves the kernel. */
+void memory_pin_release(struct memory_pin *pin)
+{
+    struct memory *memory = __atomic_load_n(&pin->memory, __ATOMIC_ACQUIRE);
+
+    if (memory == NULL)
+        return;
+    spinlock_acquire(&memory->lock);
+    bool ours = pin->memory != NULL;
+    if (ours) {
+        list_remove(&pin->node);
+        memory->pin_count--;
+        __atomic_store_n(&pin->memory, NULL, __ATOMIC_RELEASE);
+    }
+    spinlock_release(&memory->lock);
+    if (ours)
+        memory_put(memory);
 }
 
 enum status memory_write(struct memory *memory, uint64_t offset, const void *bytes,

@@ -95,6 +95,7 @@ static void mapping_link(struct mapping *mapping)
     tree_insert(&mapping->vspace->mappings, &mapping->node, mapping_before);
     list_push_back(&memory->mappings, &mapping->memory_node);
     memory->mapping_count++;
+    memory->writer_count += (mapping->limit & PERM_WRITE) != 0;
     if (mapping->capability != NULL)
         list_push_back(&mapping->capability->uses, &mapping->use_node);
     else
@@ -110,6 +111,7 @@ static struct memory *mapping_unlink(struct mapping *mapping)
     mapping->vspace->recent = NULL;
     list_remove(&mapping->memory_node);
     memory->mapping_count--;
+    memory->writer_count -= (mapping->limit & PERM_WRITE) != 0;
     if (mapping->capability == NULL)
         return memory;
     list_remove(&mapping->use_node);
@@ -253,7 +255,6 @@ void vspace_put(struct vspace *vspace_taken)
     struct vspace *upper = vspace->upper;
     struct budget *payer = vspace->payer;
     struct work work = { .left = UINT32_MAX };
-    uint64_t at = USER_START;
     uint32_t before = __atomic_fetch_sub(&vspace->references, 1, __ATOMIC_ACQ_REL);
 
     ASSERT(before != 0);
@@ -261,7 +262,7 @@ void vspace_put(struct vspace *vspace_taken)
         return;
     vspace_leave(vspace);
     ipi_call(&vspace->active, vspace_leave, vspace);
-    while (vspace_unmap_slice(vspace, &at, USER_END, &work) != OK)
+    while (vspace_close(vspace, &work) != OK)
         work.left = UINT32_MAX;
     arch_vspace_fini(vspace);
     vspace_roots_release(vspace);
@@ -337,6 +338,8 @@ static enum status insert(struct vspace *vspace, const struct map_request *reque
     struct memory *memory = request->memory;
     uint64_t at = request->at.raw;
 
+    if (vspace->closed)
+        return ERR_DEAD;
     if (mapping_within(vspace, at, at + request->size_bytes) != NULL)
         return ERR_EXISTS;
     *mapping = (struct mapping){
@@ -351,14 +354,16 @@ static enum status insert(struct vspace *vspace, const struct map_request *reque
         .perm = (uint8_t)request->perm,
     };
     spinlock_acquire(&memory->lock);
-    bool full = memory->mapping_count >= MEMORY_MAPPINGS_MAX;
-    if (!full) {
+    bool taken = memory_takes_mapping(memory, mapping->first,
+                                      mapping->first + (request->size_bytes >> PAGE_SHIFT),
+                                      (mapping->limit & PERM_WRITE) != 0);
+    if (taken) {
         mapping_link(mapping);
         if ((request->flags & MAP_POPULATE) != 0 && request->perm != 0)
             populate(vspace, mapping, at, MIN(mapping->end, at + POPULATE_MAX * PAGE_SIZE));
     }
     spinlock_release(&memory->lock);
-    return full ? ERR_LIMIT : OK;
+    return taken ? OK : ERR_LIMIT;
 }
 
 static enum status map_locked(struct vspace *vspace, const struct map_request *request)
@@ -503,6 +508,16 @@ enum status vspace_unmap_slice(struct vspace *vspace, uint64_t *at, uint64_t end
             return status;
     }
     return OK;
+}
+
+enum status vspace_close(struct vspace *vspace, struct work *work)
+{
+    uint64_t at = USER_START;
+
+    spinlock_acquire(&vspace->lock);
+    vspace->closed = true;
+    spinlock_release(&vspace->lock);
+    return vspace_unmap_slice(vspace, &at, USER_END, work);
 }
 
 enum status vspace_unmap(struct vspace *vspace, uaddr_t at, uint64_t size_bytes)
@@ -741,9 +756,11 @@ static enum status clone_slice(struct vspace *from, struct vspace *to, struct bu
     }
     if (status != OK)
         return status;
-    if (copy->memory == mapping->memory)
+    if (copy->end < end)
+        return ERR_EXISTS;
+    if (copy->memory == mapping->memory && mapping_page(copy, *at) == mapping_page(mapping, *at))
         *at = end;
-    else if (copy->end < end || !copy->memory->anonymous)
+    else if (copy->memory == mapping->memory || !copy->memory->anonymous)
         return ERR_EXISTS;
     else
         status = clone_pages(copy, mapping, at, end, work);

@@ -84,6 +84,9 @@ struct memory_run memory_run(struct memory *memory, uint64_t index, size_t max)
 /* The page that was replaced is not in the tables of any mapping but `but` any more. */
 void memory_forget_replaced(struct memory *memory, uint64_t index, const struct mapping *but)
     REQUIRES(memory->lock);
+/* True if one mapping more may show [first, end), and with `writer` be written through. */
+bool memory_takes_mapping(struct memory *memory, uint64_t first, uint64_t end, bool writer)
+    REQUIRES(memory->lock);
 /* The first page of [first, end) that may be there: its leaf is. `end` if there is none. */
 uint64_t memory_next(struct memory *memory, uint64_t first, uint64_t end) REQUIRES(memory->lock);
 /* A part of an anonymous Memory was unmapped: free it, unless another mapping shows it. */

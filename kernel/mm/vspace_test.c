@@ -483,6 +483,111 @@ TEST(a_mapping_whose_capability_goes_is_not_cloned)
     world_fini();
 }
 
+/* Each change of a page visits every mapping of it. */
+TEST(pages_that_may_change_are_mapped_so_often)
+{
+    struct work work = { UINT32_MAX };
+    uint64_t page = 0;
+    size_t place = 0;
+
+    REQUIRE(world_init());
+    for (; place < MEMORY_OVERLAP_MAX; place++)
+        EXPECT_EQ(map(place, place % 2, 1, place == 0 ? RW : PERM_READ), OK);
+    /* Of two pages there are half as many mappings each. */
+    EXPECT_EQ(map(place++, 0, 1, RW), OK);
+    for (; place < 2 * MEMORY_OVERLAP_MAX - 1; place++)
+        EXPECT_EQ(map(place, 0, 1, PERM_READ), place < 3 * MEMORY_OVERLAP_MAX / 2 ? OK : ERR_LIMIT);
+    EXPECT_EQ(map(place, 1, 1, PERM_READ), OK);
+    EXPECT_EQ(memory_decommit(w.memory, &page, PAGES, &work), OK);
+    world_fini();
+}
+
+/* What nobody writes to never has to be taken out of page tables. */
+TEST(what_is_mapped_for_reading_only_may_be_so_without_bound)
+{
+    struct work work = { UINT32_MAX };
+    struct memory *clone;
+    uint64_t page = 0;
+
+    REQUIRE(world_init());
+    REQUIRE(memory_create(w.budget, PAGES * PAGE_SIZE, &clone) == OK);
+    for (size_t place = 0; place < 2 * MEMORY_OVERLAP_MAX; place++)
+        EXPECT_EQ(map(place, 0, 1, PERM_READ), OK);
+    EXPECT_EQ(map(2 * MEMORY_OVERLAP_MAX, 0, 1, RW), ERR_LIMIT);
+    EXPECT_EQ(memory_decommit(w.memory, &page, PAGES, &work), ERR_BUSY);
+    EXPECT_EQ(memory_pin(w.memory, 0, 1), ERR_BUSY);
+    EXPECT_EQ(memory_write(w.memory, 0, "", 1), ERR_BUSY);
+    EXPECT_EQ(vspace_fault(w.vspace, page_at(9), PERM_READ), OK);
+    EXPECT_EQ(memory_share(w.memory, &page, PAGES, clone, 0, &work), OK);
+    EXPECT_EQ(vspace_unmap(w.vspace, page_at(0), 2 * MEMORY_OVERLAP_MAX * PAGE_SIZE), OK);
+    EXPECT_EQ(memory_write(w.memory, 0, "", 1), OK);
+    memory_put(clone);
+    world_fini();
+}
+
+/* Neither a mapping of something else nor a shorter one is a copy. */
+TEST(a_clone_says_where_something_is_in_its_way)
+{
+    struct vspace *child;
+
+    for (unsigned way = 0; way < 3; way++) {
+        struct work work = { UINT32_MAX };
+        struct map_request request = { .memory = w.memory,
+                                       .at = page_at(0),
+                                       .size_bytes = 4 * PAGE_SIZE,
+                                       .perm = PERM_READ,
+                                       .limit = PERM_READ,
+                                       .flags = MAP_SHARED };
+        uint64_t at = START;
+        REQUIRE(world_init());
+        request.memory = w.memory;
+        EXPECT_EQ(vspace_map(w.vspace, &request), OK);
+        REQUIRE(vspace_create(w.budget, &child) == OK);
+        request.offset = way == 0 ? PAGE_SIZE : 0;
+        request.size_bytes = way == 1 ? PAGE_SIZE : 4 * PAGE_SIZE;
+        EXPECT_EQ(vspace_map(child, &request), OK);
+        EXPECT_EQ(vspace_clone(w.vspace, child, w.budget, &at, START + 4 * PAGE_SIZE, &work),
+                  way == 2 ? OK : ERR_EXISTS);
+        vspace_put(child);
+        world_fini();
+    }
+}
+
+/* What was pinned or mapped to the last is freed after a grace period, from an interrupt. */
+TEST(the_last_pages_go_in_slices)
+{
+    enum { BLOCKS = 32 };
+    struct memory *large;
+    unsigned slices = 0;
+    paddr_t pa;
+
+    REQUIRE(world_init());
+    REQUIRE(memory_create(w.budget, (uint64_t)BLOCKS * BLOCK_PAGES * PAGE_SIZE, &large) == OK);
+    for (uint64_t i = 0; i < BLOCKS; i++)
+        EXPECT_EQ(memory_page_address(large, i * BLOCK_PAGES, true, &pa), OK);
+    enum status status = ERR_WOULD_BLOCK;
+    for (; status == ERR_WOULD_BLOCK; slices++)
+        status = large->object.ops->drain(&large->object, &(struct work){ 1 });
+    EXPECT_EQ(status, OK);
+    EXPECT_EQ(slices, BLOCKS / 8);
+    EXPECT_EQ(memory_inspect(large).resident_pages, 0);
+    memory_put(large);
+    world_fini();
+}
+
+TEST(what_is_closed_takes_no_mappings)
+{
+    struct work work = { UINT32_MAX };
+
+    REQUIRE(world_init());
+    EXPECT_EQ(map(0, 0, 1, RW), OK);
+    EXPECT_EQ(vspace_close(w.vspace, &work), OK);
+    EXPECT_EQ(w.memory->mapping_count, 0);
+    EXPECT_EQ(map(0, 0, 1, RW), ERR_DEAD);
+    EXPECT_EQ(vspace_reserve(w.vspace, page_at(0), PAGE_SIZE, RW), ERR_DEAD);
+    world_fini();
+}
+
 /* A chain of clones is no chain: each level costs the same. */
 TEST(clones_of_clones_are_as_near_as_the_first)
 {

@@ -101,8 +101,6 @@ static enum status kill_threads(struct process *process, struct work *work)
 
 enum status process_end(struct process *process, struct work *work)
 {
-    uint64_t at = USER_START;
-
     if (!__atomic_load_n(&process->built, __ATOMIC_ACQUIRE))
         return ERR_WOULD_BLOCK;
     enum status status = kill_threads(process, work);
@@ -110,7 +108,7 @@ enum status process_end(struct process *process, struct work *work)
         return status;
     status = cspace_clear(&process->cspace, work);
     if (status == OK)
-        status = vspace_unmap_slice(process->vspace, &at, USER_END, work);
+        status = vspace_close(process->vspace, work);
     if (status == OK && !__atomic_exchange_n(&process->cleared, true, __ATOMIC_ACQ_REL))
         object_put(&process->object); /* its own */
     return status;

@@ -148,7 +148,7 @@ enum status cspace_lookup(struct cspace *cspace, uint64_t handle, enum object_ty
 enum status cspace_copy(struct cspace *from, uint64_t handle, const struct capability_mint *mint,
                         struct cspace *to, uint64_t *handle_out);
 /* The same capability in another place: what was derived from it stays so. Errors as copy;
- * ERR_STATE also while pins or an interrupt line's binding exist through it. */
+ * ERR_STATE also while mappings, pins or an interrupt line's binding exist through it. */
 enum status cspace_move(struct cspace *from, uint64_t handle, struct cspace *to,
                         uint64_t *handle_out);
 /* Remove one capability and what exists through it. What was derived from it now hangs below what

@@ -11,6 +11,10 @@
  * can be pinned for it. So what is quarantined, which nobody pays for, is never more than what one
  * driver had paid for.
  *
+ * A pin does not keep the Memory's budget from its end: when the Memory is destroyed, the pages
+ * stay for the device alone, and nothing more is pinned through the capability until it is
+ * unpinned.
+ *
  * Without an IOMMU (`dma_ledger`) a device reaches all of memory, and pins only keep pages in
  * place: who drives a device that masters the bus is trusted.
  *
@@ -55,7 +59,8 @@ enum status dma_pin_create(struct object *memory, uint64_t offset, uint64_t size
 /* Give up one that was not attached. */
 void dma_pin_destroy(struct pin *pin_taken);
 /* From now on it exists through this capability, which is acquired and has the badge that it was
- * made for. ERR_BUSY: something is quarantined for one of its devices. ERR_LIMIT: DMA_PINS_MAX.
+ * made for. ERR_BUSY: something is quarantined for one of its devices, or a pin of this capability
+ * has lost its Memory. ERR_LIMIT: DMA_PINS_MAX.
  */
 enum status dma_pin_attach(struct pin *pin, struct capability *capability, uint64_t *id_out);
 /* The runs from number `from` on, `max` at most; how many these are. */

@@ -13,6 +13,10 @@
  * Invariant: what page tables lead to is what the tree holds: whatever takes a page out of the tree
  *            or makes it shared first takes it out of all page tables, or write-protects it there.
  * So page tables count no references. They allow writing only where leaf and frame are not shared.
+ *
+ * Each such change visits all mappings of the page, so these are bounded. What nobody can write to
+ * may be mapped any number of times, but from MEMORY_OVERLAP_MAX mappings on it is settled: what is
+ * there does not change, and nobody gets to write to it.
  * Locking:   [L] lock   [C] constant. Under the address space's lock and above that of page tables,
  *            so that every change reaches the mappings on the list while it stands still.
  */
@@ -28,7 +32,8 @@ enum memory_kind { MEMORY_PAGES, MEMORY_CONTIGUOUS, MEMORY_PHYSICAL };
 
 enum {
     MEMORY_CONTIGUOUS_MAX = 4 << 20, /* bytes; zeroed in one go */
-    MEMORY_MAPPINGS_MAX = 1 << 14,   /* each is visited when pages change */
+    MEMORY_OVERLAP_MAX = 1 << 10,    /* mappings of one page that may change: each is visited */
+    MEMORY_MAPPINGS_MAX = 1 << 14,   /* and of its Memory, which are looked through then */
 };
 #define MEMORY_SIZE_MAX ((uint64_t)1 << 48)
 
@@ -44,14 +49,22 @@ struct memory {
     uint64_t root;          /* [L] physical address; 0: no page yet */
     uint64_t resident;      /* [L] pages in the tree */
     uint32_t pin_count;     /* [L] while not 0, pages stay where they are */
-    uint32_t mapping_count; /* [L] */
+    uint32_t writer_count;  /* [L] mappings that may come to be writable */
+    uint64_t mapping_count; /* [L] */
     struct list mappings;   /* [L] of mapping.memory_node */
+    struct list pins;       /* [L] of memory_pin.node */
+};
+
+/* A pin that goes when the Memory is destroyed: for who counts references to the frames as well. */
+struct memory_pin {
+    struct memory *memory; /* [A] counted, written under its lock; NULL: it is gone */
+    struct list node;      /* [L] in memory->pins */
 };
 
 struct memory_info {
     uint64_t size_bytes;
     uint64_t resident_pages;
-    uint32_t mapping_count;
+    uint64_t mapping_count;
     enum memory_kind kind;
 };
 
@@ -78,7 +91,7 @@ void memory_put(struct memory *memory);
  */
 enum status memory_commit(struct memory *memory, uint64_t *page, uint64_t end, struct work *work);
 /* Give frames back; the pages are zero again. It needs memory only where a leaf is shared and a
- * part of it goes. ERR_BUSY: pinned.
+ * part of it goes. ERR_BUSY: pinned, or settled.
  */
 enum status memory_decommit(struct memory *memory, uint64_t *page, uint64_t end, struct work *work);
 /* Make page p of `source` page p + shift of `clone` too, until one side writes; pages that are
@@ -92,9 +105,16 @@ enum status memory_share(struct memory *source, uint64_t *page, uint64_t end, st
  * decommits or clones. ERR_RANGE.
  */
 enum status memory_page_address(struct memory *memory, uint64_t page, bool write, paddr_t *pa_out);
-/* Commit [first, first + count) of what is not shared and keep it in place until memory_unpin. */
+/* Commit [first, first + count) of what is not shared and keep it in place until memory_unpin.
+ * ERR_RANGE. ERR_DEAD: it is being destroyed. ERR_BUSY: settled.
+ */
 enum status memory_pin(struct memory *memory, uint64_t first, uint64_t count);
 void memory_unpin(struct memory *memory);
+/* The same for Memory that is borrowed. ERR_NOT_FOUND: its last reference is gone. */
+enum status memory_pin_lightly(struct memory *memory, uint64_t first, uint64_t count,
+                               struct memory_pin *pin);
+/* If it is still there: the Memory may be destroyed meanwhile. */
+void memory_pin_release(struct memory_pin *pin);
 /* Copy into it; the kernel's own Memories. */
 enum status memory_write(struct memory *memory, uint64_t offset, const void *bytes,
                          size_t size_bytes);

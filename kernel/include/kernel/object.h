@@ -7,7 +7,8 @@
  *   detach   one capability goes: what exists through it (mappings, IPC in flight) goes with it
  *   retire   the last capability goes, or the budget that paid is destroyed
  *   destroy  the last reference is gone, and so are those that were never counted (syscall_lookup):
- *            the storage is freed, and the payer gets back what it was charged for it
+ *            the storage is freed, and the payer gets back what it was charged for it. What takes
+ *            long of that is drained before.
  * The first two work in slices and may be called again after they were done.
  *
  * Locking:  [L] the object's lock   [P] the lock of the budget that paid   [A] atomic
@@ -53,13 +54,15 @@ struct object_ops {
     enum status (*detach)(struct object *object, struct capability *capability, struct work *work);
     /* With no lock held, perhaps on several CPUs at once. */
     enum status (*retire)(struct object *object, enum object_end why, struct work *work);
+    /* Before destroy and like it, in slices, each after a grace period of its own. */
+    enum status (*drain)(struct object *object, struct work *work);
     /* With no lock held, after a grace period. Never NULL. */
     void (*destroy)(struct object *object);
     /* What object_info tells of it besides the head; info->detail is zeroed. No lock held. */
     void (*info)(struct object *object, struct object_info *info);
-    /* What exists through a capability is paid for by its table's budget: it is not moved to
-     * another table meanwhile, whose owner could keep that budget from ending. */
-    bool uses_are_paid;
+    /* While something exists through a capability, it is not moved to another table: who gave it
+     * away would keep what it had through it, and nobody's table would say so. */
+    bool uses_stay;
     uint32_t badge_rights; /* with these a badge may be minted; 0: the type knows no badges */
 };
 

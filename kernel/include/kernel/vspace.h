@@ -37,6 +37,7 @@ struct vspace {
     struct vspace *upper;    /* [C] counted; of a guest: whose sandbox part `root` has too */
     paddr_t inside_root;     /* [C] of a split guest: `root` without the sandbox part; else 0 */
     bool shares_upper;       /* [T] guests have its sandbox part in their roots */
+    bool closed;             /* [L] takes no mappings any more */
     struct tree mappings;    /* [L] of struct mapping, by start */
     struct mapping *recent;  /* [L] where the last fault was, or NULL */
     struct cpu_mask active;  /* [A] CPUs that may hold translations of it right now */
@@ -51,8 +52,7 @@ struct vspace *vspace_get(struct vspace *vspace);
 /* False if the last reference is gone already. */
 bool vspace_try_get(struct vspace *vspace);
 /* The last put makes every CPU of `active` leave the tables (an idle CPU stays on the last address
- * space it ran: cpu->vspace), then frees them. What could take long is vspace_unmap_slice's,
- * before.
+ * space it ran: cpu->vspace), then frees them. What could take long is vspace_close's, before.
  */
 void vspace_put(struct vspace *vspace_taken);
 
@@ -72,9 +72,10 @@ struct map_request {
     unsigned flags;
 };
 
-/* `perm` 0: nothing, for now. ERR_RANGE: unaligned, outside the user half or the Memory, or W and
- * X. ERR_EXISTS: something is mapped there. ERR_ACCESS: `perm` is above `limit`. ERR_LIMIT:
- * MEMORY_MAPPINGS_MAX, or the payer's. ERR_NO_MEMORY.
+/* `perm` 0: nothing. ERR_RANGE: unaligned, outside the user half or the Memory, or W and X.
+ * ERR_EXISTS: something is mapped there. ERR_ACCESS: `perm` is above `limit`. ERR_LIMIT: too many
+ * mappings of the Memory, or the payer's. ERR_DEAD: the payer's, or the address space is closed.
+ * ERR_NO_MEMORY.
  */
 enum status vspace_map(struct vspace *vspace, const struct map_request *request);
 /* Map fresh demand-zero Memory, and memory without an owner. ERR_INVALID: it has one. */
@@ -97,9 +98,12 @@ enum status vspace_unmap_slice(struct vspace *vspace, uint64_t *at, uint64_t end
                                struct work *work);
 enum status vspace_protect_slice(struct vspace *vspace, uint64_t *at, uint64_t end, unsigned perm,
                                  struct work *work);
+/* Remove all mappings, and take no more. */
+enum status vspace_close(struct vspace *vspace, struct work *work);
 /* What `from` maps in [*at, end), in `to` as well: shared mappings (and Memory that cannot be
  * cloned) through the same capability, others as clones that `payer` pays. Nothing else may be
- * mapped there in `to`. In slices; page by page as `from` is at that moment.
+ * mapped there in `to`: ERR_EXISTS. In slices; page by page as `from` is at that moment. A mapping
+ * whose capability is being removed counts as gone.
  */
 enum status vspace_clone(struct vspace *from, struct vspace *to, struct budget *payer, uint64_t *at,
                          uint64_t end, struct work *work);

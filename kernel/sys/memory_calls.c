@@ -76,7 +76,7 @@ static enum status clone_undo(const struct sys_memory_clone_args *args)
         return SYSCALL_RESTART;
     set_argument(4, HANDLE_NONE);
     set_argument(5, 0);
-    return why < SYSCALL_RESTART ? why : ERR_RANGE;
+    return why != OK && why < SYSCALL_RESTART ? why : ERR_NOT_FOUND; /* nothing failed: forged */
 }
 
 static enum status clone_into(const struct sys_memory_clone_args *args, uint64_t into,

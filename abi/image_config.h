@@ -35,3 +35,27 @@ struct image_config {
     struct image_config_list stop_signal;
     struct image_config_list architecture; /* "amd64", "arm64/v8" */
 };
+
+/* "sha256:" or "sha512:", and what follows. */
+enum image_digest_kind { IMAGE_DIGEST_NONE, IMAGE_SHA256, IMAGE_SHA512 };
+
+struct image_digest {
+    uint32_t kind;     /* enum image_digest_kind */
+    uint8_t bytes[64]; /* zeroes behind the shorter one */
+};
+
+#define IMAGE_DESCRIPTION_MAGIC ((uint64_t)0x31435345444d4749) /* "IGMDESC1" */
+
+enum { IMAGE_NAME_MAX = 16, IMAGE_NAME_BYTES = 1025, IMAGE_LAYER_MAX = 128 };
+
+/* An image as the service `images` describes it, in one read-only Memory: this, and the
+ * configuration behind it. */
+struct image_description {
+    uint64_t magic;
+    uint32_t size_bytes; /* with the configuration */
+    uint32_t config_at;  /* offset of struct image_config */
+    struct image_digest id;
+    uint32_t name_count;
+    uint32_t layer_count;
+    char name[IMAGE_NAME_MAX][IMAGE_NAME_BYTES]; /* zero bytes behind */
+};

@@ -1,6 +1,7 @@
 /* The files of an archive, and its images whatever way they are described. */
 #include <base/checked.h>
 #include <base/fmt.h>
+#include <cJSON.h>
 #include <oci/tar.h>
 #include <string.h>
 

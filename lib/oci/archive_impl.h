@@ -2,8 +2,9 @@
  * (layout.c, docker.c), configurations (config.c). */
 #pragma once
 
-#include <cJSON.h>
 #include <oci/archive.h>
+
+struct cJSON; /* <cJSON.h> */
 
 /* The file of that name, links inside the archive followed; NULL. */
 const struct oci_file *archive_find(const struct oci_archive *archive, const char *name);
@@ -13,7 +14,7 @@ enum status archive_read(const struct oci_archive *archive, const struct oci_fil
                          char **text_out);
 /* Check the digest of a small blob and parse it. `where` is for errors. */
 enum status archive_json(const struct oci_archive *archive, const char *where, const char *text,
-                         uint64_t size_bytes, cJSON **json_out);
+                         uint64_t size_bytes, struct cJSON **json_out);
 
 /* What the configuration is of, and what it must be. */
 struct config_wanted {
@@ -23,7 +24,7 @@ struct config_wanted {
 
 /* Fill in id, config and the layers' DiffIDs; image->layer has room for layer_count.
  * ERR_NOT_FOUND: it is for another platform. */
-enum status config_read(const struct oci_archive *archive, const cJSON *json,
+enum status config_read(const struct oci_archive *archive, const struct cJSON *json,
                         const struct config_wanted *wanted, struct oci_image *image);
 /* Would this run here? "" counts as what every machine can do. */
 bool platform_matches(const struct oci_platform *platform, const char *os, const char *architecture,

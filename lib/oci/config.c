@@ -2,6 +2,7 @@
  */
 #include <base/checked.h>
 #include <base/fmt.h>
+#include <cJSON.h>
 #include <oci/source.h>
 #include <string.h>
 

@@ -1,6 +1,7 @@
 /* What `docker save` writes: manifest.json, a list of { Config, RepoTags, Layers } of file names.
  * Digests are only in names and configurations here, so the image's id is what its configuration's
  * bytes give, and each layer is known by its DiffID. */
+#include <cJSON.h>
 #include <oci/source.h>
 #include <string.h>
 

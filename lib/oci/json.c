@@ -1,5 +1,6 @@
 #include "json.h"
 
+#include <cJSON.h>
 #include <oci/source.h>
 #include <string.h>
 

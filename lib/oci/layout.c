@@ -3,6 +3,7 @@
  * platform. */
 #include <base/checked.h>
 #include <base/fmt.h>
+#include <cJSON.h>
 #include <oci/source.h>
 #include <string.h>
 

@@ -14,10 +14,10 @@ static uint32_t access_of(const struct program_piece *piece)
 }
 
 /* Everything private is zero but what is copied here. */
-static void fill_in(const struct program_request *request)
+static void fill_in(const struct program_request *request, uint64_t window_at)
 {
     const struct program_layout *layout = request->layout;
-    uint8_t *window = (uint8_t *)(uintptr_t)WINDOW_AT;
+    uint8_t *window = (uint8_t *)(uintptr_t)window_at;
     for (unsigned i = 0; i < layout->piece_count; i++) {
         const struct program_piece *piece = &layout->piece[i];
         if (!piece->shared)
@@ -30,11 +30,12 @@ static void fill_in(const struct program_request *request)
 static enum status fill(const struct program_request *request, uint64_t memory)
 {
     uint64_t size = request->layout->private_bytes;
-    enum status status = map(request->self, memory, WINDOW_AT, 0, size, ACCESS_READ | ACCESS_WRITE);
+    uint64_t at = request->window_at != 0 ? request->window_at : WINDOW_AT;
+    enum status status = map(request->self, memory, at, 0, size, ACCESS_READ | ACCESS_WRITE);
     if (status != OK)
         return status;
-    fill_in(request);
-    return unmap(request->self, WINDOW_AT, size);
+    fill_in(request, at);
+    return unmap(request->self, at, size);
 }
 
 static enum status map_parts(const struct program_request *request, uint64_t memory)

@@ -78,6 +78,8 @@ struct program_request {
     uint64_t process;              /* the new one: map, spawn */
     uint64_t budget;               /* pays for what is private: charge */
     uint64_t clock;                /* Memory of the clock page: read, map; 0 for none */
+    uint64_t window_at;            /* where the builder sees the private Memory for a while, as much
+                                      as the layout says; 0: a place that is free in init */
     const struct startup *startup; /* program_describe has filled in what the layout decides */
 };
 

@@ -34,7 +34,6 @@ enum test_guest_function {
     GUEST_VECTOR,     /* vector registers keep their values until stop; out[0]: failures */
     GUEST_VECTOR_CLEAN, /* out[0]: bits that were set in vector registers at their first use */
     GUEST_FAULT,        /* enum test_guest_fault in[0]; out[0] = 1 if nothing happened */
-    GUEST_FUZZ, /* random system calls until stop, counting: in[0] seed, in[1] own pool of in[2] */
     GUEST_SCRIPT,   /* in[2] times the in[1] steps at in[0]; out[0]: status that was not OK, out[1]:
                        which step */
     GUEST_IPC,      /* IPC call in[0] of endpoint in[1], Reply in[2], deadline in[3], with
@@ -73,21 +72,6 @@ struct test_guest_step {
     uint64_t takes;
 };
 enum { GUEST_SERVER_STOP = 0xffff };
-
-/* What the threads of GUEST_FUZZ know of, a page for each process from TEST_GUEST_POOL_AT on; all
- * of them lie in each process, so that handles are tried where they mean nothing. Nothing in here
- * need be true.
- */
-#define TEST_GUEST_POOL_AT   ((uint64_t)0x28000000)
-#define TEST_GUEST_BUFFER_AT ((uint64_t)0x29000000) /* pages to read from and write to */
-#define TEST_GUEST_PLAY_AT   ((uint64_t)0x50000000) /* for mapping and unmapping */
-enum { TEST_GUEST_BUFFERS = 3, TEST_GUEST_PLAY_PAGES = 64, TEST_GUEST_POOL_HANDLES = 32 };
-
-struct test_guest_pool {
-    uint64_t now_ns;
-    uint64_t calls[48];                           /* by number: how many said OK */
-    uint64_t handle[13][TEST_GUEST_POOL_HANDLES]; /* by type of object, as far as known */
-};
 
 /* Faults that every architecture knows (in[0] of GUEST_FAULT). */
 enum test_guest_fault {

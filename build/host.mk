@@ -21,8 +21,8 @@ UNIT_PORTABLE := $(filter-out %_fuzz.c %_bench.c $(UNIT_NOT_HOSTED),$(sort $(wil
 	$(shell find kernel -name '*.c' -not -path 'kernel/arch/*') $(wildcard kernel/arch/host/*.c) \
 	$(UNIT_PURE)))
 # System calls beside a model of them (tests/calls).
-UNIT_INCLUDES += -Itests/guest
-UNIT_CALLS    := $(filter-out %_test.c %_fuzz.c,$(wildcard tests/calls/*.c)) tests/guest/maker.c
+UNIT_INCLUDES += -Itests/sandbox
+UNIT_CALLS    := $(filter-out %_test.c %_fuzz.c,$(wildcard tests/calls/*.c)) tests/sandbox/maker.c
 UNIT_TESTS    := $(filter %_test.c,$(UNIT_PORTABLE)) $(wildcard tests/calls/*_test.c)
 UNIT_CODE     := $(filter-out %_test.c,$(UNIT_PORTABLE)) $(UNIT_CALLS) $(addprefix $(HOST_GEN)/,$(ABI_KERNEL_CODE))
 UNIT_OUT      := out/host/unit-objects

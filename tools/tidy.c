@@ -228,6 +228,7 @@ static const struct direction directions[] = {
         "." } },
     { "tests/services/", { "c", "base/", "digest/", "fs/", "oci/", "rt/", "sys/", "." } },
     { "tests/guest/", { "c", "base/", "rt/", "." } },
+    { "tests/sandbox/", { "c", "base/", "rt/", "." } },
     { "tools/", { "c", "base/", "digest/", "fs/", "manifest/", "oci/", ".", "sys/" } },
 };
 

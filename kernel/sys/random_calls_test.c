@@ -8,14 +8,17 @@
 #include <base/syscall_table.h>
 #include <kernel/cmdline.h>
 #include <kernel/endpoint.h>
+#include <kernel/irq_object.h>
 #include <kernel/memory.h>
 #include <kernel/notification.h>
+#include <kernel/reply.h>
+#include <kernel/sandbox_fixture.h>
 #include <kernel/syscall.h>
 #include <kernel/system.h>
 #include <kernel/test.h>
-#include <kernel/user_fixture.h>
 
-enum { SPACES = 3, THREADS = 3, DEFAULT_SECONDS = 3, ROUND_MS = 400 };
+enum { SPACES = 3, THREADS = 3, DEFAULT_SECONDS = 3, ROUND_MS = 400, LONG_ROUND_MS = 3000 };
+enum { SHARED = 4, REPLIES = 2 };
 
 #define MS         ((uint64_t)1000 * 1000)
 #define BUDGET_MAX ((uint64_t)8 << 20)
@@ -23,12 +26,13 @@ enum { SPACES = 3, THREADS = 3, DEFAULT_SECONDS = 3, ROUND_MS = 400 };
 static struct random_calls {
     uint64_t random;
     uint64_t count;
-    uint64_t ok[ARRAY_LEN(((struct test_guest_pool *)NULL)->calls)];
-    struct user_fixture space[SPACES];
+    uint64_t ok[TEST_FUZZ_CALLS];
+    uint64_t tried[TEST_FUZZ_CALLS];
+    struct sandbox sandbox[SPACES];
     uint64_t seen[SPACES][THREADS]; /* how far each thread was when it was looked at */
-    struct object *shared[2];       /* known to all, paid for by the first */
+    struct object *shared[SHARED];  /* known to all, paid for by the first */
     struct memory *pools;
-    struct test_guest_pool *pool[SPACES];
+    struct test_fuzz_pool *pool[SPACES];
 } run;
 
 static uint64_t random_below(uint64_t limit)
@@ -38,36 +42,52 @@ static uint64_t random_below(uint64_t limit)
 
 /* ---- A round's world ---- */
 
+static struct user_fixture *space_of(unsigned s)
+{
+    return &run.sandbox[s].f;
+}
+
 static bool map_pools(struct user_fixture *space)
 {
     unsigned data = PERM_READ | PERM_WRITE;
     struct map_request request = {
         .memory = run.pools,
-        .at = uaddr(TEST_GUEST_POOL_AT),
+        .at = uaddr(TEST_FUZZ_POOL_AT),
         .size_bytes = SPACES * PAGE_SIZE,
         .perm = data,
         .limit = data,
         .flags = MAP_SHARED,
     };
     return vspace_map(space->vspace, &request) == OK &&
-           vspace_reserve(space->vspace, uaddr(TEST_GUEST_BUFFER_AT),
-                          TEST_GUEST_BUFFERS * PAGE_SIZE, data) == OK;
+           vspace_reserve(space->vspace, uaddr(TEST_FUZZ_BUFFER_AT), TEST_FUZZ_BUFFERS * PAGE_SIZE,
+                          data) == OK;
 }
 
 static void pool_put(unsigned s, struct object *object, uint32_t rights)
 {
-    struct test_guest_pool *pool = run.pool[s];
+    struct test_fuzz_pool *pool = run.pool[s];
     rights &= object_type_rights(object->type);
     uint64_t handle;
 
-    if (cspace_create(&run.space[s].process->cspace, object, rights, &handle) != OK)
+    if (cspace_create(&space_of(s)->process->cspace, object, rights, &handle) != OK)
         return; /* its limit */
-    for (unsigned i = 0; i < TEST_GUEST_POOL_HANDLES; i++) {
+    for (unsigned i = 0; i < TEST_FUZZ_HANDLES; i++) {
         if (READ_ONCE(pool->handle[object->type][i]) == 0) {
             WRITE_ONCE(pool->handle[object->type][i], handle);
             return;
         }
     }
+}
+
+/* So that somebody can serve at once. */
+static void give_reply(unsigned s)
+{
+    struct object *reply;
+
+    if (reply_create(space_of(s)->budget, &reply) != OK)
+        return;
+    pool_put(s, reply, UINT32_MAX);
+    object_put(reply);
 }
 
 /* All but what would end the run, or the machine. */
@@ -76,7 +96,7 @@ static void give(unsigned s)
     const uint32_t common = RIGHT_ANY_GRANT | RIGHT_ANY_REVOKE | RIGHT_ANY_INSPECT;
 
     for (unsigned other = 0; other < SPACES; other++) {
-        struct user_fixture *space = &run.space[other];
+        struct user_fixture *space = space_of(other);
         if (other != s && random_below(2) == 0)
             continue;
         pool_put(s, &space->process->object, UINT32_MAX & ~(uint32_t)RIGHT_PROCESS_DESTROY);
@@ -87,18 +107,23 @@ static void give(unsigned s)
     pool_put(s, system_object(), RIGHT_SYSTEM_AUDIT | common);
     for (unsigned i = 0; i < ARRAY_LEN(run.shared); i++)
         pool_put(s, run.shared[i], UINT32_MAX);
+    for (unsigned i = 0; i < REPLIES; i++)
+        give_reply(s);
+    pool_put(s, &irq_object, UINT32_MAX);
+    pool_put(s, &run.sandbox[s].guest->object, UINT32_MAX);
+    pool_put(s, &run.sandbox[s].data_memory->object, UINT32_MAX);
+    pool_put(s, &run.sandbox[s].state_memory[random_below(THREADS)]->object, UINT32_MAX);
 }
 
 static void start_thread(unsigned s, unsigned t)
 {
-    struct user_fixture *space = &run.space[s];
+    struct user_fixture *space = space_of(s);
 
-    if (!user_prepare(space, t, GUEST_FUZZ))
+    if (!sandbox_prepare(&run.sandbox[s], t, SANDBOX_FUZZ, test_random(&run.random) | 1, s, SPACES))
         return;
     run.seen[s][t] = UINT64_MAX;
-    space->command[t].in[0] = test_random(&run.random) | 1;
-    space->command[t].in[1] = s;
-    space->command[t].in[2] = SPACES;
+    space->command[t].in[3] = GUEST_CODE_AT;
+    space->command[t].in[4] = (uint64_t)(guest_code_end - guest_code_start);
     user_start(space, t);
 }
 
@@ -107,23 +132,25 @@ static bool world_begin(void)
     paddr_t pa;
 
     for (unsigned s = 0; s < SPACES; s++)
-        run.space[s] = (struct user_fixture){ .budget = NULL };
+        run.sandbox[s] = (struct sandbox){ .guest = NULL };
     if (memory_create_contiguous(NULL, SPACES * PAGE_SIZE, PAGE_SIZE, UINT64_MAX, &run.pools) != OK)
         return false;
     if (memory_page_address(run.pools, 0, true, &pa) != OK)
         return false;
     for (unsigned s = 0; s < SPACES; s++) {
-        run.pool[s] = (struct test_guest_pool *)((char *)paddr_to_kernel(pa) + s * PAGE_SIZE);
-        if (!user_fixture_init(&run.space[s]) || !map_pools(&run.space[s]))
+        run.pool[s] = (struct test_fuzz_pool *)((char *)paddr_to_kernel(pa) + s * PAGE_SIZE);
+        if (!sandbox_init(&run.sandbox[s], s % 2 == 0 ? GUEST_SPLIT : 0) || !map_pools(space_of(s)))
             return false;
-        budget_limit(run.space[s].budget, BUDGET_MEMORY, BUDGET_MAX);
-        budget_limit(run.space[s].budget, BUDGET_CAPABILITIES, 2000);
-        budget_limit(run.space[s].budget, BUDGET_THREADS, 64);
+        budget_limit(space_of(s)->budget, BUDGET_MEMORY, BUDGET_MAX);
+        budget_limit(space_of(s)->budget, BUDGET_CAPABILITIES, 2000);
+        budget_limit(space_of(s)->budget, BUDGET_THREADS, 64);
     }
-    if (endpoint_create(run.space[0].budget, &run.shared[0]) != OK)
-        return false;
-    if (notification_create(run.space[0].budget, &run.shared[1]) != OK)
-        return false;
+    for (unsigned i = 0; i < SHARED; i++) {
+        enum status status = i % 2 == 0 ? endpoint_create(space_of(0)->budget, &run.shared[i])
+                                        : notification_create(space_of(0)->budget, &run.shared[i]);
+        if (status != OK)
+            return false;
+    }
     for (unsigned s = 0; s < SPACES; s++)
         give(s);
     for (unsigned i = 0; i < SPACES * THREADS; i++)
@@ -135,9 +162,11 @@ static void world_end(void)
 {
     for (unsigned s = 0; s < SPACES; s++) {
         for (unsigned t = 0; t < THREADS; t++)
-            run.count += run.space[s].command != NULL ? user_count(&run.space[s], t) : 0;
-        for (size_t i = 0; run.pool[s] != NULL && i < ARRAY_LEN(run.ok); i++)
-            run.ok[i] += run.pool[s]->calls[i];
+            run.count += space_of(s)->command != NULL ? user_count(space_of(s), t) : 0;
+        for (size_t i = 0; run.pool[s] != NULL && i < ARRAY_LEN(run.ok); i++) {
+            run.ok[i] += run.pool[s]->ok[i];
+            run.tried[i] += run.pool[s]->tried[i];
+        }
     }
     for (unsigned i = 0; i < ARRAY_LEN(run.shared); i++) {
         if (run.shared[i] != NULL)
@@ -145,8 +174,8 @@ static void world_end(void)
         run.shared[i] = NULL;
     }
     for (unsigned s = 0; s < SPACES; s++) {
-        if (run.space[s].budget != NULL)
-            user_fixture_destroy(&run.space[s]);
+        if (space_of(s)->budget != NULL)
+            sandbox_destroy(&run.sandbox[s]);
     }
     if (run.pools != NULL)
         memory_put(run.pools);
@@ -158,7 +187,7 @@ static void world_end(void)
 /* Dead, or waiting for something that may never come. */
 static bool is_stuck(unsigned s, unsigned t)
 {
-    struct user_fixture *space = &run.space[s];
+    struct user_fixture *space = space_of(s);
     uint64_t count = user_count(space, t);
     bool same = run.seen[s][t] == count;
 
@@ -168,7 +197,7 @@ static bool is_stuck(unsigned s, unsigned t)
 
 static void replace_thread(unsigned s, unsigned t)
 {
-    struct user_fixture *space = &run.space[s];
+    struct user_fixture *space = space_of(s);
 
     if (space->thread[t] == NULL)
         return;
@@ -183,8 +212,8 @@ static void disturb(void)
 {
     unsigned s = (unsigned)random_below(SPACES);
     unsigned t = (unsigned)random_below(THREADS);
-    uaddr_t at = uaddr(TEST_GUEST_BUFFER_AT + PAGE_SIZE * random_below(TEST_GUEST_BUFFERS));
-    struct vspace *vspace = run.space[s].vspace;
+    uaddr_t at = uaddr(TEST_FUZZ_BUFFER_AT + PAGE_SIZE * random_below(TEST_FUZZ_BUFFERS));
+    struct vspace *vspace = space_of(s)->vspace;
 
     switch (random_below(6)) {
     case 0:
@@ -226,14 +255,19 @@ GUEST_TEST(random_calls)
         test_fail(__FILE__, __LINE__, "stress= is a number");
     run = (struct random_calls){ .random = test_seed() };
     uint64_t end_ns = clock_now_ns() + seconds * 1000 * MS;
+    uint64_t round_ms = seconds > DEFAULT_SECONDS ? LONG_ROUND_MS : ROUND_MS;
     unsigned rounds = 0;
     while (clock_now_ns() < end_ns && !test_has_failed()) {
-        one_round(clock_now_ns() + (1 + random_below(ROUND_MS)) * MS);
+        one_round(clock_now_ns() + (1 + random_below(round_ms)) * MS);
         rounds++;
     }
     test_note("%llu calls on %u CPUs in %u rounds", (unsigned long long)run.count, cpu_count,
               rounds);
-    for (unsigned i = 0; cmdline_has("stress") && i < syscall_table_count; i++)
-        test_note("%s: %llu OK", syscall_table[i].name,
-                  (unsigned long long)run.ok[syscall_table[i].number]);
+    for (unsigned i = 0; cmdline_has("stress") && i < syscall_table_count; i++) {
+        unsigned number = syscall_table[i].number;
+        uint64_t tried = MAX(run.tried[number], UINT64_C(1));
+        test_note("%s: %llu of %llu OK, %llu%%", syscall_table[i].name,
+                  (unsigned long long)run.ok[number], (unsigned long long)run.tried[number],
+                  (unsigned long long)(100 * run.ok[number] / tried));
+    }
 }

@@ -1,5 +1,4 @@
 /* The user program of the kernel's tests: does what its command block says (abi/test_guest.h). */
-#include "fuzz.h"
 #include <base/compiler.h>
 #include <rt/ipc.h>
 #include <stdbool.h>
@@ -254,9 +253,6 @@ void main(struct test_guest_command *command)
         break;
     case GUEST_VECTOR_CLEAN:
         command->out[0] = guest_read_vector();
-        break;
-    case GUEST_FUZZ:
-        fuzz_run(command);
         break;
     case GUEST_TURNS:
         run_turns(command);

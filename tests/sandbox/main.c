@@ -1,4 +1,5 @@
 /* The sandbox of the kernel's tests: does what its command block says (abi/test_sandbox.h). */
+#include "fuzz.h"
 #include <base/compiler.h>
 #include <rt/guest.h>
 #include <rt/syscall.h>
@@ -61,6 +62,9 @@ void main(struct test_guest_command *command)
         break;
     case SANDBOX_LOAD:
         command->out[0] = *(volatile uint64_t *)(uintptr_t)command->in[0];
+        break;
+    case SANDBOX_FUZZ:
+        fuzz_run(command, state_of(command));
         break;
     case SANDBOX_SYSCALL: {
         uint64_t value = 0;

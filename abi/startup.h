@@ -6,7 +6,7 @@
  * process holds.
  *
  * The loader has mapped the segments and filled nothing in: a position independent program applies
- * its own relative relocations, sets up its own thread-local storage (PT_TLS), and may then make
+ * its own relative relocations, sets up its own thread-local storage (PT_TLS), and then makes
  * what PT_GNU_RELRO names read-only.
  */
 #pragma once

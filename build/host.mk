@@ -16,7 +16,7 @@ UNIT_NOT_HOSTED := kernel/init/main.c kernel/init/limine.c kernel/init/bootstrap
 UNIT_PURE := kernel/arch/aarch64/asid.c kernel/arch/aarch64/asid_test.c \
 	kernel/arch/x86_64/pcid.c kernel/arch/x86_64/pcid_test.c
 # Parts of the programs' runtime that make no system calls.
-UNIT_RT := $(wildcard lib/rt/pages*.c lib/rt/random.c lib/rt/random_test.c lib/rt/ring*.c)
+UNIT_RT := $(wildcard lib/rt/pages*.c lib/rt/random.c lib/rt/random_test.c lib/rt/ring*.c lib/rt/protocol*.c lib/rt/serve*.c)
 UNIT_PORTABLE := $(filter-out %_fuzz.c %_bench.c $(UNIT_NOT_HOSTED),$(sort $(wildcard lib/base/*.c lib/fs/*.c lib/digest/*.c lib/oci/*.c lib/elf/*.c lib/manifest/*.c) lib/program/layout.c lib/program/program_test.c $(UNIT_RT) \
 	$(shell find kernel -name '*.c' -not -path 'kernel/arch/*') $(wildcard kernel/arch/host/*.c) \
 	$(UNIT_PURE)))

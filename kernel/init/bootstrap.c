@@ -164,8 +164,10 @@ enum status bootstrap_start(const struct boot_info *info)
     enum status status = budget_create(NULL, &budget);
     if (status == OK)
         status = process_create(budget, &process);
-    if (status == OK)
-        status = give_all(process);
+    if (status != OK)
+        return status;
+    process->essential = true;
+    status = give_all(process);
     if (status == OK && module != NULL && module->size_bytes != 0)
         status = give_image(process, module);
     if (status == OK)

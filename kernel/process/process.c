@@ -37,6 +37,8 @@ void process_leave(struct thread *thread)
         last = --process->thread_count == 0;
     }
     spinlock_release(&process->lock);
+    if (last && process->essential)
+        panic("the first program has ended, and with it all that it kept running");
     if (last)
         signal_target_fire(&process->death);
 }

@@ -17,7 +17,7 @@
 #include <rt/startup.h>
 #include <rt/syscall.h>
 
-enum { KEPT = 1024, PERIOD_MS = 100, PART_WORDS = 4 };
+enum { KEPT = 1024, PART_WORDS = 4 };
 
 struct entry {
     struct audit_record record;
@@ -29,6 +29,7 @@ struct audit {
     uint64_t next; /* sequence number of the next record to ask for */
     uint64_t lost;
     uint64_t count; /* records in the chain; entry[n % KEPT] is the n-th */
+    bool behind;    /* there may be more to read, of which no signal will tell */
     uint8_t digest[SHA256_BYTES];
     struct entry entry[KEPT];
 };
@@ -49,17 +50,20 @@ static void chain(struct audit *audit, const struct audit_record *record)
     audit->count++;
 }
 
-/* Until there is nothing left, but no more than the ring may hold. */
+/* Until there is nothing left, but no more than the ring may hold: clients get their turn. */
 static void drain(void *context)
 {
     struct audit *audit = context;
+    audit->behind = true;
     for (unsigned round = 0; round < KEPT / AUDIT_READ_MAX; round++) {
         struct audit_record record[AUDIT_READ_MAX];
         uint64_t found = 0;
         enum status status = system_control(audit->system, SYSTEM_OP_AUDIT_READ, audit->next,
                                             record, AUDIT_READ_MAX, &found);
-        if (status != OK || found == 0)
+        if (status != OK || found == 0) {
+            audit->behind = false;
             return;
+        }
         for (uint64_t i = 0; i < found && i < AUDIT_READ_MAX; i++)
             chain(audit, &record[i]);
     }
@@ -67,8 +71,26 @@ static void drain(void *context)
 
 static uint64_t next_drain(void *context)
 {
-    (void)context;
-    return clock_deadline((uint64_t)PERIOD_MS * 1000000);
+    const struct audit *audit = context;
+    return audit->behind ? clock_now_ns() : DEADLINE_NEVER;
+}
+
+/* The kernel signals once for each time that we fall behind: all is read, and another comes. */
+static void signalled(void *context, uint64_t bits)
+{
+    (void)bits;
+    drain(context);
+}
+
+static enum status listen(const struct audit *audit, uint64_t endpoint)
+{
+    uint64_t notification;
+    enum status status = object_create(rt_budget(), OBJECT_NOTIFICATION, &notification);
+    if (status == OK)
+        status = object_bind(endpoint, notification, UINT64_MAX);
+    if (status == OK)
+        status = object_bind(audit->system, notification, 1);
+    return status;
 }
 
 static uint64_t oldest(const struct audit *audit)
@@ -153,9 +175,12 @@ int main(void)
         .accept = AUDIT_ACCEPT,
         .context = &audit,
         .serve = serve,
+        .signal = signalled,
         .deadline = next_drain,
         .late = drain,
     };
+    if (listen(&audit, server.endpoint) != OK)
+        return 1;
     drain(&audit);
     if (supervisor_call_ready(rt_handle(STARTUP_SUPERVISOR), DEADLINE_NEVER) != OK)
         return 1;

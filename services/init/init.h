@@ -76,3 +76,5 @@ extern const struct modules_handlers modules_handlers;
 
 /* authority.c: debug flavour only. */
 void authority_print(const struct init *init, unsigned service);
+/* What init itself was given: all that there is. */
+void authority_print_own(void);

@@ -102,6 +102,7 @@ int main(void)
     struct object_info machine;
     init.system = rt_handle("system");
     must(object_info(init.system, &machine, sizeof(machine)), "the machine");
+    authority_print_own();
     end_bootstrap();
     make_clock(&machine);
     make_random(&machine);

@@ -90,7 +90,7 @@ void supervise_start(struct init *init)
 
 /* ---- Dying ---- */
 
-/* Whether a fault ended it; else its last thread went by itself. */
+/* Whether a fault ended it; else its last thread went by itself, without a word (answer_end). */
 static bool has_faulted(const struct instance *instance)
 {
     struct object_info info;
@@ -104,19 +104,18 @@ static bool comes_back(const struct init *init, unsigned service, bool failed)
     return restart == MANIFEST_RESTART_ALWAYS || (restart == MANIFEST_RESTART_FAILURE && failed);
 }
 
-static void bury(struct init *init, unsigned service, bool killed)
+static void bury(struct init *init, unsigned service, bool killed, bool failed)
 {
     struct instance *instance = &init->instance[service];
     if (instance->budget == 0)
         return; /* a death that was seen before */
     bool healthy = instance->state == SERVICE_RUNS &&
                    clock_now_ns() - instance->started_ns > instance->delay_ns;
-    bool failed = killed || has_faulted(instance);
     spawn_end(instance);
     instance->deaths++;
     if (healthy || killed)
         instance->delay_ns = DELAY_MIN_NS;
-    if (!comes_back(init, service, failed)) {
+    if (!comes_back(init, service, killed || failed)) {
         instance->state = SERVICE_STOPPED;
         rt_log("init: %s has ended", name_of(init, service));
         return;
@@ -131,7 +130,7 @@ void supervise_signal(void *context, uint64_t bits)
     struct init *init = context;
     for (unsigned i = 0; i < init->manifest.service_count; i++) {
         if ((bits >> i & 1) != 0)
-            bury(init, i, false);
+            bury(init, i, false, has_faulted(&init->instance[i]));
     }
     supervise_late(init);
 }
@@ -207,10 +206,18 @@ static enum status answer_peer(void *context, uint64_t badge, const struct super
     return OK;
 }
 
+/* Nobody waits for the answer any more: it is lost, and the next message comes. */
+static enum status answer_end(void *context, uint64_t badge, const struct supervisor_end_in *in)
+{
+    bury(context, caller(badge), false, in->failed);
+    return OK;
+}
+
 static const struct supervisor_handlers supervisor = {
     .ready = answer_ready,
     .name = answer_name,
     .peer = answer_peer,
+    .end = answer_end,
 };
 
 /* ---- What `control` asks ---- */
@@ -250,7 +257,7 @@ static enum status answer_kill(void *context, uint64_t badge, const struct contr
         return ERR_ACCESS;
     if (init->instance[in->index].state != SERVICE_RUNS)
         return ERR_STATE;
-    bury(init, in->index, true);
+    bury(init, in->index, true, false);
     return OK;
 }
 

@@ -76,6 +76,12 @@ def test_services_come_up_with_the_authority_of_the_manifest(arch):
     for name in ("console", "audit", "entropy", "counter", "sample-client"):
         assert re.search(rf"(?m)^init: {name} is up$", transcript.text), transcript.run.ending()
     assert sorted(printed_authority(transcript)) == sorted(authority("system/system.conf"))
+    own = [line.split("init: its own authority: ", 1)[1] for line in transcript.lines
+           if "init: its own authority: " in line]
+    names = [line.split()[1] for line in own]
+    # What has no name is the memory that init itself lies in.
+    assert names == ["system", "process", "budget", "device-memory", "device-ports", "dma", "irq", "image", "?"], \
+        transcript.run.ending()
     assert re.search(r"audit: \d+ records chained", transcript.text), transcript.run.ending()
     assert re.search(r"sample-client: 16 random bytes, not all alike", transcript.text)
 
@@ -86,6 +92,31 @@ def test_a_service_that_crashes_comes_back_with_back_off(arch):
     delays = [int(d) for d in re.findall(r"init: crash died: again in (\d+) ms", transcript.text)]
     assert len(delays) >= 3 and delays == sorted(delays) and delays[-1] >= 320, transcript.run.ending()
     assert "sample-client: counter says" in transcript.text, "the others do not mind"
+
+
+@pytest.mark.parametrize("arch", suite.ARCHES)
+def test_a_program_ends_with_all_its_threads(arch):
+    """By returning from main, by exit() in another thread, by a write to what relocation made."""
+    transcript = boot(arch, "exit", r"(?s)^(?=.*returns has ended)(?=.*protected has ended)"
+                      r"(?=.*fails died.*fails is up again)", "tests/e2e/exit.conf")
+    text = transcript.text
+    for name in ("returns", "protected"):
+        end = text.index(f"init: {name} has ended")
+        assert f"{name}: still here" not in text[end:], transcript.run.ending()
+    assert "protected: the address reads right" in text and "it could be written" not in text, \
+        transcript.run.ending()
+
+
+@pytest.mark.parametrize("arch", suite.ARCHES)
+def test_the_end_of_init_is_the_end_of_the_machine(arch, tmp_path):
+    bad = tmp_path / "empty.conf"
+    bad.write_text("service\n")
+    suite.make("build", f"ARCH={arch}")
+    volume = volume_with(arch, "init-ends", str(bad))
+    command = machine.direct(arch, initrd=volume, append="panic=exit")
+    run = suite.boot(command, f"e2e-{arch}-init-ends", BOOT_S)
+    assert not run.timed_out and "init: cannot go on" in run.output, run.ending()
+    assert "KERNEL PANIC: the first program has ended" in run.output, run.ending()
 
 
 @pytest.mark.parametrize("arch", suite.ARCHES)

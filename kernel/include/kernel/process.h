@@ -21,12 +21,13 @@ struct process {
     struct vspace *vspace; /* [C] counted */
     struct cspace cspace;
     struct spinlock lock;
-    struct list threads;        /* [L] of thread.process_node: those that live */
-    uint32_t thread_count;      /* [L] */
-    uint32_t fault_count;       /* [A] threads that a fault ended */
-    bool ending;                /* [L] takes no more threads */
-    bool built;                 /* [A] its end may begin */
-    bool cleared;               /* [A] table and address space are empty */
+    struct list threads;   /* [L] of thread.process_node: those that live */
+    uint32_t thread_count; /* [L] */
+    uint32_t fault_count;  /* [A] threads that a fault ended */
+    bool ending;           /* [L] takes no more threads */
+    bool essential; /* [C] nothing goes on without it: the end of its last thread is a panic */
+    bool built;     /* [A] its end may begin */
+    bool cleared;   /* [A] table and address space are empty */
     struct signal_target death; /* told of each fault, and when the last thread has left */
 };
 

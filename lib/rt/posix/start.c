@@ -6,6 +6,7 @@
 #include <rt/clock.h>
 #include <rt/random.h>
 #include <rt/startup.h>
+#include <rt/syscall.h>
 #include <rt_arch/cpu.h>
 #include <rt_arch/elf.h>
 #include <string.h>
@@ -17,6 +18,21 @@ _Noreturn void rt_start(const struct startup *startup);
 int __libc_start_main(int (*main_function)(int, char **, char **), int count, char **words,
                       void (*start)(void), void (*end)(void), void (*loader)(void));
 int main(int count, char **words, char **environment);
+
+/* What relocation wrote and nobody writes again (PT_GNU_RELRO; the linker gives it whole pages). */
+static void protect_relocated(const struct startup *startup)
+{
+    const Elf64_Phdr *header = (const Elf64_Phdr *)startup->program_headers_at;
+    for (uint32_t i = 0; i < startup->program_header_count && header != NULL; i++) {
+        if (header[i].p_type != PT_GNU_RELRO)
+            continue;
+        uint64_t at = startup->program_base + header[i].p_vaddr;
+        uint64_t end = at + header[i].p_memsz;
+        if ((at | end) % RT_PAGE_BYTES != 0 ||
+            protect(rt_process(), at, end - at, ACCESS_READ) != OK)
+            rt_cpu_trap();
+    }
+}
 
 /* What Linux puts on the stack: the words, the environment, and the auxiliary vector. */
 struct start_stack {
@@ -44,6 +60,7 @@ _Noreturn void rt_start(const struct startup *startup)
 {
     if (rt_startup_set(startup) != OK)
         rt_cpu_trap();
+    protect_relocated(startup);
     clock_page_set((const volatile struct clock_page *)startup->clock_at);
     rt_random_stir(startup->seed);
     rt_random_bytes(random_bytes, sizeof(random_bytes));

@@ -6,6 +6,7 @@
  * stack (rt_cpu_leave).
  */
 #include <errno.h>
+#include <protocol_supervisor.h>
 #include <rt/address.h>
 #include <rt/clock.h>
 #include <rt/lock.h>
@@ -25,6 +26,7 @@ enum {
     FUTEX_PRIVATE = 128,
     LAST_STACK_BYTES = 8192,
 };
+#define EXIT_TIMEOUT_NS ((uint64_t)5 * 1000 * 1000 * 1000)
 
 /* What a new thread finds at the top of its stack. */
 struct thread_start {
@@ -168,9 +170,17 @@ long posix_futex(volatile int *address, int operation, int value, const struct t
     }
 }
 
+/* A process cannot end itself while it runs, so whoever started it does, with all threads that
+ * there are. A program that has nobody (init) ends with its last thread; one that is not answered
+ * in time by a fault.
+ */
 _Noreturn void posix_process_exit(int code)
 {
-    (void)code;
+    const struct supervisor_end_in end = { .failed = code != 0 };
+    uint64_t supervisor = rt_handle(STARTUP_SUPERVISOR);
     posix_flush();
-    thread_exit();
+    if (supervisor == 0)
+        thread_exit();
+    (void)supervisor_call_end(supervisor, clock_deadline(EXIT_TIMEOUT_NS), &end);
+    rt_cpu_trap();
 }

@@ -78,7 +78,7 @@ static int start_directory(const char *name)
 {
     struct path path;
     struct path old;
-    int error = path_find(-100, name, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, &path, NULL);
+    int error = path_find(-100, name, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, &path);
     if (error != 0)
         return error;
     struct fs_context *fs = task_self()->fs;

@@ -2,11 +2,15 @@
  *
  * Order, outermost first; whoever holds one takes only later ones:
  *
+ *     0 file        the position of an open file that has one (file/); not of others
+ *       node        of a directory of /proc
  *     1 processes   the tree: parents, groups, sessions, ids (proc/)
  *     2 mm          one address space: its areas and its guest
- *     3 names       the tree of names: rename, link, unlink, mounts (file/)
- *     4 node        one node: contents, size, attributes; two of them in the order of addresses
+ *     3 names       the tree of names: rename, mounts (file/)
+ *     4 node        one node: contents, size, attributes; a directory before what is in
+ *                   it, otherwise in the order of addresses
  *     5 files       one table of descriptors
+ *       pool        pieces of it (file/pool.c)
  *     6 channel     a pipe, terminal, socket, epoll, event counter
  *       posix_timers.lock: timers of one process that send signals (time/timers.c)
  *     7 signals     one process's handlers and what is pending for it and its threads

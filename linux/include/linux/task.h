@@ -168,6 +168,7 @@ struct process {
     uint64_t start_ns;
     uint64_t ended_ns,
         children_ns;             /* [S] CPU time of tasks that ended; [P] of children waited for */
+    int32_t oom_score_adj;       /* [A] kept across fork and execve */
     struct posix_timers *timers; /* [C] timer_create, setitimer (time/timers.c) */
 };
 

@@ -1,0 +1,66 @@
+/* Files whose contents are made when they are read: /proc and /sys.
+ *
+ * A text is made anew by each read at position 0, so that who reads again from the start sees what
+ * is so then, and who reads on sees one text.
+ */
+#pragma once
+
+#include <base/compiler.h>
+#include <linux/names.h>
+
+struct process;
+struct task;
+
+/* A text that grows. When there is no memory for more it fails as a whole. */
+struct text {
+    char *bytes; /* heap */
+    size_t size_bytes, room_bytes;
+    bool failed;
+};
+void text_add(struct text *text, const char *format, ...) PRINTF_LIKE(2, 3);
+void text_add_bytes(struct text *text, const void *bytes, size_t size_bytes);
+/* As a path in /proc/mounts and maps has it: blanks, line ends and backslashes as \ooo. */
+void text_add_path(struct text *text, const char *path, const char *escaped);
+
+struct pseudo_node;
+
+/* One kind of file. */
+struct pseudo_entry {
+    const char *name;
+    uint32_t mode; /* with its type */
+    /* A regular file's text; -ESRCH once its process is gone. */
+    int (*show)(struct pseudo_node *node, struct text *text);
+    /* All that one write gives, at most 4095 bytes and an end; 0 or an error. */
+    int (*store)(struct pseudo_node *node, char *bytes, size_t size_bytes);
+    /* Others: their operations. */
+    const struct node_ops *ops;
+};
+
+struct pseudo_node {
+    struct node node;
+    const struct pseudo_entry *entry;
+    struct task *task; /* counted, or NULL: the thread, or the process's leader */
+    bool whole;        /* it stands for the process, not for one thread */
+    int32_t number;    /* a descriptor */
+};
+
+static inline struct pseudo_node *pseudo_node(struct node *node)
+{
+    return CONTAINER_OF(node, struct pseudo_node, node);
+}
+
+extern const struct node_ops pseudo_file_ops;      /* show and store */
+extern const struct node_ops pseudo_directory_ops; /* entries that pseudo_add made */
+
+/* `task` is counted for the node. */
+int pseudo_create(struct file_system *file_system, const struct pseudo_entry *entry,
+                  struct task *task, struct node **node_out);
+void pseudo_free(struct node *node);
+/* Only a change of size is fine, and does nothing. */
+int pseudo_set_attributes(struct node *node, const struct node_attributes *attributes,
+                          unsigned which);
+/* A root directory with that entry. */
+int pseudo_root(const char *type, uint32_t magic, const struct pseudo_entry *entry,
+                struct file_system **file_system_out, struct name **root_out);
+/* "a/b/c" below `root`, directories on the way made. */
+int pseudo_add(struct name *root, const char *path, const struct pseudo_entry *entry);

@@ -58,6 +58,8 @@ $(ASM_OFFSETS): kernel/arch/$(ARCH)/asm_offsets.c build/asm_offsets.h $(FLAGS_ST
 # --- Objects.
 $(OUT)/kernel/kernel/init/version.c.o: private KERNEL_CFLAGS += -DKERNEL_VERSION='"$(VERSION)"' -DKERNEL_FLAVOUR='"$(FLAVOUR)"'
 $(OUT)/kernel/kernel/init/version.c.o: VERSION
+# What every system call and every message passes: the chain of frames goes by them.
+$(OUT)/kernel/kernel/sys/dispatch.c.o $(OUT)/kernel/kernel/ipc/fast.c.o: private KERNEL_CFLAGS += -fomit-frame-pointer
 
 $(OUT)/kernel/%.c.o: %.c $(FLAGS_STAMP) | $$(dir $$@).
 	$(call say,CC,$<)

@@ -122,11 +122,20 @@ enum status capability_may_derive(const struct capability *capability)
     return depth < CAPABILITY_DEPTH_MAX ? OK : ERR_LIMIT;
 }
 
+static bool is_minter(const struct capability *capability)
+{
+    uint32_t needed = capability->object->ops->badge_rights;
+
+    return needed != 0 && (needed & ~capability->rights) == 0;
+}
+
 static enum status detach(struct capability *capability, struct work *work)
 {
     struct object *object = capability->object;
     enum status status = OK;
 
+    if (capability->state != CAPABILITY_DYING && is_minter(capability))
+        object->minter_count--;
     set_state(capability, CAPABILITY_DYING);
     if (object->ops->detach != NULL)
         status = object->ops->detach(object, capability, work);
@@ -196,7 +205,7 @@ enum status capability_dismantle(struct capability *capability, struct work *wor
 }
 
 /* A capability with its slot, not yet in it. The caller holds the object's lock. */
-static enum status capability_alloc(struct object *object, struct cspace *cspace,
+static enum status capability_alloc(struct object *object, struct cspace *cspace, uint32_t rights,
                                     struct capability **capability_out)
 {
     uint64_t handle;
@@ -212,6 +221,8 @@ static enum status capability_alloc(struct object *object, struct cspace *cspace
     object_get(object);
     object->capability_count++;
     capability->object = object;
+    capability->rights = rights;
+    object->minter_count += is_minter(capability) ? 1 : 0;
     capability->cspace = cspace;
     capability->handle = handle;
     capability->state = CAPABILITY_LIVE;
@@ -231,9 +242,9 @@ enum status cspace_create(struct cspace *cspace, struct object *object, uint32_t
     if ((rights & ~object_type_rights(object->type)) != 0)
         return ERR_INVALID;
     spinlock_acquire(&object->lock);
-    enum status status = object->ended ? ERR_DEAD : capability_alloc(object, cspace, &capability);
+    enum status status =
+        object->ended ? ERR_DEAD : capability_alloc(object, cspace, rights, &capability);
     if (status == OK) {
-        capability->rights = rights;
         capability->origin = cspace->owner_id;
         capability_link(capability, NULL);
         *handle_out = capability->handle;
@@ -270,10 +281,9 @@ enum status capability_derive(struct capability *source, const struct capability
     enum status status = capability_may_derive(source);
 
     if (status == OK)
-        status = capability_alloc(source->object, to, &capability);
+        status = capability_alloc(source->object, to, mint->rights, &capability);
     if (status != OK)
         return status;
-    capability->rights = mint->rights;
     capability->badge = mint->badge != 0 ? mint->badge : source->badge;
     capability->origin = source->cspace->owner_id;
     capability_link(capability, source);

@@ -19,6 +19,7 @@ enum status object_init(struct object *object, enum object_type type, const stru
     spinlock_init(&object->lock, RANK_OBJECT);
     list_init(&object->roots);
     object->capability_count = 0;
+    object->minter_count = 0;
     object->ended = false;
     object->payer = NULL;
     object->size_bytes = size_bytes;

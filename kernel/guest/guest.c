@@ -20,6 +20,7 @@ static void unlink_thread(struct thread *thread)
 {
     list_remove(&thread->guest.node);
     thread->guest.guest = NULL;
+    thread->attached = false;
     thread->guest.vspace = NULL;
 }
 
@@ -36,8 +37,7 @@ static void detach(struct thread *thread)
     bool attached = thread->guest.guest == guest;
     if (attached) {
         unlink_thread(thread);
-        __atomic_fetch_and(&thread->guest.pending, ~(uint32_t)GUEST_PENDING_LEAVE,
-                           __ATOMIC_RELAXED);
+        __atomic_fetch_and(&thread->guest_pending, (uint8_t)~GUEST_PENDING_LEAVE, __ATOMIC_RELAXED);
     }
     spinlock_release(&guest->lock);
     if (attached)
@@ -54,6 +54,7 @@ static enum status attach(struct thread *thread, struct guest *guest)
         object_get(&guest->object);
         list_push_back(&guest->threads, &thread->guest.node);
         thread->guest.guest = guest;
+        thread->attached = true;
         thread->guest.vspace = guest->vspace;
     }
     spinlock_release(&guest->lock);
@@ -103,15 +104,16 @@ bool guest_exception(struct thread *current, uint64_t address, unsigned access, 
 void guest_attend(struct thread *current)
 {
     struct guest_thread *mine = &current->guest;
-    uint32_t pending = __atomic_load_n(&mine->pending, __ATOMIC_ACQUIRE);
+    unsigned pending = __atomic_load_n(&current->guest_pending, __ATOMIC_ACQUIRE);
 
     if ((pending & GUEST_PENDING_LEAVE) != 0) {
-        __atomic_fetch_and(&mine->pending, ~(uint32_t)GUEST_PENDING_LEAVE, __ATOMIC_RELAXED);
+        __atomic_fetch_and(&current->guest_pending, (uint8_t)~GUEST_PENDING_LEAVE,
+                           __ATOMIC_RELAXED);
         if (mine->inside)
             come_back(current, ERR_DEAD, GUEST_REASON_KICK);
         detach(current);
     } else if (mine->inside) {
-        __atomic_fetch_and(&mine->pending, ~(uint32_t)GUEST_PENDING_KICK, __ATOMIC_RELAXED);
+        __atomic_fetch_and(&current->guest_pending, (uint8_t)~GUEST_PENDING_KICK, __ATOMIC_RELAXED);
         come_back(current, OK, GUEST_REASON_KICK);
     }
 }
@@ -119,10 +121,10 @@ void guest_attend(struct thread *current)
 /* ---- Into the guest ---- */
 
 /* Interrupts are masked from here to the exit: a kick that comes later interrupts the guest. */
-static bool take_kick(struct guest_thread *mine)
+static bool take_kick(struct thread *current)
 {
-    uint32_t before =
-        __atomic_fetch_and(&mine->pending, ~(uint32_t)GUEST_PENDING_KICK, __ATOMIC_ACQ_REL);
+    unsigned before =
+        __atomic_fetch_and(&current->guest_pending, (uint8_t)~GUEST_PENDING_KICK, __ATOMIC_ACQ_REL);
 
     return (before & GUEST_PENDING_KICK) != 0;
 }
@@ -146,7 +148,7 @@ enum status guest_go(struct thread *current, struct guest *guest)
         if (status != OK)
             return status;
     }
-    if (UNLIKELY(mine->pending != 0) && take_kick(mine)) {
+    if (UNLIKELY(current->guest_pending != 0) && take_kick(current)) {
         WRITE_ONCE(mine->state->reason, GUEST_REASON_KICK);
         arch_frame_syscall_return(&current->frame, OK, GUEST_REASON_KICK);
         return OK;
@@ -210,7 +212,7 @@ enum status guest_bind(struct thread *thread, struct memory *memory, uint64_t of
 
 void guest_kick_thread(struct thread *thread)
 {
-    __atomic_fetch_or(&thread->guest.pending, GUEST_PENDING_KICK, __ATOMIC_SEQ_CST);
+    __atomic_fetch_or(&thread->guest_pending, GUEST_PENDING_KICK, __ATOMIC_SEQ_CST);
     (void)sched_off_cpu(thread, NULL);
 }
 
@@ -235,7 +237,7 @@ static unsigned expel_threads(struct guest *guest, struct work *work) REQUIRES(g
         if (work->left == 0)
             break;
         work_spend(work);
-        __atomic_fetch_or(&thread->guest.pending, GUEST_PENDING_LEAVE, __ATOMIC_SEQ_CST);
+        __atomic_fetch_or(&thread->guest_pending, GUEST_PENDING_LEAVE, __ATOMIC_SEQ_CST);
         left += sched_off_cpu(thread, unlink_thread) ? 1 : 0;
     }
     return left;

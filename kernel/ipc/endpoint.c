@@ -50,9 +50,9 @@ void endpoint_abort(struct endpoint *endpoint, struct thread *thread, enum statu
 {
     struct ipc_wait *wait = &thread->ipc;
 
-    if (wait->busy) {
+    if ((wait->state & IPC_BUSY) != 0) {
         if (wait->aborted == OK)
-            wait->aborted = status;
+            wait->aborted = (uint8_t)status;
         return;
     }
     if (wait->state == IPC_RECEIVE)
@@ -138,7 +138,19 @@ static void endpoint_destroy(struct object *object)
     slab_free(&endpoint_cache, endpoint);
 }
 
-static const struct object_ops endpoint_ops = { .detach = ipc_detach,
+/* Rights only shrink, so with the last capability to receive everybody else calls in vain. */
+static enum status endpoint_detach(struct object *object, struct capability *capability,
+                                   struct work *work)
+{
+    enum status status = ipc_detach(object, capability, work);
+
+    if (status != OK || object->minter_count > 0 ||
+        (capability->rights & RIGHT_ENDPOINT_RECEIVE) == 0)
+        return status;
+    return endpoint_retire(object, OBJECT_ORPHANED, work);
+}
+
+static const struct object_ops endpoint_ops = { .detach = endpoint_detach,
                                                 .retire = endpoint_retire,
                                                 .destroy = endpoint_destroy,
                                                 .badge_rights = RIGHT_ENDPOINT_RECEIVE };

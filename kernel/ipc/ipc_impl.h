@@ -23,16 +23,27 @@ static inline bool ipc_late(uint64_t deadline_ns)
  */
 static inline void ipc_enter(struct thread *thread, struct object *on, enum ipc_state state)
 {
-    thread->ipc.state = state;
+    thread->ipc.state = (uint8_t)state;
     thread->ipc.aborted = OK;
     __atomic_store_n(&thread->ipc.on, on, __ATOMIC_RELEASE);
 }
 /* It does not any more, beside wait_end and that place. */
 static inline void ipc_leave(struct thread *thread)
 {
-    thread->ipc.state = IPC_IDLE;
     __atomic_store_n(&thread->ipc.on, NULL, __ATOMIC_RELEASE);
 }
+/* The Reply of the receiver is bound to the caller, which waits for the answer from here on. */
+static inline void ipc_bind(struct endpoint *endpoint, struct thread *receiver,
+                            struct thread *caller) REQUIRES(endpoint->lock)
+{
+    struct reply *reply = receiver->ipc.reply;
+
+    receiver->ipc.reply = NULL;
+    ipc_enter(caller, &endpoint->object, IPC_ANSWER);
+    caller->ipc.reply = reply;
+    __atomic_store_n(&reply->thread, caller, __ATOMIC_RELEASE);
+}
+
 /* The wait is over with a status and nothing else: ipc_leave and wait_end. */
 void ipc_finish(struct thread *thread, enum status status);
 /* What wait.cancel is in these waits. */
@@ -66,11 +77,9 @@ enum status ipc_detach(struct object *object, struct capability *capability, str
 /* What of the sender's info is the receiver's too. */
 #define IPC_DELIVERED                                                                              \
     (UINT64_C(0xffffffff) | UINT64_C(15) << IPC_INFO_WORDS | UINT64_C(7) << IPC_INFO_CAPABILITIES)
-/* Nothing but a label, words, and what is accepted. */
-#define IPC_IS_PLAIN(info) LIKELY((info) >> (IPC_INFO_ACCEPT + 3) == 0)
 
-static ALWAYS_INLINE void ipc_deliver(struct thread *to, const struct thread *from, uint64_t info,
-                                      uint64_t flags, uint64_t badge)
+static inline void ipc_deliver(struct thread *to, const struct thread *from, uint64_t info,
+                               uint64_t flags, uint64_t badge)
 {
     if (ipc_info_words(info) != 0)
         arch_frame_message_copy(&to->frame, &from->frame, ipc_info_words(info));
@@ -82,6 +91,12 @@ void endpoint_abort(struct endpoint *endpoint, struct thread *thread, enum statu
     REQUIRES(endpoint->lock);
 void notification_abort(struct notification *notification, struct thread *thread,
                         enum status status) REQUIRES(notification->lock);
+
+#ifdef CONFIG_DEBUG
+/* How often the short way was taken to its end. */
+enum { IPC_FAST_CALL, IPC_FAST_ANSWER, IPC_FAST_WAYS };
+extern uint64_t ipc_fast_count[IPC_FAST_WAYS]; /* [A] */
+#endif
 
 /* ---- Queues of an endpoint, and Replies (endpoint.c) ---- */
 

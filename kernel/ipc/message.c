@@ -1,8 +1,7 @@
 /* Messages: from one thread's registers into another one's.
  *
- * The way that matters is a call to a server that waits on this CPU, and its answer: one lock, no
- * queue of the scheduler, and the CPU goes on as the other thread. All other ways end the wait of
- * the other side and leave the rest to the scheduler.
+ * A call to a server that waits on this CPU, and its answer, have a short way of their own
+ * (fast.c). What is here ends the wait of the other side and leaves the rest to the scheduler.
  *
  * Capabilities are given on without the endpoint's lock. Meanwhile both sides are busy: in no
  * queue, and with no `cancel`, so nobody but us ends their waits. Everything that can fail comes
@@ -105,7 +104,7 @@ static void deliver_handles(struct thread *to, uint64_t info, const struct trans
 
 static void busy_begin(struct thread *thread)
 {
-    thread->ipc.busy = true;
+    thread->ipc.state |= IPC_BUSY;
     if (thread != cpu_self()->current)
         __atomic_store_n(&thread->wait.cancel, NULL, __ATOMIC_RELEASE);
     (void)thread_get(thread); /* somebody may kill it */
@@ -120,8 +119,8 @@ static enum status give_busily(struct endpoint *endpoint, struct thread *from, s
     spinlock_release(&endpoint->lock);
     enum status status = give(from, to, info, transfer);
     spinlock_acquire(&endpoint->lock);
-    from->ipc.busy = false;
-    to->ipc.busy = false;
+    from->ipc.state &= (uint8_t)~IPC_BUSY;
+    to->ipc.state &= (uint8_t)~IPC_BUSY;
     return status;
 }
 
@@ -151,10 +150,11 @@ struct request {
     struct capability *capability;
     uint64_t info;
     uint64_t deadline_ns;
-    enum ipc_state state; /* how it would wait */
+    enum ipc_state state;    /* how it would wait */
+    struct sched_switch *go; /* to the receiver of a call, if its `next` is one */
 };
 
-static ALWAYS_INLINE enum status enter_through(const struct request *request, enum ipc_role role)
+static enum status enter_through(const struct request *request, enum ipc_role role)
     REQUIRES(request->endpoint->lock)
 {
     if (UNLIKELY(request->endpoint->dead))
@@ -162,50 +162,30 @@ static ALWAYS_INLINE enum status enter_through(const struct request *request, en
     return ipc_use_enter(&request->current->ipc.use[role], request->capability);
 }
 
-/* The Reply of the receiver is bound to the running thread, if there is one still. */
-static ALWAYS_INLINE void bind(struct thread *receiver, const struct request *request)
+/* The receiver is out of the queue. A caller that is to die here waits for no answer. */
+static void deliver(struct thread *receiver, const struct request *request, bool calls,
+                    const struct transfer *transfer) REQUIRES(request->endpoint->lock)
 {
     struct thread *current = request->current;
-    struct reply *reply = receiver->ipc.reply;
+    struct sched_switch go = { .cpu = cpu_self(), .previous = current, .next = receiver };
+    bool direct = calls && sched_switch_begin(&go, current->priority, ipc_cancel,
+                                              request->deadline_ns, false);
+    bool waits = direct || (calls && wait_begin(ipc_cancel, request->deadline_ns));
 
-    receiver->ipc.reply = NULL;
-    ipc_enter(current, &request->endpoint->object, IPC_ANSWER);
-    current->ipc.reply = reply;
-    __atomic_store_n(&reply->thread, current, __ATOMIC_RELEASE);
-}
-
-/* The receiver is out of the queue. True: this CPU is to go on as the receiver. */
-static ALWAYS_INLINE bool deliver_call(struct thread *receiver, const struct request *request,
-                                       const struct transfer *transfer)
-{
-    bool direct = sched_switch_begin(cpu_self(), receiver, request->current->priority, ipc_cancel,
-                                     request->deadline_ns, false);
-    bool waits = direct || wait_begin(ipc_cancel, request->deadline_ns);
-
-    if (LIKELY(waits))
-        bind(receiver, request);
+    if (waits)
+        ipc_bind(request->endpoint, receiver, current);
     else
         reply_release(receiver);
     ipc_leave(receiver);
-    ipc_deliver(receiver, request->current, request->info, waits ? IPC_INFO_CALL : 0,
+    ipc_deliver(receiver, current, request->info, waits ? IPC_INFO_CALL : 0,
                 request->capability->badge);
-    if (UNLIKELY(transfer != NULL))
-        deliver_handles(receiver, request->info, transfer);
-    if (!direct) {
-        sched_lend(receiver, request->current->priority);
-        wait_end(receiver);
+    deliver_handles(receiver, request->info, transfer);
+    if (direct) {
+        *request->go = go;
+        return;
     }
-    return direct;
-}
-
-static void deliver_send(struct thread *receiver, const struct request *request,
-                         const struct transfer *transfer)
-{
-    reply_release(receiver);
-    ipc_leave(receiver);
-    ipc_deliver(receiver, request->current, request->info, 0, request->capability->badge);
-    if (transfer != NULL)
-        deliver_handles(receiver, request->info, transfer);
+    if (calls)
+        sched_lend(receiver, current->priority);
     wait_end(receiver);
 }
 
@@ -220,13 +200,6 @@ static enum status queue_sender(const struct request *request) REQUIRES(request-
     return ERR_WOULD_BLOCK;
 }
 
-static ALWAYS_INLINE struct thread *next_receiver(struct endpoint *endpoint)
-{
-    struct list *node = list_pop_front(&endpoint->receivers);
-
-    return node != NULL ? CONTAINER_OF(node, struct thread, wait.node) : NULL;
-}
-
 /* The running thread may wait for an answer: nothing has happened that would have ended that. */
 static enum status may_wait(const struct request *request, const struct thread *receiver)
     REQUIRES(request->endpoint->lock)
@@ -236,120 +209,80 @@ static enum status may_wait(const struct request *request, const struct thread *
     return enter_through(request, IPC_SENDER);
 }
 
-/* OK: it is out, and waits for no answer. ERR_WOULD_BLOCK: it waits, or this CPU goes on as
- * *direct_out. */
-static enum status send_with_capabilities(const struct request *request, struct thread *receiver,
-                                          struct thread **direct_out)
-    REQUIRES(request->endpoint->lock)
-{
-    struct transfer transfer;
-    enum status status =
-        give_busily(request->endpoint, request->current, receiver, request->info, &transfer);
-    if (status != OK) {
-        receive_again(receiver);
-        return status;
-    }
-    if (request->state == IPC_CALL)
-        status = may_wait(request, receiver);
-    if (request->state == IPC_SEND || status != OK) {
-        deliver_send(receiver, request, &transfer);
-        return status;
-    }
-    if (deliver_call(receiver, request, &transfer))
-        *direct_out = receiver;
-    return ERR_WOULD_BLOCK;
-}
-
 static void put_both(struct thread *one, struct thread *other)
 {
     thread_put(one);
     thread_put(other);
 }
 
-/* What is not the fast path, with the lock held, which it opens. */
-static void send_slowly(const struct request *request) NO_LOCK_ANALYSIS
+/* To a receiver that is out of the queue. OK: it is out, and waits for no answer. ERR_WOULD_BLOCK:
+ * it waits. */
+static enum status send_to(const struct request *request, struct thread *receiver)
+    REQUIRES(request->endpoint->lock)
 {
-    struct endpoint *endpoint = request->endpoint;
-    struct thread *current = request->current;
-    struct thread *direct = NULL;
-    struct thread *busy = NULL;
-    enum status status = enter_through(request, IPC_SENDER);
-    struct thread *receiver = status == OK ? next_receiver(endpoint) : NULL;
+    struct transfer transfer = { .count = 0 };
+    bool calls = request->state == IPC_CALL;
+    enum status status = OK;
 
-    if (status == OK && receiver == NULL) {
-        status = queue_sender(request);
-    } else if (status == OK && ipc_info_capabilities(request->info) > 0) {
-        busy = receiver;
-        status = send_with_capabilities(request, receiver, &direct);
-    } else if (status == OK && request->state == IPC_SEND) {
-        deliver_send(receiver, request, NULL);
-    } else if (status == OK) {
-        status = ERR_WOULD_BLOCK;
-        if (deliver_call(receiver, request, NULL))
-            direct = receiver;
+    if (ipc_info_capabilities(request->info) > 0) {
+        status =
+            give_busily(request->endpoint, request->current, receiver, request->info, &transfer);
+        if (status != OK) {
+            receive_again(receiver);
+            return status;
+        }
+        if (calls)
+            status = may_wait(request, receiver);
     }
-    spinlock_release(&endpoint->lock);
+    calls = calls && status == OK;
+    deliver(receiver, request, calls, &transfer);
+    return calls ? ERR_WOULD_BLOCK : status;
+}
+
+static enum status send_locked(const struct request *request, struct thread **busy_out)
+    REQUIRES(request->endpoint->lock)
+{
+    enum status status = enter_through(request, IPC_SENDER);
+    if (status != OK)
+        return status;
+    struct list *node = list_pop_front(&request->endpoint->receivers);
+    if (node == NULL)
+        return queue_sender(request);
+    struct thread *receiver = CONTAINER_OF(node, struct thread, wait.node);
+    if (ipc_info_capabilities(request->info) > 0)
+        *busy_out = receiver;
+    return send_to(request, receiver);
+}
+
+void ipc_send_current(struct capability *capability, uint64_t info, uint64_t deadline_ns,
+                      enum ipc_state state)
+{
+    struct thread *current = cpu_self()->current;
+    struct endpoint *endpoint = object_as_endpoint(capability->object);
+    struct sched_switch go = { .next = NULL };
+    struct request request = { current, endpoint, capability, info, deadline_ns, state, &go };
+    struct thread *busy = NULL;
+    enum status status = info_valid(info) ? OK : ERR_INVALID;
+
+    if (status == OK && state == IPC_CALL && ipc_late(deadline_ns))
+        status = ERR_TIMED_OUT;
+    if (status == OK) {
+        ipc_use_prepare(&current->ipc.use[IPC_SENDER], capability);
+        spinlock_acquire(&request.endpoint->lock);
+        status = send_locked(&request, &busy);
+        spinlock_release(&request.endpoint->lock);
+    }
     if (busy != NULL)
         put_both(busy, current);
     if (status != ERR_WOULD_BLOCK)
         arch_frame_syscall_return(&current->frame, (uint64_t)status, 0);
-    else if (request->deadline_ns != DEADLINE_NEVER)
+    else if (deadline_ns != DEADLINE_NEVER)
         wait_arm();
-    if (direct != NULL)
-        sched_switch_end(cpu_self(), current, direct);
-}
-
-/* A call to a server that waits, on whichever CPU. False: nothing happened. */
-static ALWAYS_INLINE bool call_quickly(const struct request *request) NO_LOCK_ANALYSIS
-{
-    struct endpoint *endpoint = request->endpoint;
-
-    if (UNLIKELY(list_empty(&endpoint->receivers) || enter_through(request, IPC_SENDER) != OK))
-        return false;
-    struct thread *receiver = next_receiver(endpoint);
-    bool direct = deliver_call(receiver, request, NULL);
-    spinlock_release(&endpoint->lock);
-    if (UNLIKELY(request->deadline_ns != DEADLINE_NEVER))
-        wait_arm();
-    if (LIKELY(direct))
-        sched_switch_end(cpu_self(), request->current, receiver);
-    return true;
-}
-
-void ipc_send_current(struct capability *capability, uint64_t info, uint64_t deadline_ns,
-                      enum ipc_state state) NO_LOCK_ANALYSIS
-{
-    struct thread *current = cpu_self()->current;
-    struct endpoint *endpoint = object_as_endpoint(capability->object);
-    struct request request = { current, endpoint, capability, info, deadline_ns, state };
-    bool plain = IPC_IS_PLAIN(info) && LIKELY(ipc_info_words(info) <= IPC_WORDS);
-
-    if (UNLIKELY((!plain && !info_valid(info)) || (state == IPC_CALL && ipc_late(deadline_ns)))) {
-        enum status status = info_valid(info) ? ERR_TIMED_OUT : ERR_INVALID;
-        arch_frame_syscall_return(&current->frame, (uint64_t)status, 0);
-        return;
-    }
-    ipc_use_prepare(&current->ipc.use[IPC_SENDER], capability);
-    spinlock_acquire(&endpoint->lock);
-    if (LIKELY(plain && state == IPC_CALL) && call_quickly(&request))
-        return;
-    send_slowly(&request);
+    if (go.next != NULL)
+        sched_switch_slowly(go.previous, go.next);
 }
 
 /* ---- Receiving ---- */
-
-/* The call that was received waits for its answer from here on. */
-static void receive_call(const struct request *request, struct thread *sender)
-{
-    struct thread *receiver = request->current;
-    struct reply *reply = receiver->ipc.reply;
-
-    receiver->ipc.reply = NULL;
-    ipc_enter(sender, &request->endpoint->object, IPC_ANSWER);
-    sender->ipc.reply = reply;
-    __atomic_store_n(&reply->thread, sender, __ATOMIC_RELEASE);
-    sched_lend(receiver, sender->priority);
-}
 
 /* After it was busy: OK if it waits on, else what has ended that. */
 static enum status wait_on(struct thread *thread)
@@ -392,10 +325,12 @@ static enum status receive_from(const struct request *request, struct thread *se
     bool calls = fate == OK && sender->ipc.state == IPC_CALL;
     ipc_deliver(request->current, sender, info, calls ? IPC_INFO_CALL : 0, badge);
     deliver_handles(request->current, info, &transfer);
-    if (calls)
-        receive_call(request, sender);
-    else
+    if (calls) {
+        ipc_bind(request->endpoint, request->current, sender);
+        sched_lend(request->current, sender->priority);
+    } else {
         ipc_finish(sender, fate);
+    }
     return OK;
 }
 
@@ -435,45 +370,45 @@ static enum status receive_locked(const struct request *request) REQUIRES(reques
     return SYSCALL_RESTART;
 }
 
-static void receive(const struct request *request, struct reply *reply) NO_LOCK_ANALYSIS
+static enum status receive_by(const struct request *request, struct reply *reply)
+    REQUIRES(request->endpoint->lock)
 {
-    struct endpoint *endpoint = request->endpoint;
     struct thread *current = request->current;
-
-    /* Whoever receives has done with what it was lent, answered or not. */
-    sched_lend(current, 0);
-    ipc_use_prepare(&current->ipc.use[IPC_RECEIVER], request->capability);
-    spinlock_acquire(&endpoint->lock);
     enum status status = enter_through(request, IPC_RECEIVER);
     if (status == OK)
         status = reply_reserve(reply, current);
-    if (status == OK) {
-        ipc_enter(current, &endpoint->object, IPC_RECEIVE);
-        status = receive_locked(request);
-        if (status != ERR_WOULD_BLOCK) {
-            reply_release(current);
-            ipc_leave(current);
-        }
+    if (status != OK)
+        return status;
+    ipc_enter(current, &request->endpoint->object, IPC_RECEIVE);
+    status = receive_locked(request);
+    if (status != ERR_WOULD_BLOCK) {
+        reply_release(current);
+        ipc_leave(current);
     }
-    spinlock_release(&endpoint->lock);
-    if (status == SYSCALL_RESTART)
-        arch_frame_syscall_restart_as(&current->frame, SYSCALL_ipc_receive);
-    else if (status == ERR_WOULD_BLOCK && request->deadline_ns != DEADLINE_NEVER)
-        wait_arm();
-    else if (status != OK && status != ERR_WOULD_BLOCK)
-        arch_frame_syscall_return(&current->frame, (uint64_t)status, 0);
+    return status;
 }
 
 void ipc_receive_current(struct capability *capability, struct reply *reply, uint64_t info,
                          uint64_t deadline_ns)
 {
-    struct request request = { .current = cpu_self()->current,
-                               .endpoint = object_as_endpoint(capability->object),
-                               .capability = capability,
-                               .info = info,
-                               .deadline_ns = deadline_ns };
+    struct thread *current = cpu_self()->current;
+    struct endpoint *endpoint = object_as_endpoint(capability->object);
+    struct request request = {
+        current, endpoint, capability, info, deadline_ns, IPC_RECEIVE, NULL
+    };
 
-    receive(&request, reply);
+    /* Whoever receives has done with what it was lent, answered or not. */
+    sched_lend(current, 0);
+    ipc_use_prepare(&current->ipc.use[IPC_RECEIVER], capability);
+    spinlock_acquire(&request.endpoint->lock);
+    enum status status = receive_by(&request, reply);
+    spinlock_release(&request.endpoint->lock);
+    if (status == SYSCALL_RESTART)
+        arch_frame_syscall_restart_as(&current->frame, SYSCALL_ipc_receive);
+    else if (status == ERR_WOULD_BLOCK && deadline_ns != DEADLINE_NEVER)
+        wait_arm();
+    else if (status != OK && status != ERR_WOULD_BLOCK)
+        arch_frame_syscall_return(&current->frame, (uint64_t)status, 0);
 }
 
 /* ---- Answers ---- */
@@ -526,7 +461,7 @@ static enum status answer(struct reply *reply, struct thread *current,
 
     if (caller == NULL)
         return ERR_STATE;
-    if (caller->ipc.busy) {
+    if ((caller->ipc.state & IPC_BUSY) != 0) {
         status = ERR_BUSY;
     } else if (caller->ipc.state == IPC_ANSWER) {
         busy = ipc_info_capabilities(info) > 0;
@@ -548,64 +483,15 @@ void ipc_answer_current(struct reply *reply, uint64_t info)
     arch_frame_syscall_return(&current->frame, (uint64_t)status, 0);
 }
 
-static bool caller_is_here(const struct reply *reply, const struct thread *caller,
-                           const struct endpoint *endpoint) REQUIRES(endpoint->lock)
-{
-    return LIKELY(caller != NULL && caller != REPLY_DEAD && caller->ipc.on == &endpoint->object &&
-                  __atomic_load_n(&reply->thread, __ATOMIC_RELAXED) == caller &&
-                  caller->ipc.state == IPC_ANSWER && !caller->ipc.busy);
-}
-
-/* The caller waits where the server is about to, and nobody else wants the server: the CPU goes
- * straight back. False: nothing happened. */
-static bool answer_directly(const struct request *request, struct reply *reply) NO_LOCK_ANALYSIS
-{
-    struct endpoint *endpoint = request->endpoint;
-    struct thread *current = request->current;
-    struct thread *caller = __atomic_load_n(&reply->thread, __ATOMIC_ACQUIRE);
-
-    spinlock_acquire(&endpoint->lock);
-    /* With the lock held a caller that waits here cannot cease to. */
-    bool direct = caller_is_here(reply, caller, endpoint) && endpoint->signalled == 0 &&
-                  tree_empty(&endpoint->senders) && enter_through(request, IPC_RECEIVER) == OK &&
-                  sched_switch_begin(cpu_self(), caller, caller->lent_priority, ipc_cancel,
-                                     request->deadline_ns, true);
-    if (LIKELY(direct)) {
-        caller->ipc.reply = NULL;
-        ipc_leave(caller);
-        ipc_deliver(caller, current, request->info, 0, 0);
-        current->ipc.reply = reply;
-        ipc_enter(current, &endpoint->object, IPC_RECEIVE);
-        list_push_back(&endpoint->receivers, &current->wait.node);
-        __atomic_store_n(&reply->thread, current, __ATOMIC_RELEASE);
-    }
-    spinlock_release(&endpoint->lock);
-    if (!direct)
-        return false;
-    if (request->deadline_ns != DEADLINE_NEVER)
-        wait_arm();
-    sched_switch_end(cpu_self(), current, caller);
-    return true;
-}
-
 void ipc_reply_receive_current(struct capability *capability, struct reply *reply, uint64_t info,
                                uint64_t deadline_ns)
 {
     struct thread *current = cpu_self()->current;
-    struct request request = { .current = current,
-                               .endpoint = object_as_endpoint(capability->object),
-                               .capability = capability,
-                               .info = info,
-                               .deadline_ns = deadline_ns };
-
-    ipc_use_prepare(&current->ipc.use[IPC_RECEIVER], capability);
-    if (IPC_IS_PLAIN(info) && LIKELY(ipc_info_words(info) <= IPC_WORDS) && !ipc_late(deadline_ns) &&
-        answer_directly(&request, reply))
-        return;
     /* A caller that has gone meanwhile is no reason to stop serving. */
     enum status status = info_valid(info) ? answer(reply, current, info) : ERR_INVALID;
+
     if (status == OK || status == ERR_STATE)
-        receive(&request, reply);
+        ipc_receive_current(capability, reply, info, deadline_ns);
     else
         arch_frame_syscall_return(&current->frame, (uint64_t)status, 0);
 }

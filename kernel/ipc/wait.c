@@ -3,11 +3,15 @@
 #include <kernel/panic.h>
 #include <kernel/process.h>
 
+/* Of those that have no table: what they know is never of it. */
+static const uint64_t no_removals;
+
 void ipc_thread_init(struct thread *thread)
 {
     struct ipc_wait *wait = &thread->ipc;
 
     tree_node_init(&wait->node);
+    wait->removals = &no_removals;
     for (unsigned i = 0; i < IPC_ROLES; i++) {
         list_init(&wait->use[i].node);
         wait->use[i].thread = thread;

@@ -17,6 +17,7 @@ enum status process_add_thread(struct process *process, struct thread *thread)
     if (status == OK) {
         object_get(&process->object);
         thread->process = process;
+        thread->ipc.removals = &process->cspace.removals;
         list_push_back(&process->threads, &thread->process_node);
         process->thread_count++;
     }

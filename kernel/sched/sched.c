@@ -735,11 +735,18 @@ PRESERVES_MOST void sched_switch_over(struct thread *previous)
     thread_over(previous);
 }
 
-PRESERVES_MOST void sched_switch_guest(struct thread *next)
+static void arrive(struct cpu *cpu, struct thread *next)
 {
-    if (__atomic_load_n(&next->guest.pending, __ATOMIC_ACQUIRE) != 0)
+    __atomic_store_n(&next->presence, THREAD_ON_CPU, __ATOMIC_RELAXED);
+    cpu->switches++;
+}
+
+/* What others want of it as a guest's, and the address space. */
+static void load_guest_space(struct cpu *cpu, struct thread *next)
+{
+    if (UNLIKELY(__atomic_load_n(&next->guest_pending, __ATOMIC_ACQUIRE) != 0))
         guest_attend(next);
-    thread_load_space(cpu_self(), next);
+    thread_load_space(cpu, next);
 }
 
 /* Vector unit and thread pointer go from `previous` to `next`. */
@@ -751,6 +758,14 @@ static void hand_over(struct cpu *cpu, struct thread *previous, struct thread *n
         sched_let_go(previous);
 }
 
+PRESERVES_MOST void sched_switch_slowly(struct thread *previous, struct thread *next)
+{
+    struct cpu *cpu = cpu_self();
+    arrive(cpu, next);
+    hand_over(cpu, previous, next);
+    load_guest_space(cpu, next);
+}
+
 static void switch_thread(struct cpu *cpu, struct thread *previous, struct thread *next)
 {
     if (next != NULL && UNLIKELY(is_on_cpu(next))) {
@@ -760,10 +775,8 @@ static void switch_thread(struct cpu *cpu, struct thread *previous, struct threa
         previous = NULL;
         wait_off_cpu(next);
     }
-    if (next != NULL) {
-        __atomic_store_n(&next->presence, THREAD_ON_CPU, __ATOMIC_RELAXED);
-        cpu->switches++;
-    }
+    if (next != NULL)
+        arrive(cpu, next);
     if (previous != NULL || next != NULL)
         hand_over(cpu, previous, next);
 }
@@ -780,9 +793,7 @@ static struct thread *begin(struct cpu *cpu, struct thread *next, uint64_t now_n
         cpu->slice_end_ns = MIN(cpu->slice_end_ns, now_ns + next->granted_ns);
     if (UNLIKELY(queue->ready_count != 0))
         nudge_for_waiting(cpu);
-    if (UNLIKELY(__atomic_load_n(&next->guest.pending, __ATOMIC_ACQUIRE) != 0))
-        guest_attend(next);
-    thread_load_space(cpu, next);
+    load_guest_space(cpu, next);
     if (MIN(READ_ONCE(cpu->timers.next_ns), cpu->slice_end_ns) < cpu->timer_programmed_ns)
         timer_program(cpu);
     return next;

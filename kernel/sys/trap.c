@@ -112,11 +112,3 @@ void trap_irq(unsigned line)
     grace_interrupt();
     irq_dispatch(line);
 }
-
-struct thread *trap_exit(void)
-{
-    struct cpu *cpu = cpu_self();
-    if (LIKELY(__atomic_load_n(&cpu->need_resched, __ATOMIC_ACQUIRE) == 0))
-        return cpu->current; /* a CPU without a thread never clears need_resched for long */
-    return sched_next();
-}

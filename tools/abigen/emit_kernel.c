@@ -136,7 +136,8 @@ void emit_handlers_h(FILE *to, const struct abi *abi)
         "#include <kernel/addr.h>\n\nstruct object;\nstruct thread;\n"
         "typedef void syscall_entry(struct thread *current);\n\n"
         "/* Reads the current thread's registers, checks, calls the handler, writes the result.\n"
-        " * NULL where there is no call of that number.\n */\n"
+        " * syscall_unknown where there is no call of that number.\n */\n"
+        "void syscall_unknown(struct thread *current);\n"
         "extern syscall_entry *const syscall_entries[SYSCALL_COUNT];\n");
     put(to,
         "\n/* After a call that failed: true if it is to be made once more, arguments and all. */\n"
@@ -263,8 +264,13 @@ void emit_dispatch_c(FILE *to, const struct abi *abi)
             put_unpack(to, &abi->call[i]);
     }
     put(to, "\nsyscall_entry *const syscall_entries[SYSCALL_COUNT] = {\n");
-    for (unsigned i = 0; i < abi->call_count; i++)
-        put(to, "    [%llu] = %s_%s,\n", (ull)abi->call[i].item.number,
-            abi->call[i].registers ? "sys" : "enter", abi->call[i].item.name);
+    for (unsigned number = 0; number < abi_call_end(abi); number++) {
+        const struct abi_call *call = abi_call_numbered(abi, number);
+        put(to, "    [%u] = %s%s,\n", number,
+            call == NULL      ? "syscall_unknown"
+            : call->registers ? "sys_"
+                              : "enter_",
+            call == NULL ? "" : call->item.name);
+    }
     put(to, "};\n");
 }

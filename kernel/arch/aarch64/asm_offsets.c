@@ -25,6 +25,8 @@ static_assert(offsetof(struct arch_guest, sp) == offsetof(struct arch_guest, pc)
 void asm_offsets(void)
 {
     DEFINE(CPU_OVERFLOW_TOP, offsetof(struct arch_cpu, overflow_stack_top));
+    DEFINE(CPU_NEED_RESCHED, offsetof(struct cpu, need_resched));
+    DEFINE(CPU_CURRENT, offsetof(struct cpu, current));
     DEFINE(CPU_STACK_TOP, offsetof(struct cpu, stack_top));
     DEFINE(FRAME_LR, offsetof(struct trap_frame, x[30]));
     DEFINE(FRAME_SP, offsetof(struct trap_frame, sp));

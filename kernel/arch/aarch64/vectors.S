@@ -231,8 +231,11 @@ guest_sync:
     .global user_exit
     .type user_exit, %function
 user_exit:
-    bl      trap_exit
-    ldp     x10, x11, [x0, #FRAME_PC]
+    mrs     x9, tpidr_el1
+    ldr     w10, [x9, #CPU_NEED_RESCHED]
+    ldr     x0, [x9, #CPU_CURRENT]
+    cbnz    w10, 3f
+1:  ldp     x10, x11, [x0, #FRAME_PC]
     ldr     x9, [x0, #FRAME_SP]
     tst     x11, #FRAME_FIXED_BITS
     b.ne    2f
@@ -247,6 +250,12 @@ user_exit:
     dsb     nsh                     /* no speculation past ERET */
     isb
 2:  bl      trap_bad_user_state
+3:  ldr     x9, [x9, #CPU_STACK_TOP]
+    mov     sp, x9
+    mov     x29, xzr
+    mov     x30, xzr
+    bl      sched_next
+    b       1b
     .size user_exit, . - user_exit
 
     .global arch_enter_scheduler

@@ -8,6 +8,7 @@
 #include <kernel/cpu.h>
 #include <kernel/grace.h>
 #include <kernel/panic.h>
+#include <kernel/sched.h>
 #include <kernel/trap.h>
 #include <ucontext.h>
 
@@ -55,8 +56,8 @@ void host_idle(void)
 static void cpu_main(void)
 {
     for (;;) {
-        if (trap_exit() == NULL)
-            panic("a kernel exit without a thread");
+        if (__atomic_load_n(&cpu_self()->need_resched, __ATOMIC_ACQUIRE) != 0)
+            (void)sched_next();
         end_turn();
         take_interrupts();
         if (turn_event != NULL)

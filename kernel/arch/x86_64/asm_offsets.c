@@ -10,9 +10,9 @@ void asm_offsets(void);
 
 void asm_offsets(void)
 {
-    DEFINE(CPU_FRAME, offsetof(struct cpu, arch.frame));
     DEFINE(CPU_SCRATCH, offsetof(struct cpu, arch.scratch));
     DEFINE(CPU_CURRENT, offsetof(struct cpu, current));
+    DEFINE(CPU_NEED_RESCHED, offsetof(struct cpu, need_resched));
     DEFINE(CPU_STACK_TOP, offsetof(struct cpu, stack_top));
 
     DEFINE(FRAME_R15, offsetof(struct trap_frame, r15));

@@ -10,6 +10,7 @@ extern const char x86_stack_start[];
 void arch_thread_init(struct thread *thread)
 {
     thread->arch = (struct arch_thread){ 0 };
+    thread->extended = !x86_features.fsgsbase;
 }
 
 size_t arch_thread_extra_bytes(void)
@@ -94,7 +95,6 @@ void arch_thread_switch(struct thread *previous, struct thread *next)
         return;
     x86_selectors_reset(cpu);
     x86_bases_load(&next->arch);
-    cpu->arch.frame = &next->frame;
     cpu->arch.tss.rsp[0] = (uint64_t)(uintptr_t)(&next->frame + 1);
 }
 

@@ -55,6 +55,8 @@ void arch_cpu_init(struct cpu *cpu)
         x86_vector_init();
     else
         x86_vector_cpu_init();
+    cpu->arch.quick_word = cpu->index / 64;
+    cpu->arch.quick_bit = x86_features.pcid ? 0 : BIT64(cpu->index % 64);
     x86_lapic_cpu_init();
 }
 

@@ -3,7 +3,7 @@
  * GS base is the user's while user code runs, and the struct cpu while the kernel does; swapgs
  * exchanges it with the other one, and happens exactly once on each way in from user mode and out
  * to it. Interrupts stay masked all the way. A user's registers go straight into its thread's
- * frame: TSS.rsp[0] is the end of that frame and cpu.arch.frame its start.
+ * frame: TSS.rsp[0] is the end of that frame and cpu.current its start.
  *
  * NMI, double fault and machine check may hit between any two instructions, so they believe
  * nothing: each has its own stack, with the struct cpu written at its top, and none of them ever
@@ -115,7 +115,7 @@ END x86_secondary_entry
 FUNCTION x86_syscall_entry
     swapgs
     mov %rsp, %gs:CPU_SCRATCH
-    mov %gs:CPU_FRAME, %rsp
+    mov %gs:CPU_CURRENT, %rsp
     cmpb $0, THREAD_INSIDE(%rsp)
     jne x86_guest_syscall
     cmp $SYSCALL_guest_enter, %rax
@@ -145,7 +145,10 @@ FUNCTION x86_syscall_entry
     /* falls through */
     .globl x86_exit_to_user
 x86_exit_to_user:
-    call trap_exit
+    cmpl $0, %gs:CPU_NEED_RESCHED
+    jne .Lchoose
+    mov %gs:CPU_CURRENT, %rax
+.Lchosen:
     cmpl $VECTOR_SYSCALL, FRAME_VECTOR(%rax)
     jne x86_return_by_iret
     /* sysret would fault in kernel mode on a non-canonical address, and trace from elsewhere. */
@@ -171,6 +174,11 @@ x86_exit_to_user:
     mov FRAME_RAX(%rax), %rax
     swapgs
     sysretq
+.Lchoose:
+    mov %gs:CPU_STACK_TOP, %rsp
+    xor %ebp, %ebp
+    call sched_next
+    jmp .Lchosen
 END x86_syscall_entry
 
 /* From a guest: a constant reply, or every register straight into the state page, and back to the
@@ -249,7 +257,7 @@ FUNCTION x86_guest_enter_call
     call x86_guest_enter
     test %rax, %rax
     jz x86_exit_to_user
-    mov %gs:CPU_FRAME, %rdx
+    mov %gs:CPU_CURRENT, %rdx
     mov FRAME_RIP(%rdx), %rcx
     mov FRAME_RFLAGS(%rdx), %r11
     mov STATE_RBX(%rax), %rbx

@@ -89,7 +89,6 @@ static NOINLINE void load(struct cpu *cpu, paddr_t root, struct pcid_space *spac
         cr3 |= (choice.slot + 1) | (choice.flush ? 0 : CR3_NO_FLUSH);
     }
     write_cr3(cr3);
-    cpu->arch.loaded = space;
 }
 
 /* Only this CPU changes its bit. */
@@ -115,7 +114,6 @@ static void load_kernel_root(struct cpu *cpu)
     write_cr3(x86_kernel_root);
     cpu->vspace = NULL;
     cpu->inside = false;
-    cpu->arch.loaded = NULL;
     leave(cpu, old);
 }
 
@@ -134,7 +132,7 @@ void arch_vspace_activate(struct vspace *vspace)
     cpu->inside = false;
 }
 
-/* Without identifiers every load flushes, and there is nothing to keep in mind. */
+/* Without identifiers every load flushes. */
 void arch_vspace_turn(struct vspace *vspace, bool inside)
 {
     struct cpu *cpu = cpu_self();
@@ -183,11 +181,20 @@ static bool is_loaded(const struct cpu *cpu, const struct vspace *vspace)
     return loaded != NULL && (loaded == vspace || loaded->upper == vspace);
 }
 
+/* Which root of which address space; NULL: the kernel's. */
+static const struct pcid_space *loaded_on(const struct cpu *cpu)
+{
+    const struct vspace *vspace = cpu->vspace;
+    if (vspace == NULL)
+        return NULL;
+    return cpu->inside ? &vspace->arch.inside : &vspace->arch.pcid;
+}
+
 static void flush_user(void *argument)
 {
     const struct flush *flush = argument;
     struct cpu *cpu = cpu_self();
-    const struct pcid_space *loaded = cpu->arch.loaded;
+    const struct pcid_space *loaded = loaded_on(cpu);
     const struct pcid_space *flushed = &flush->vspace->arch.pcid;
     if (loaded == NULL || (loaded != flushed && loaded->upper != flushed)) {
         /* The generation makes it flush when it comes back. */

@@ -128,6 +128,7 @@ void x86_vector_first_use(struct thread *current)
     }
     x86_vector_area_reset(area);
     current->arch.vector_area = area;
+    current->extended = true;
     x86_vector_load(current);
 }
 

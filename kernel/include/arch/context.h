@@ -42,7 +42,7 @@ void arch_stack_swap(void **save_sp_out, void *load_sp);
 /* Prepare a fresh stack so that the first swap to it calls main(argument); it must not return. */
 void *arch_stack_prepare(void *stack_top, void (*main)(void *argument), void *argument);
 /* Leave the current stack for good: go to the top of this CPU's kernel stack and enter user mode
- * through trap_exit (end of boot).
+ * (end of boot).
  */
 NORETURN void arch_enter_scheduler(void);
 

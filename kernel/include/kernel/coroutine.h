@@ -1,9 +1,9 @@
 /* One stretch of kernel code with a stack of its own, on the boot CPU, that can wait: the guest
  * tests, benchmarks and the shell's long commands. Not in the release flavour.
  *
- * It runs from the kernel exit (trap_exit) of the boot CPU, with interrupts masked. While it waits,
- * the CPU runs threads or idles like any other; the condition is looked at when a thread ends on
- * that CPU and at least every millisecond.
+ * It runs from the kernel exit (sched_next) of the boot CPU, with interrupts masked. While it
+ * waits, the CPU runs threads or idles like any other; the condition is looked at when a thread
+ * ends on that CPU and at least every millisecond.
  */
 #pragma once
 

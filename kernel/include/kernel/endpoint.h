@@ -17,7 +17,7 @@
 struct endpoint {
     struct object object; /* first */
     struct spinlock lock;
-    bool dead;                   /* [L] nobody waits here any more */
+    uint64_t dead;               /* [L] not 0: nobody waits here any more */
     struct tree senders;         /* [L] of thread.ipc.node */
     struct list receivers;       /* [L] of thread.ipc.queue */
     uint64_t signalled;          /* [L] bits from the notification that no receiver has taken yet */

@@ -81,7 +81,7 @@ static inline bool guest_enter_again(const struct thread *current)
            cspace_borrow(&current->process->cspace, handle, OBJECT_GUEST, RIGHT_GUEST_ENTER,
                          &ref) == OK &&
            object_as_guest(ref.object) == current->guest.guest &&
-           __atomic_load_n(&current->guest.pending, __ATOMIC_ACQUIRE) == 0;
+           __atomic_load_n(&current->guest_pending, __ATOMIC_ACQUIRE) == 0;
 }
 
 static inline void thread_load_space(struct cpu *cpu, const struct thread *thread)

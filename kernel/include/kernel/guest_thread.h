@@ -24,6 +24,5 @@ struct guest_thread {
     struct guest_state *state; /* [O] its state page in the direct map; NULL: none */
     struct memory *memory;     /* [O] counted and pinned: whose page that is; NULL in some tests */
     struct arch_guest arch;    /* [O] what the sandbox finds again */
-    uint32_t pending;          /* [A] of enum guest_pending */
     bool inside;               /* [O] the frame has the guest's registers */
 };

@@ -32,12 +32,13 @@ struct reply;
 struct thread;
 
 enum ipc_state {
-    IPC_IDLE,
-    IPC_SEND,    /* queued at an endpoint with a message */
-    IPC_CALL,    /* the same, and wants an answer */
-    IPC_RECEIVE, /* at an endpoint, for a message */
-    IPC_ANSWER,  /* its call was received, the answer is to come */
-    IPC_SIGNAL,  /* at a notification, for bits */
+    IPC_IDLE,      /* `on` is NULL, whatever is written here */
+    IPC_SEND,      /* queued at an endpoint with a message */
+    IPC_CALL,      /* the same, and wants an answer */
+    IPC_RECEIVE,   /* at an endpoint, for a message */
+    IPC_ANSWER,    /* its call was received, the answer is to come */
+    IPC_SIGNAL,    /* at a notification, for bits */
+    IPC_BUSY = 16, /* with one of these: capabilities are on their way, not to be ended now */
 };
 
 /* A thread that uses a capability, in capability->uses. The link stays when the wait is over: most
@@ -64,14 +65,14 @@ enum ipc_handle { IPC_SEND_TO, IPC_RECEIVE_FROM, IPC_ANSWER_BY, IPC_HANDLES };
 
 struct ipc_wait {
     struct object *on;     /* [A] written under its lock; NULL: waits for nothing */
-    enum ipc_state state;  /* [W] */
-    bool busy;             /* [W] capabilities are on their way: not to be ended now */
-    enum status aborted;   /* [W] what ended it meanwhile, or OK */
+    uint8_t state;         /* [W] of enum ipc_state */
+    uint8_t aborted;       /* [W] what ended it meanwhile, or OK */
     uint8_t priority;      /* [W] in the queue of senders */
     struct reply *reply;   /* [W] RECEIVE: reserved for it; ANSWER: bound to it */
     struct tree_node node; /* [W] SEND, CALL */
     struct ipc_use use[IPC_ROLES];
     struct ipc_known known[IPC_HANDLES]; /* [O] */
+    const uint64_t *removals;            /* [C] -> [A] of its table */
 };
 
 void ipc_thread_init(struct thread *thread);

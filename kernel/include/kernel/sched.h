@@ -1,6 +1,6 @@
 /* The scheduler: fixed priorities, round robin within each, one run queue per CPU, idle CPUs steal.
  *
- * It decides only at the kernel exit (trap_exit).
+ * It decides only at the kernel exit (sched_next).
  *
  * Locking: a thread's scheduling state belongs to the run queue lock of its CPU; migration holds
  *          two, in order of CPU index.
@@ -46,5 +46,6 @@ enum status sched_set_affinity(struct thread *thread, const struct cpu_mask *aff
 /* The slice of the current thread is over, if it is (timer interrupt). */
 void sched_tick(struct cpu *cpu, uint64_t now_ns);
 
-/* Choose what runs next and make it current; idles inside until there is something. */
+/* Choose what runs next and make it current, with its address space, vector state and thread
+ * pointer in place; idles inside until there is something. */
 struct thread *sched_next(void);

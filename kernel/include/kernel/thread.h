@@ -75,6 +75,16 @@ struct thread {
     struct list process_node; /* in process->threads, under its lock */
     uint64_t grace_ticket; /* [O] what the system call that is made again waits for; 0: nothing */
     uint32_t presence;     /* [A] of enum thread_presence */
+    union {
+        uint64_t unusual; /* any of these: the short way of a message looks at all at once */
+        struct {
+            uint8_t attention;     /* [Q] of enum thread_attention */
+            bool extended;         /* [O] it has what arch_thread_switch_quickly leaves out */
+            bool astray;           /* [Q] `affinity` is without `cpu` */
+            uint8_t guest_pending; /* [A] of enum guest_pending */
+            bool attached;         /* [G] guest.guest is one */
+        };
+    };
 
     struct cpu *cpu;          /* [Q] whose queue; changed with both queues locked */
     struct list run_node;     /* [Q] in queue.fifo[priority] while READY */
@@ -83,8 +93,6 @@ struct thread {
     uint8_t own_priority;     /* [Q] */
     uint8_t lent_priority;    /* [Q] by whom it serves */
     uint8_t ceiling;          /* [Q], read without: the highest that it may give, and own */
-    uint8_t attention;        /* [Q] of enum thread_attention */
-    bool astray;              /* [Q] `affinity` is without `cpu` */
     struct cpu_mask affinity; /* [Q] CPUs that it may run on */
     uint64_t slice_left_ns;   /* [O] when it was last chosen or left; cpu.slice_left_ns counts */
     uint64_t granted_ns;      /* [O] of the quotas of its budgets, while it runs */

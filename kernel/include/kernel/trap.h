@@ -1,9 +1,9 @@
 /* Where the architecture's entry code meets the portable kernel.
  *
  * Entry code stores the user registers in current->frame, switches to the CPU's kernel stack, calls
- * what the event asks for, then trap_exit, and resumes the thread that it returns. Interrupts are
- * masked throughout. An interrupt that arrives in the idle loop calls the same functions, but goes
- * back to the loop instead of calling trap_exit.
+ * what the event asks for, and resumes cpu.current; if cpu.need_resched is set, what sched_next
+ * returns. Interrupts are masked throughout. An interrupt that arrives in the idle loop calls the
+ * same functions, but goes back to the loop.
  */
 #pragma once
 
@@ -21,6 +21,3 @@ void trap_user_exception(struct thread *current, const char *name, uint64_t addr
 void trap_timer(void);
 void trap_ipi(void);
 void trap_irq(unsigned line);
-
-/* Choose the thread to resume. Its address space, vector state and thread pointer are in place. */
-struct thread *trap_exit(void);

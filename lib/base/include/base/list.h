@@ -65,6 +65,15 @@ static inline struct list *list_pop_front(struct list *list)
     return node;
 }
 
+/* The first node of a list that has one, which is not linked to itself then: for who asks neither.
+ */
+static inline void list_drop_front(struct list *list)
+{
+    struct list *second = list->next->next;
+    list->next = second;
+    second->prev = list;
+}
+
 /* The body may not remove `node`. */
 #define LIST_FOR_EACH(node, head)                                                                  \
     for (struct list *node = (head)->next; node != (head); node = node->next)

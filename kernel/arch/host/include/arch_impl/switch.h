@@ -8,6 +8,8 @@ static ALWAYS_INLINE void arch_thread_switch_quickly(struct cpu *cpu, struct thr
     arch_thread_switch(previous, next);
 }
 
+static ALWAYS_INLINE void arch_exit_quickly(void) {}
+
 static ALWAYS_INLINE void arch_vspace_activate_quickly(struct cpu *cpu, struct vspace *vspace)
 {
     (void)cpu;

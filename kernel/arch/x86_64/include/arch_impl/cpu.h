@@ -45,11 +45,10 @@ struct tss {
 } PACKED;
 
 struct arch_cpu {
-    struct cpu *self;         /* gs:0 */
-    struct trap_frame *frame; /* of the current thread: where a system call stores its registers */
-    uint64_t scratch;         /* the user's stack pointer between two instructions */
-    uint32_t tables_loaded;   /* [A] an NMI is survivable: descriptor tables are in place */
-    uint32_t stopped;         /* [A] for good, by arch_stop_others */
+    struct cpu *self;       /* gs:0 */
+    uint64_t scratch;       /* the user's stack pointer between two instructions */
+    uint32_t tables_loaded; /* [A] an NMI is survivable: descriptor tables are in place */
+    uint32_t stopped;       /* [A] for good, by arch_stop_others */
     struct tss tss ALIGNED(16);
     uint64_t gdt[GDT_COUNT];
     void *ist_top[IST_COUNT]; /* each holds the CPU's address in its topmost word */
@@ -58,7 +57,8 @@ struct arch_cpu {
     uint64_t timer_ns;    /* when trap_timer is wanted; UINT64_MAX: never */
     uint64_t tsc_offset;  /* added to the time stamp counter: 0 where the machine has them equal */
     struct pcid_cpu pcid; /* which address spaces the TLB may know */
-    const struct pcid_space *loaded; /* which root of cpu->vspace; NULL with that */
+    uint32_t quick_word;  /* this CPU's place in a mask of CPUs, */
+    uint64_t quick_bit;   /* or 0 with process context identifiers */
 };
 
 /* What this machine has and the kernel uses. Filled by x86_features_probe on the boot CPU. */

@@ -1,4 +1,5 @@
-/* With FSGSBASE, no vector state on either side, and no selector loaded by the user. */
+/* No selector loaded by the user. A thread with vector state, or any without FSGSBASE, is
+ * `extended`. */
 #pragma once
 
 PRESERVES_MOST void x86_thread_switch_slowly(struct thread *previous, struct thread *next);
@@ -9,8 +10,8 @@ static ALWAYS_INLINE void arch_thread_switch_quickly(struct cpu *cpu, struct thr
     uint32_t ds, es, fs, gs;
     __asm__ volatile("mov %%ds, %0; mov %%es, %1; mov %%fs, %2; mov %%gs, %3"
                      : "=r"(ds), "=r"(es), "=r"(fs), "=r"(gs));
-    if (UNLIKELY((ds | es | fs | gs) != 0 || cpu->arch.vector_on ||
-                 next->arch.vector_area != NULL || !x86_features.fsgsbase)) {
+    DEBUG_ASSERT(!cpu->arch.vector_on);
+    if (UNLIKELY((ds | es | fs | gs) != 0)) {
         x86_thread_switch_slowly(previous, next);
         return;
     }
@@ -26,21 +27,25 @@ static ALWAYS_INLINE void arch_thread_switch_quickly(struct cpu *cpu, struct thr
                      : "memory");
     previous->arch.fs_base = fs_base;
     previous->arch.gs_base = gs_base;
-    cpu->arch.frame = &next->frame;
     cpu->arch.tss.rsp[0] = (uint64_t)(uintptr_t)(&next->frame + 1);
 }
 
-/* Without process context identifiers, and known to be in use here already. */
+/* Without process context identifiers, and known to be in use here already: a process's, which has
+ * none above it. */
 static ALWAYS_INLINE void arch_vspace_activate_quickly(struct cpu *cpu, struct vspace *vspace)
 {
-    uint64_t active = __atomic_load_n(&vspace->active.word[cpu->index / 64], __ATOMIC_RELAXED);
-    if (UNLIKELY(x86_features.pcid || vspace->upper != NULL ||
-                 (active & BIT64(cpu->index % 64)) == 0)) {
+    const struct arch_cpu *arch = &cpu->arch;
+    if (UNLIKELY((READ_ONCE(vspace->active.word[arch->quick_word]) & arch->quick_bit) == 0)) {
         arch_vspace_activate(vspace);
         return;
     }
     __asm__ volatile("mov %0, %%cr3" : : "r"(vspace->root.raw) : "memory");
     cpu->vspace = vspace;
-    cpu->inside = false;
-    cpu->arch.loaded = &vspace->arch.pcid;
+}
+
+/* The exit begins with an empty stack. */
+static ALWAYS_INLINE void arch_exit_quickly(void)
+{
+    __asm__ volatile("jmp x86_exit_to_user" : : : "memory");
+    __builtin_unreachable();
 }

@@ -119,6 +119,30 @@ def test_the_end_of_init_is_the_end_of_the_machine(arch, tmp_path):
     assert "KERNEL PANIC: the first program has ended" in run.output, run.ending()
 
 
+def power_command(arch, tmp_path, name):
+    suite.make("build", f"ARCH={arch}")
+    manifest = tmp_path / "power.conf"
+    with open("tests/e2e/power.conf", encoding="utf-8") as file:
+        manifest.write_text(file.read().replace("service NAME", f"service {name}"))
+    return machine.direct(arch, initrd=volume_with(arch, name, str(manifest)))
+
+
+@pytest.mark.parametrize("arch", suite.ARCHES)
+def test_power_off_ends_the_machine(arch, tmp_path):
+    command = power_command(arch, tmp_path, "turns-off")
+    run = suite.boot(command, f"e2e-{arch}-turns-off", BOOT_S)
+    assert not run.timed_out and run.code == 0, run.ending()
+    assert "system: power off" in run.output and "runs on" not in run.output, run.ending()
+
+
+@pytest.mark.parametrize("arch", suite.ARCHES)
+def test_restart_begins_anew(arch, tmp_path):
+    command = [word for word in power_command(arch, tmp_path, "starts-again") if word != "-no-reboot"]
+    run = suite.boot(command, f"e2e-{arch}-starts-again", BOOT_S,
+                     until=r"(?s)Hello from ThemeliOS.*system: restart.*Hello from ThemeliOS")
+    assert not run.timed_out and "runs on" not in run.output, run.ending()
+
+
 @pytest.mark.parametrize("arch", suite.ARCHES)
 def test_the_c_library_keeps_its_promises(arch):
     transcript = boot(arch, "libc", r"libc: \d+ passed, \d+ failed", "tests/e2e/libc.conf")

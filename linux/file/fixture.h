@@ -24,6 +24,7 @@ struct file_fixture {
 void file_fixture_init(struct file_fixture *f, const struct layer *layers, unsigned count);
 /* Everything is gone again. */
 void file_fixture_end(struct file_fixture *f);
+void file_fixture_end_layers(struct file_fixture *f); /* all but what the layers take */
 /* Bytes in the guest's memory. They stay until file_fixture_forget. */
 uaddr_t guest_text(struct file_fixture *f, const char *text);
 uaddr_t guest_bytes(struct file_fixture *f, const void *bytes, size_t size_bytes);

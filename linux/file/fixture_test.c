@@ -67,7 +67,7 @@ static void end_task(struct file_fixture *f)
     process_put(process);
 }
 
-void file_fixture_end(struct file_fixture *f)
+void file_fixture_end_layers(struct file_fixture *f)
 {
     EXPECT_EQ(fd_next(f->task, 0), -1);
     end_task(f);
@@ -77,6 +77,11 @@ void file_fixture_end(struct file_fixture *f)
     EXPECT_EQ(vcpu_attach(vcpu_self(), NULL), 0);
     guest_space_destroy(f->space);
     memory_put(f->memory);
+}
+
+void file_fixture_end(struct file_fixture *f)
+{
+    file_fixture_end_layers(f);
     EXPECT_EQ(host_counts().memories, 0);
     EXPECT_EQ(heap_counts().blocks, 0);
 }

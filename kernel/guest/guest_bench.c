@@ -7,13 +7,14 @@
 #include <arch/timer.h>
 #include <base/bench.h>
 #include <base/string.h>
+#include <kernel/guest.h>
 #include <kernel/memory.h>
 #include <kernel/sandbox_fixture.h>
 #include <kernel/test.h>
 
 enum { TURNS = 256, REPLY_NUMBER = 39 };
 
-extern const char guest_code_call[], guest_code_undefined[], guest_code_reply[];
+extern const char guest_code_call[], guest_code_undefined[], guest_code_reply[], guest_code_spin[];
 
 static uint64_t run(struct sandbox *s, const char *snippet, uint64_t turns, uint64_t counter)
 {
@@ -98,7 +99,7 @@ static void report_fork(unsigned pages, const char *first_name, const char *agai
 {
     enum { MAPPINGS = 200 };
     struct sandbox s;
-    uint64_t end;
+    uint64_t end = 0;
     if (!sandbox_init(&s, GUEST_SPLIT))
         return;
     (void)fork_cost(&s, &end);
@@ -121,6 +122,30 @@ BENCH(guest_exception)
 {
     report_turn("guest_exception_fused", 0, guest_code_undefined);
     report_turn("guest_exception_split", GUEST_SPLIT, guest_code_undefined);
+}
+
+/* From the kick of a guest that computes to the end of its thread, which does nothing more. */
+BENCH(guest_kick)
+{
+    enum { KICKS = 8 };
+    struct sandbox s;
+    uint64_t cost = 0;
+    if (!sandbox_init(&s, GUEST_SPLIT))
+        return;
+    for (unsigned i = 0; i <= KICKS; i++) {
+        (void)sandbox_registers(&s, 0, guest_code_spin, 0, 0);
+        if (!sandbox_prepare(&s, 0, SANDBOX_ENTER, s.handle, 1, 0))
+            break;
+        user_pin(&s.f, 0, 0);
+        user_start(&s.f, 0);
+        user_let_run_ns(3ull * 1000 * 1000);
+        uint64_t start = arch_cycle_count();
+        guest_kick_thread(s.f.thread[0]);
+        (void)user_wait_dead(&s.f, 0);
+        cost += i == 0 ? 0 : arch_cycle_count() - start;
+    }
+    bench_report("guest_kick_to_end", "instructions", cost / KICKS);
+    sandbox_destroy(&s);
 }
 
 BENCH(guest_constant_reply)

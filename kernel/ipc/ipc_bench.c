@@ -111,6 +111,37 @@ static uint64_t run_signals(struct user_fixture *f, uint64_t handle, uint64_t tu
     return arch_cycle_count() - start;
 }
 
+/* Each signal wakes a thread that waits on the other CPU; with the look at what it has counted. */
+BENCH(signal_to_another_cpu)
+{
+    enum { SIGNALS = 16 };
+    struct user_fixture f;
+    struct object *notification = NULL;
+    if (cpu_count < 2 || !user_fixture_init(&f))
+        return;
+    if (notification_create(NULL, &notification) == OK && user_prepare(&f, SERVER, GUEST_WAITER)) {
+        struct test_guest_command *waiter = &f.command[SERVER];
+        waiter->in[1] = user_give(&f, notification, object_type_rights(OBJECT_NOTIFICATION));
+        waiter->in[2] = 1;
+        waiter->in[3] = UINT64_MAX;
+        user_pin(&f, SERVER, 1);
+        user_start(&f, SERVER);
+        uint64_t cost = 0;
+        for (unsigned i = 0; i <= SIGNALS; i++) {
+            user_let_run_ns(1000ull * 1000); /* it waits */
+            uint64_t before = arch_cycle_count();
+            notification_signal(object_as_notification(notification), 1);
+            while (user_count(&f, SERVER) == i)
+                arch_relax();
+            cost += i == 0 ? 0 : arch_cycle_count() - before;
+        }
+        bench_report("signal_to_another_cpu", "instructions", cost / SIGNALS);
+    }
+    user_fixture_destroy(&f);
+    if (notification != NULL)
+        object_put(notification);
+}
+
 /* Bits are set, nobody waits. */
 BENCH(signal)
 {

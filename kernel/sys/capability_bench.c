@@ -89,6 +89,67 @@ BENCH(process_create_copy_and_destroy)
     report_object("process_create_copy_and_destroy", OBJECT_PROCESS, true);
 }
 
+BENCH(ipc_objects_create_and_close)
+{
+    report_object("endpoint_create_and_close", OBJECT_ENDPOINT, false);
+    report_object("notification_create_and_close", OBJECT_NOTIFICATION, false);
+    report_object("reply_create_and_close", OBJECT_REPLY, false);
+}
+
+/* It is never started, so it goes with its capability. */
+BENCH(thread_create_and_close)
+{
+    struct user_fixture f;
+    if (!user_fixture_init(&f))
+        return;
+    struct test_guest_step *step = user_map_arena(&f);
+    uint64_t process = user_give(&f, &f.process->object, RIGHT_PROCESS_SPAWN);
+    uint64_t budget = user_give(&f, &f.budget->object, RIGHT_BUDGET_CHARGE);
+    if (step != NULL) {
+        step[0] = (struct test_guest_step){ SYSCALL_thread_create,
+                                            { process, budget, TEST_GUEST_ARENA_AT, 0, 0, 0 },
+                                            0 };
+        step[1] = (struct test_guest_step){ SYSCALL_handle_close, { 0 }, 1 };
+        report_script(&f, "thread_create_and_close", 2);
+    }
+    user_fixture_destroy(&f);
+}
+
+/* ---- Words to wait for ---- */
+
+/* Two threads on one CPU take turns at a word: each adds one, wakes the other and waits. */
+static uint64_t run_turns(struct user_fixture *f, uint64_t process, uint64_t turns)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        if (!user_prepare(f, i, GUEST_TURNS))
+            return 0;
+        const uint64_t in[] = { process, TEST_GUEST_ARENA_AT, i, turns };
+        memcpy(f->command[i].in, in, sizeof(in));
+        user_pin(f, i, 0);
+    }
+    uint64_t start = arch_cycle_count();
+    for (unsigned i = 0; i < 2; i++)
+        user_start(f, i);
+    for (unsigned i = 0; i < 2; i++)
+        (void)user_wait_dead(f, i);
+    return arch_cycle_count() - start;
+}
+
+BENCH(address_ping_pong)
+{
+    struct user_fixture f;
+    if (!user_fixture_init(&f))
+        return;
+    uint64_t process = user_give(&f, &f.process->object, RIGHT_PROCESS_MAP);
+    if (user_map_arena(&f) != NULL) {
+        (void)run_turns(&f, process, 2ull * TURNS);
+        uint64_t once = run_turns(&f, process, TURNS);
+        uint64_t twice = run_turns(&f, process, 2ull * TURNS);
+        bench_report("address_ping_pong", "instructions", (twice - once) / TURNS);
+    }
+    user_fixture_destroy(&f);
+}
+
 /* ---- Revocation of many ---- */
 
 enum { MANY = 10000 };

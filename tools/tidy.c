@@ -211,7 +211,7 @@ static const struct direction directions[] = {
     { "lib/digest/", { "c", "base/", "digest/", "." } },
     { "lib/elf/", { "c", "base/", "elf/", "." } },
     { "lib/program/", { "c", "base/", "elf/", "fs/", "program/", "rt/", "." } },
-    { "lib/oci/", { "c", "base/", "digest/", "oci/", "." } },
+    { "lib/oci/", { "c", "base/", "digest/", "fs/", "oci/", "." } },
     { "lib/manifest/", { "c", "base/", "manifest/", "." } },
     { "lib/rt/", { "c", "base/", "rt/", "rt_arch/", ".", "sys/" } },
     { "kernel/include/arch/", { "c", "base/", "kernel/", "arch/", "arch_impl/" } },

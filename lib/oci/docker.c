@@ -1,6 +1,7 @@
 /* What `docker save` writes: manifest.json, a list of { Config, RepoTags, Layers } of file names.
  * Digests are only in names and configurations here, so the image's id is what its configuration's
  * bytes give, and each layer is known by its DiffID. */
+#include <base/fmt.h>
 #include <cJSON.h>
 #include <oci/source.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 /* "ID.json" and "blobs/sha256/ID" are promises; other names are just names. */
 static bool name_promises(const char *name, struct oci_digest *digest_out)
 {
-    char text[OCI_DIGEST_TEXT_BYTES] = "sha256:";
+    char text[OCI_DIGEST_TEXT_BYTES];
     const char *slash = strrchr(name, '/');
     const char *from = slash != NULL ? slash + 1 : name;
     size_t length = strlen(from);
@@ -21,7 +22,7 @@ static bool name_promises(const char *name, struct oci_digest *digest_out)
         length -= 5;
     if (length != (size_t)2 * SHA256_BYTES)
         return false;
-    memcpy(text + strlen(text), from, length);
+    (void)format_text(text, sizeof(text), "sha256:%.*s", (int)length, from);
     return oci_digest_parse(text, digest_out);
 }
 

@@ -54,6 +54,20 @@ static enum status set_attributes(struct layer *layer, struct layer_node *node,
 
 /* ---- Whiteouts ---- */
 
+/* A directory that only whiteouts made, and whiteouts in it. */
+static bool only_hides(const struct layer_node *directory)
+{
+    if (!directory->implicit || directory->opaque)
+        return false;
+    TREE_FOR_EACH(at, &directory->names)
+    {
+        const struct layer_node *node = CONTAINER_OF(at, struct layer_name, in_directory)->node;
+        if (!node->whiteout && (!is_directory(node) || !only_hides(node)))
+            return false;
+    }
+    return true;
+}
+
 /* What this layer itself has under the name stays. A directory of its own then hides what the
  * layers below have in one of the same name; anything else hides it anyway. */
 static enum status hide(struct layer *layer, const struct layer_place *place)
@@ -64,6 +78,10 @@ static enum status hide(struct layer *layer, const struct layer_place *place)
     if (length == 0 || strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
         return layer_fail(layer, ERR_FORMAT, "a whiteout without a name");
     struct layer_name *old = layer_find(place->directory, text, length);
+    if (old != NULL && is_directory(old->node) && only_hides(old->node)) {
+        layer_unlink(layer, place->directory, old);
+        old = NULL;
+    }
     if (old != NULL) {
         if (is_directory(old->node))
             old->node->opaque = true;
@@ -120,7 +138,7 @@ static enum status apply_hard_link(struct layer *layer, const struct tar_entry *
                                    const struct layer_place *place)
 {
     struct layer_place target;
-    enum status status = layer_walk(layer, entry->link, false, &target);
+    enum status status = layer_walk(layer, entry->link, LAYER_FIND, &target);
     struct layer_name *name = NULL;
     if (status == OK && target.length != 0)
         name = layer_find(target.directory, target.text, target.length);
@@ -186,15 +204,26 @@ static enum status apply_other(struct layer *layer, const struct tar_entry *entr
     return OK;
 }
 
+static bool is_whiteout(const char *path)
+{
+    size_t length = strlen(path);
+    while (length > 0 && path[length - 1] == '/')
+        length--;
+    while (length > 0 && path[length - 1] != '/')
+        length--;
+    return strncmp(path + length, WHITEOUT, strlen(WHITEOUT)) == 0;
+}
+
 enum status layer_apply(struct layer *layer, const struct tar_entry *entry,
                         struct layer_node **file_out)
 {
     struct layer_place place;
     *file_out = NULL;
     layer->entry = entry->path;
-    enum status status = layer_walk(layer, entry->path, true, &place);
+    bool whiteout = is_whiteout(entry->path);
+    enum status status = layer_walk(layer, entry->path, whiteout ? LAYER_HIDE : LAYER_MAKE, &place);
     if (status != OK)
-        return status;
+        return whiteout && status == ERR_NOT_FOUND ? OK : status;
     if (place.length == 0)
         return apply_root(layer, entry);
     if (strncmp(place.text, WHITEOUT, strlen(WHITEOUT)) == 0)

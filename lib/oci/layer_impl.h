@@ -98,9 +98,16 @@ struct layer_place {
     size_t length; /* 0: the root itself */
 };
 
-/* Where a path of the archive leads: its last part is not looked up. Directories on the way are
- * made if `make`; if not, ERR_NOT_FOUND. */
-enum status layer_walk(struct layer *layer, const char *path, bool make,
+enum layer_walk {
+    LAYER_FIND, /* what is there */
+    LAYER_MAKE, /* directories on the way are made */
+    LAYER_HIDE, /* for a whiteout: as MAKE, but what this layer has that is no directory hides what
+                   is below already, links too */
+};
+
+/* Where a path of the archive leads: its last part is not looked up. ERR_NOT_FOUND: nowhere, if it
+ * is not to be made. */
+enum status layer_walk(struct layer *layer, const char *path, enum layer_walk how,
                        struct layer_place *place_out);
 
 /* layer_apply.c */

@@ -9,7 +9,7 @@ struct walk {
     struct layer *layer;
     struct layer_node *at;
     unsigned hops;
-    bool make;
+    enum layer_walk how;
     char *rest;
     char text[TAR_PATH_MAX + 1];
 };
@@ -71,7 +71,7 @@ static enum status make_part(struct walk *walk, struct layer_name *name, const c
 {
     bool hides = name != NULL;
     struct layer_node *made;
-    if (!walk->make)
+    if (walk->how == LAYER_FIND || (hides && walk->how == LAYER_HIDE))
         return ERR_NOT_FOUND;
     if (hides)
         layer_unlink(walk->layer, walk->at, name);
@@ -97,15 +97,16 @@ static enum status enter(struct walk *walk, const char *part, size_t length)
     struct layer_name *name = layer_find(walk->at, part, length);
     if (name == NULL || name->node->whiteout)
         return make_part(walk, name, part, length);
-    switch (name->node->mode & MODE_FORMAT) {
-    case MODE_DIRECTORY:
+    uint32_t format = name->node->mode & MODE_FORMAT;
+    if (format == MODE_DIRECTORY) {
         walk->at = name->node;
         return OK;
-    case MODE_LINK:
-        return follow(walk, name->node, part + length);
-    default:
-        return layer_fail(walk->layer, ERR_FORMAT, "a part of its name is no directory");
     }
+    if (walk->how == LAYER_HIDE)
+        return ERR_NOT_FOUND;
+    if (format != MODE_LINK)
+        return layer_fail(walk->layer, ERR_FORMAT, "a part of its name is no directory");
+    return follow(walk, name->node, part + length);
 }
 
 static enum status finish(struct walk *walk, const char *part, size_t length,
@@ -122,10 +123,10 @@ static enum status finish(struct walk *walk, const char *part, size_t length,
     return OK;
 }
 
-enum status layer_walk(struct layer *layer, const char *path, bool make,
+enum status layer_walk(struct layer *layer, const char *path, enum layer_walk how,
                        struct layer_place *place_out)
 {
-    struct walk walk = { .layer = layer, .at = layer->root, .make = make, .rest = walk.text };
+    struct walk walk = { .layer = layer, .at = layer->root, .how = how, .rest = walk.text };
     size_t path_length = strlen(path);
     if (path_length > TAR_PATH_MAX)
         return layer_fail(layer, ERR_LIMIT, "a name longer than 4095 bytes");

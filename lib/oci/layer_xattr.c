@@ -60,7 +60,8 @@ static size_t put(uint8_t *at, uint8_t number, const char *suffix, const void *v
     at[1] = number;
     at[2] = (uint8_t)value_bytes;
     at[3] = (uint8_t)(value_bytes >> 8);
-    memcpy(at + ENTRY_BYTES, suffix, suffix_bytes);
+    for (size_t i = 0; i < suffix_bytes; i++) /* without its end */
+        at[ENTRY_BYTES + i] = (uint8_t)suffix[i];
     if (value_bytes != 0)
         memcpy(at + ENTRY_BYTES + suffix_bytes, value, value_bytes);
     return entry_bytes(suffix_bytes, value_bytes);

@@ -153,9 +153,9 @@ static enum status embedded(const struct oci_archive *archive, const struct desc
 static enum status blob_json(const struct oci_archive *archive, const struct descriptor *wanted,
                              cJSON **json_out)
 {
-    const struct oci_file *file;
+    const struct oci_file *file = NULL;
     struct oci_digest found;
-    char *text;
+    char *text = NULL;
     enum status status;
     if (wanted->data != NULL) {
         status = embedded(archive, wanted, &text);
@@ -191,7 +191,7 @@ static enum status read_layers(const struct oci_archive *archive, const cJSON *l
     cJSON_ArrayForEach(item, layers)
     {
         struct descriptor layer;
-        const struct oci_file *file;
+        const struct oci_file *file = NULL;
         enum status status = descriptor_read(archive, item, where, &layer);
         if (status == OK && layer.kind != BLOB_LAYER)
             status = archive_fail(archive, ERR_UNSUPPORTED, layer.digest_text,

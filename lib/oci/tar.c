@@ -381,7 +381,7 @@ enum status tar_data(struct tar_reader *tar, void *to, size_t room, uint64_t *at
         tar->fragment_index++;
         tar->fragment_done = 0;
     }
-    if (tar->fragment_index == tar->fragment_count)
+    if (fragment == NULL || tar->fragment_index == tar->fragment_count)
         return OK;
     uint64_t left = fragment->size_bytes - tar->fragment_done;
     size_t part = left < room ? (size_t)left : room;

@@ -270,3 +270,200 @@ def read_archives(report):
             done = layers.run(OCI, "images", path, "amd64")
             report.ok(name, done.returncode == 1 and words in done.stderr and not done.stdout,
                       f"status {done.returncode}: {done.stdout}{done.stderr}")
+
+
+# --- Stacked layers against what umoci unpacks.
+
+SEED = 7
+LAYERS = 6
+NAMES = [*"defghijk", "a", "b", "c", "dir", "sub", "x.txt", "é", "long-" + "n" * 120, ".hidden"]
+
+
+def tree_of(root):
+    """{path: what matters} of a directory of this machine; files with the same inode share a name."""
+    found, first = {}, {}
+    for folder, folders, names in os.walk(root):
+        for name in [""] * (folder == root) + folders + names:
+            path = os.path.join(folder, name) if name else root
+            info = os.lstat(path)
+            inside = "/" + os.path.relpath(path, root) if name else "/"
+            text = "-"
+            if stat.S_ISREG(info.st_mode):
+                with open(path, "rb") as file:
+                    text = layers.contents(file.read())
+            elif stat.S_ISLNK(info.st_mode):
+                text = os.readlink(path)
+            xattrs = sorted(f"{n}={os.getxattr(path, n, follow_symlinks=False)!r}"
+                            for n in os.listxattr(path, follow_symlinks=False) if n.startswith("user."))
+            if info.st_nlink > 1 and not stat.S_ISDIR(info.st_mode):
+                first.setdefault(info.st_ino, []).append(inside)
+            found[inside] = [oct(info.st_mode), info.st_uid, info.st_gid,
+                             info.st_mtime_ns // 10**9 if not stat.S_ISDIR(info.st_mode) else 0,
+                             info.st_size if stat.S_ISREG(info.st_mode) else 0, text, xattrs, ""]
+    for paths in first.values():
+        for path in paths:
+            found[path][-1] = ",".join(sorted(paths)) if len(paths) > 1 else ""
+    return found
+
+
+def unescape(text):
+    return text.encode().decode("unicode_escape").encode("latin-1").decode("utf-8", "surrogateescape")
+
+
+def stacked(images):
+    """The listings of layers, one upon the other, by the rules of overlay file systems."""
+    tree = {}
+    for number, image in enumerate(images):
+        found = layers.listing(image)
+        for path, entry_ in sorted(found.items()):
+            mode, xattrs = entry_[0], entry_[8]
+            below = [p for p in tree if p != "/" and (path == "/" or p.startswith(path + "/"))]
+            whiteout = stat.S_ISCHR(mode) and entry_[6] == "device=0,0"
+            was_directory = path in tree and stat.S_ISDIR(tree[path][1][0])
+            if not stat.S_ISDIR(mode) or layers.OPAQUE in xattrs or not was_directory:
+                for old in below:
+                    del tree[old]
+            if whiteout:
+                tree.pop(path, None)
+            elif not (stat.S_ISDIR(mode) and was_directory and layers.IMPLICIT in xattrs):
+                tree[path] = (number, entry_)
+    result, first = {}, {}
+    for path, (number, entry_) in tree.items():
+        mode, uid, gid, mtime, links, inode, size, text, xattrs = entry_
+        name = unescape(path)
+        if stat.S_ISLNK(mode):
+            text = unescape(text)
+        if links > 1 and not stat.S_ISDIR(mode):
+            first.setdefault((number, inode), []).append(name)
+        plain = sorted(f"{x.split('=')[0]}={x.split('=', 1)[1].encode().decode('unicode_escape').encode('latin-1')!r}"
+                       for x in xattrs if x.startswith("user."))
+        result[name] = [oct(mode), uid, gid, int(mtime.split(".")[0]) if not stat.S_ISDIR(mode) else 0,
+                        int(size) if stat.S_ISREG(mode) else 0, text, plain, ""]
+    for paths in first.values():
+        for path in paths:
+            result[path][-1] = ",".join(sorted(paths)) if len(paths) > 1 else ""
+    return result
+
+
+def some_path(random_, root, kind):
+    """A path below the root that exists, or "" """
+    found = []
+    for folder, folders, names in os.walk(root):
+        found += [os.path.join(folder, n) for n in (folders if kind == "dir" else names)]
+    return random_.choice(sorted(found)) if found else ""
+
+
+def change(random_, root):
+    """Something that a step of a build could do."""
+    folder = some_path(random_, root, "dir") if random_.random() < 0.8 else root
+    folder = folder or root
+    path = os.path.join(folder, random_.choice(NAMES))
+    old = some_path(random_, root, "file")
+    kind = random_.choice(["file"] * 8 + ["dir"] * 6 + ["link", "hard", "hard", "remove", "remove", "mode", "mode", "fifo",
+                                                            "swap", "xattr", "xattr"])
+    if kind in ("file", "link", "fifo", "dir", "hard") and os.path.lexists(path):
+        return
+    if kind == "file":
+        with open(path, "wb") as file:
+            file.write(random_.randbytes(random_.choice([0, 1, 100, 4096, 5000, 70000])))
+        os.chmod(path, random_.choice([0o644, 0o600, 0o755, 0o4755]))
+    elif kind == "dir":
+        os.mkdir(path, random_.choice([0o755, 0o700]))
+    elif kind == "link":
+        os.symlink(random_.choice(["a", "../b", "/etc/passwd", "é", "n" * 300]), path)
+    elif kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "hard" and old and not os.path.islink(old):
+        os.link(old, path)
+    elif kind == "remove":
+        gone = some_path(random_, root, random_.choice(["file", "file", "file", "dir"]))
+        if gone and os.path.isdir(gone) and not os.path.islink(gone):
+            shutil.rmtree(gone)
+        elif gone:
+            os.unlink(gone)
+    elif kind == "mode" and old and not os.path.islink(old):
+        os.chown(old, random_.randrange(3000), random_.randrange(70000))
+        os.chmod(old, random_.choice([0o640, 0o777]))
+    elif kind == "xattr" and old and os.path.isfile(old) and not os.path.islink(old):
+        os.setxattr(old, "user.note", random_.randbytes(5))
+    elif kind == "swap":
+        gone = some_path(random_, root, "dir")
+        if gone and not os.path.islink(gone):
+            shutil.rmtree(gone)
+            random_.choice([lambda: os.mkdir(gone), lambda: os.symlink("x", gone), lambda: open(gone, "wb").close()])()
+
+
+def umoci(*words):
+    done = layers.run("umoci", *words)
+    if done.returncode != 0:
+        raise RuntimeError(f"umoci {' '.join(words)}: {done.stderr}")
+
+
+def built(work, random_):
+    """An image of several layers, each the difference that some changes made."""
+    layout, bundle = f"{work}/layout", f"{work}/bundle"
+    umoci("init", "--layout", layout)
+    umoci("new", "--image", f"{layout}:t")
+    for number in range(LAYERS):
+        umoci("unpack", "--image", f"{layout}:t", bundle)
+        for _ in range(60 if number == 0 else 25):
+            change(random_, f"{bundle}/rootfs")
+        umoci("repack", "--image", f"{layout}:t", bundle)
+        shutil.rmtree(bundle)
+    umoci("unpack", "--image", f"{layout}:t", bundle)
+    return layout, bundle
+
+
+def layers_of(work, archive, report, name):
+    """Every layer of the archive's one image as an EROFS image, the lowest first."""
+    done = layers.run(OCI, "images", archive, "amd64")
+    made = []
+    for line in done.stdout.splitlines():
+        word = line.split()
+        if word[:1] != ["layer"]:
+            continue
+        blob, image = f"{work}/blob", f"{work}/{name}-{len(made)}.erofs"
+        with open(archive, "rb") as source, open(blob, "wb") as target:
+            source.seek(int(word[1]))
+            target.write(source.read(int(word[2])))
+        built_ = layers.run(OCI, "layer", blob, image, word[4], word[3])
+        check = layers.run("fsck.erofs", image)
+        report.ok(f"{name}: layer {len(made)}", built_.returncode == 0 and check.returncode == 0,
+                  built_.stderr + check.stdout + check.stderr)
+        made.append(image)
+    return made
+
+
+def pack(folder, target):
+    subprocess.run(["tar", "-C", folder, "-cf", target, *sorted(os.listdir(folder))], check=True)
+
+
+def differences(mine, theirs):
+    wrong = [f"{path} is not there: {theirs[path]}" for path in sorted(theirs) if path not in mine]
+    wrong += [f"{path} should not be there" for path in sorted(mine) if path not in theirs]
+    return wrong + [f"{path} is {mine[path]}, not {theirs[path]}" for path in sorted(mine)
+                    if path in theirs and mine[path] != theirs[path]]
+
+
+def against_umoci(report):
+    """The same image by umoci, as gzip; by skopeo, as zstd and as a docker archive."""
+    machine.make(OCI)
+    if os.geteuid() != 0:
+        report.skip("stacked layers", "umoci gives files to other users, which only root may")
+        return
+    random_ = random.Random(report.seed or SEED)
+    print(f"    seed {report.seed or SEED}")
+    with tempfile.TemporaryDirectory() as work:
+        layout, bundle = built(work, random_)
+        theirs = tree_of(f"{bundle}/rootfs")
+        pack(layout, f"{work}/gzip.tar")
+        copy = ["skopeo", "--insecure-policy", "copy", "-q", "--dest-compress-format", "zstd", f"oci:{layout}:t"]
+        subprocess.run([*copy, "--dest-compress", f"oci:{work}/zstd:t"], check=True, capture_output=True)
+        pack(f"{work}/zstd", f"{work}/zstd.tar")
+        subprocess.run(["skopeo", "--insecure-policy", "copy", "-q", f"oci:{layout}:t",
+                        f"docker-archive:{work}/docker.tar:test:one"], check=True, capture_output=True)
+        for name in ("gzip", "zstd", "docker"):
+            mine = stacked(layers_of(work, f"{work}/{name}.tar", report, name))
+            wrong = differences(mine, theirs)
+            report.ok(f"{name}: {len(theirs)} paths as umoci unpacks them", len(theirs) > 20 and not wrong,
+                      "\n".join(wrong[:30]))

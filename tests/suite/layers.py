@@ -181,6 +181,13 @@ GOOD = [
     ("a whiteout and a directory: what is below is hidden", end(entry(".wh.a"), entry("a/", "5"), entry("b/", "5"),
                                                                 entry(".wh.b"), entry(".wh.c"), entry("c/x")),
      {"/a": {"xattrs": [OPAQUE]}, "/b": {"xattrs": [OPAQUE]}, "/c": {"xattrs": sorted([OPAQUE, IMPLICIT])}, "/c/x": file()}),
+    ("a whiteout behind a link, a file or a whiteout of the same layer hides nothing",
+     end(entry("l", "2", link="x"), entry("l/.wh.f"), entry("g"), entry("g/.wh.f"), entry(".wh.w"), entry("w/.wh.f"),
+         entry("l/.wh..wh..opq")),
+     {"/l": {"kind": "link"}, "/x": None, "/g": file(), "/w": WHITEOUT, "/w/f": None}),
+    ("a whiteout of a directory that was only there for whiteouts",
+     end(entry("d/e/.wh.f"), entry(".wh.d"), entry("c/.wh.f"), entry("c/g"), entry(".wh.c")),
+     {"/d": WHITEOUT, "/d/e": None, "/c": {"kind": "dir", "xattrs": sorted([OPAQUE, IMPLICIT])}, "/c/g": file()}),
     ("notes of a file system driver are passed over", end(entry(".wh..wh.aufs"), entry(".wh..wh.orph/", "5")),
      {"/.wh..wh.aufs": None}),
     # Ways out that lead nowhere.

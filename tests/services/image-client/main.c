@@ -201,7 +201,7 @@ static enum status add_module(uint32_t index, uint32_t *archive_out)
 static void try_module(uint32_t index, uint32_t *archive)
 {
     struct modules_name_out name;
-    struct images_state_out state;
+    struct images_state_out state = { 0 };
     const struct modules_name_in in = { .index = index };
     enum status status = modules_call_name(modules, soon(), &in, &name);
     if (status == OK)

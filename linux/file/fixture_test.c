@@ -1,41 +1,13 @@
 /* What tests of files stand on (see fixture.h). */
-#include "../proc/proc_impl.h"
 #include "fixture.h"
 #include <base/test.h>
 #include <linux/abi/errno.h>
 #include <linux/heap.h>
 #include <linux/pool.h>
+#include <linux/single.h>
 #include <string.h>
 
 enum { POOL_BYTES = 64 << 20 };
-
-/* A process of one task, this thread, as process_start makes it. */
-static void make_task(struct file_fixture *f)
-{
-    struct process *process;
-    EXPECT_EQ(process_create(NULL, &process), 0);
-    EXPECT_EQ(signal_handlers_copy(NULL, &process->handlers), 0);
-    EXPECT_EQ(task_create(process, NULL, NULL, &f->task), 0);
-    EXPECT_EQ(cred_create(0, 0, NULL, 0, CAP_ALL, &f->task->cred), 0);
-    EXPECT_EQ(file_table_create(&f->task->files), 0);
-    EXPECT_EQ(fs_context_create(&f->task->fs), 0);
-    f->task->fs->umask = 022;
-    rt_lock(&processes_lock);
-    EXPECT_EQ(table_add_task(f->task), 0);
-    process->pid = f->task->tid;
-    process->leader = task_get(f->task);
-    table_add_process(process);
-    f->task->charged = account_get(f->task->cred->account);
-    (void)__atomic_fetch_add(&f->task->charged->tasks, 1, __ATOMIC_RELAXED);
-    list_push_back(&process->tasks, &f->task->in_process);
-    process->task_count = 1;
-    process->limit[RLIMIT_NOFILE] = (struct resource_limit){ 1024, 4096 };
-    process->limit[RLIMIT_FSIZE] = (struct resource_limit){ RLIM_INFINITY, RLIM_INFINITY };
-    rt_unlock(&processes_lock);
-    vcpu_discard(f->task->vcpu);
-    f->task->vcpu = vcpu_self();
-    ((struct vcpu_head *)f->task->vcpu)->owner = f->task;
-}
 
 void file_fixture_init(struct file_fixture *f, const struct layer *layers, unsigned count)
 {
@@ -48,29 +20,13 @@ void file_fixture_init(struct file_fixture *f, const struct layer *layers, unsig
                               MACHINE_READ | MACHINE_WRITE),
               0);
     EXPECT_EQ(vcpu_attach(vcpu_self(), f->space), 0);
-    make_task(f);
-}
-
-static void end_task(struct file_fixture *f)
-{
-    struct process *process = f->task->process;
-    file_table_put(f->task->files);
-    fs_context_put(f->task->fs);
-    f->task->files = NULL;
-    f->task->fs = NULL;
-    rt_lock(&processes_lock);
-    list_remove(&f->task->in_process);
-    process_forget(process);
-    rt_unlock(&processes_lock);
-    ((struct vcpu_head *)vcpu_self())->owner = NULL;
-    task_put(f->task);
-    process_put(process);
+    f->task = single_task_begin();
 }
 
 void file_fixture_end_layers(struct file_fixture *f)
 {
     EXPECT_EQ(fd_next(f->task, 0), -1);
-    end_task(f);
+    single_task_end(f->task);
     mounts_end();
     EXPECT_EQ(pool_pages(), 0);
     pool_destroy();

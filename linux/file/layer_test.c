@@ -1,6 +1,7 @@
 /* The root over layers: what is merged, hidden, copied up. */
 #include "fixture.h"
 #include "image.h"
+#include <base/fmt.h>
 #include <base/test.h>
 #include <linux/abi/errno.h>
 #include <linux/abi/stat.h>
@@ -225,8 +226,9 @@ static bool list_entry(struct directory_sink *sink, const char *name, size_t len
     struct lister *lister = CONTAINER_OF(sink, struct lister, sink);
     (void)inode;
     (void)next;
-    strncat(lister->names, name, length);
-    strcat(lister->names, type == S_IFDIR ? "/ " : " ");
+    size_t at = strlen(lister->names);
+    (void)format_text(lister->names + at, sizeof(lister->names) - at, "%.*s%s", (int)length, name,
+                      type == S_IFDIR ? "/ " : " ");
     return true;
 }
 

@@ -568,6 +568,22 @@ static void make_sensible(uint64_t words[6])
         words[2] = 0;
 }
 
+/* A Reply of the caller's process that a call waits to be answered by, or any. */
+static uint64_t pick_reply(void)
+{
+    int first = (int)below(MODEL_CAPABILITIES);
+
+    for (int i = 0; i < MODEL_CAPABILITIES; i++) {
+        const struct model_capability *it =
+            &calls.model.capability[(first + i) % MODEL_CAPABILITIES];
+        const struct model_object *object = &calls.model.object[it->object];
+        if (it->used && it->table == calls.process[calls.caller] && object->type == OBJECT_REPLY &&
+            object->thread != MODEL_NONE && calls.model.thread[object->thread].wait == MODEL_ANSWER)
+            return it->handle;
+    }
+    return pick_handle(&calls.maker, OBJECT_REPLY);
+}
+
 /* A message that makes sense, most of the time. */
 static void make_message(uint64_t words[6], bool receives)
 {
@@ -584,10 +600,12 @@ static void make_message(uint64_t words[6], bool receives)
                                                        : (unsigned)IPC_CAPABILITIES);
     if (below(32) == 0)
         words[1] ^= BIT64(below(64));
+    if (below(32) == 0)
+        words[1] |= UINT64_C(9) << IPC_INFO_WORDS;
     if (receives)
-        words[3] = pick_handle(&calls.maker, OBJECT_REPLY);
+        words[3] = below(4) == 0 ? pick_handle(&calls.maker, OBJECT_REPLY) : pick_reply();
     if (below(4) == 0 && !receives)
-        words[0] = pick_handle(&calls.maker, OBJECT_REPLY);
+        words[0] = pick_reply();
 }
 
 /* None, now, or at a time that no other deadline has. */

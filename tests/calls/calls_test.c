@@ -2,7 +2,7 @@
 #include "calls.h"
 #include <kernel/test.h>
 
-enum { WORLDS = 8, CALLS = 400 };
+enum { WORLDS = 12, CALLS = 400 };
 
 HOST_TEST(random_calls_agree_with_the_model)
 {

@@ -192,10 +192,10 @@ static enum status map_arena(struct world_process *it)
     return status;
 }
 
-static enum status start_thread(struct world_process *it, unsigned index, unsigned t)
+static enum status start_thread(struct world_process *it, unsigned t)
 {
     struct thread **thread = &it->thread[t];
-    uint32_t cpu = (index * WORLD_THREADS + t) % SIMULATION_CPU_COUNT;
+    uint32_t cpu = t % 2; /* few, so that calls often stay on one */
     struct cpu_mask only = { .word = { BIT64(cpu) } };
     enum status status =
         thread_create(it->process->vspace, NULL, uaddr(USER_IP), uaddr(USER_IP), 0, thread);
@@ -207,12 +207,12 @@ static enum status start_thread(struct world_process *it, unsigned index, unsign
     return status == OK ? thread_start(*thread) : status;
 }
 
-static enum status start_threads(struct world_process *it, unsigned index)
+static enum status start_threads(struct world_process *it)
 {
     enum status status = OK;
 
     for (unsigned t = 0; t < WORLD_THREADS && status == OK; t++)
-        status = start_thread(it, index, t);
+        status = start_thread(it, t);
     return status;
 }
 
@@ -221,7 +221,7 @@ void world_replace_thread(struct world *world, unsigned process, unsigned index)
     thread_kill(world->process[process].thread[index]);
     world_settle(world);
     EXPECT(world->process[process].thread[index] == NULL);
-    EXPECT_EQ(start_thread(&world->process[process], process, index), OK);
+    EXPECT_EQ(start_thread(&world->process[process], index), OK);
 }
 
 bool world_start_process(struct world *world, unsigned index)
@@ -239,7 +239,7 @@ bool world_start_process(struct world *world, unsigned index)
         status = map_arena(it);
     }
     if (status == OK)
-        status = start_threads(it, index);
+        status = start_threads(it);
     if (status != OK)
         test_fail(__FILE__, __LINE__, status_text(status));
     return status == OK;

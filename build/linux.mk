@@ -24,7 +24,7 @@ $(REFERENCE)/linux-calls.md: out/host/linuxgen $(LINUX_TABLE) | $(REFERENCE)/.
 
 generated: $(GEN)/linux/calls.h
 
-LINUX_PORTABLE := $(sort $(filter-out linux/machine/%,$(wildcard linux/*/*.c)))
+LINUX_PORTABLE := $(sort $(filter-out linux/machine/% linux/vdso/%,$(wildcard linux/*/*.c)))
 LINUX_LIBRARY  := $(wildcard lib/base/*.c lib/elf/*.c lib/fs/*.c) lib/rt/lock.c lib/rt/pages.c
 LINUX_INCLUDES := -Iabi -Ilib/base/include -Ilib/elf/include -Ilib/fs/include -Ilib/rt/include -Ilinux/include
 
@@ -44,6 +44,27 @@ LINUX_PROGRAM_INCLUDES := $(LINUX_INCLUDES) -Ilinux/machine/native -Ilib/rt/arch
 $(OUT)/linux-objects/%.o: % $(FLAGS_STAMP) build/linux.mk | $$(dir $$@). $(call abi_files,$(GEN)) $(GEN)/linux/calls.h
 	$(call say,CC,$<)
 	$(Q)$(CC) $(LINUX_CFLAGS) $(LINUX_PROGRAM_INCLUDES) -MMD -MP $(call database,$@) -c -o $@ $<
+
+# --- The object that programs map to read the time (linux/include/linux/vdso.h): an ELF file of one page.
+VDSO         := $(OUT)/linux-vdso.so
+VDSO_OBJECTS := $(patsubst %,$(OUT)/linux-vdso/%.o,$(sort $(wildcard linux/vdso/*.c linux/vdso/arch/$(ARCH)/*.[cS])))
+VDSO_CFLAGS  := $(filter-out -fno-pic -fno-pie -g -fdata-sections -ffunction-sections,$(TARGET_CFLAGS)) -fPIC -fvisibility=default \
+	-mgeneral-regs-only $(WARNINGS)
+
+$(OUT)/linux-vdso/%.o: % $(FLAGS_STAMP) build/linux.mk | $$(dir $$@).
+	$(call say,CC,$<)
+	$(Q)$(CC) $(VDSO_CFLAGS) -Ilinux/include -Ilinux/vdso/arch/$(ARCH) -MMD -MP -c -o $@ $<
+
+$(VDSO): $(VDSO_OBJECTS) linux/vdso/vdso.ld linux/vdso/arch/$(ARCH)/version.map
+	$(call say,LD,$@)
+	$(Q)$(LLD) -shared -Bsymbolic --hash-style=both --build-id=none -soname linux-vdso.so.1 -z noexecstack -z norelro --fatal-warnings \
+		--version-script linux/vdso/arch/$(ARCH)/version.map -T linux/vdso/vdso.ld -o $@.all $(VDSO_OBJECTS)
+	$(Q)$(OBJCOPY) --strip-all $@.all $@
+
+$(OUT)/linux-objects/linux/machine/native/vdso_image.S.o: LINUX_CFLAGS += -DVDSO='"$(VDSO)"'
+$(OUT)/linux-objects/linux/machine/native/vdso_image.S.o: $(VDSO)
+
+-include $(shell find $(OUT)/linux-vdso -name '*.d' 2>/dev/null)
 
 $(OUT)/linux.debug: $(LINUX_OBJECTS)
 	$(call say,LD,$@)

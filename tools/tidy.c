@@ -141,9 +141,10 @@ static bool knows_cpus(void)
 {
     return starts_with(path, "kernel/arch/") || starts_with(path, "boot/") ||
            starts_with(path, "lib/rt/") || starts_with(path, "linux/arch/") ||
-           starts_with(path, "linux/machine/native/") || starts_with(path, "tests/") ||
-           starts_with(path, "build/") || strcmp(path, "abi/limine.h") == 0 ||
-           strcmp(path, "abi/guest.h") == 0 || strcmp(path, "tools/tidy.c") == 0;
+           starts_with(path, "linux/machine/native/") || starts_with(path, "linux/vdso/arch/") ||
+           starts_with(path, "tests/") || starts_with(path, "build/") ||
+           strcmp(path, "abi/limine.h") == 0 || strcmp(path, "abi/guest.h") == 0 ||
+           strcmp(path, "tools/tidy.c") == 0;
 }
 
 static void check_words(const char *line)

@@ -4,6 +4,8 @@
 #include <linux/copy.h>
 #include <linux/heap.h>
 #include <linux/machine.h>
+#include <linux/mm.h>
+#include <linux/task.h>
 
 /* One vector entry as the guest has it. */
 struct guest_iovec {
@@ -12,21 +14,54 @@ struct guest_iovec {
 
 static const unsigned char zeroes[MACHINE_PAGE];
 
+static struct mm *mm_self(void)
+{
+    const struct task *task = ((const struct vcpu_head *)vcpu_self())->owner;
+    return task == NULL ? NULL : task->mm;
+}
+
+/* What the kernel cannot bring, mm/ perhaps can: a page of a large file. `moved` of the bytes were
+ * copied; is it worth another try? */
+static bool bring(uaddr_t at, size_t moved, bool write)
+{
+    return mm_resolve(mm_self(), at + moved, write);
+}
+
 int copy_in(void *to, uaddr_t from, size_t size_bytes)
 {
-    return guest_copy_in(to, from, size_bytes) == 0 ? 0 : -EFAULT;
+    size_t missing = guest_copy_in(to, from, size_bytes);
+    while (UNLIKELY(missing != 0)) {
+        size_t before = missing;
+        size_t done = size_bytes - missing;
+        if (!bring(from, done, false))
+            return -EFAULT;
+        missing = guest_copy_in((char *)to + done, from + done, missing);
+        if (missing == before)
+            return -EFAULT;
+    }
+    return 0;
 }
 
 int copy_out(uaddr_t to, const void *from, size_t size_bytes)
 {
-    return guest_copy_out(to, from, size_bytes) == 0 ? 0 : -EFAULT;
+    size_t missing = guest_copy_out(to, from, size_bytes);
+    while (UNLIKELY(missing != 0)) {
+        size_t before = missing;
+        size_t done = size_bytes - missing;
+        if (!bring(to, done, true))
+            return -EFAULT;
+        missing = guest_copy_out(to + done, (const char *)from + done, missing);
+        if (missing == before)
+            return -EFAULT;
+    }
+    return 0;
 }
 
 int clear_out(uaddr_t to, size_t size_bytes)
 {
     while (size_bytes > 0) {
         size_t part = MIN(size_bytes, sizeof(zeroes));
-        if (guest_copy_out(to, zeroes, part) != 0)
+        if (copy_out(to, zeroes, part) != 0)
             return -EFAULT;
         to += part;
         size_bytes -= part;
@@ -43,6 +78,8 @@ int64_t copy_in_text(char *to, uaddr_t from, size_t size_bytes)
         size_t in_page = MACHINE_PAGE - (size_t)((from + done) % MACHINE_PAGE);
         size_t part = MIN(size_bytes - done, in_page);
         size_t missing = guest_copy_in(to + done, from + done, part);
+        if (missing != 0 && bring(from + done, part - missing, false))
+            missing = guest_copy_in(to + done, from + done, part);
         size_t length = strnlen(to + done, part - missing);
         if (length < part - missing)
             return (int64_t)(done + length);
@@ -69,11 +106,23 @@ static void io_one(struct io *io, uint64_t base, uint64_t size_bytes, bool own)
     io->many = NULL;
 }
 
+/* Parts are copied under locks, where nothing can be brought any more: so what only mm/ can bring
+ * is brought now. Few address spaces have such. */
+static void prepare(uint64_t base, uint64_t size_bytes)
+{
+    struct mm *mm = mm_self();
+    if (UNLIKELY(mm != NULL && __atomic_load_n(&mm->lazy, __ATOMIC_RELAXED)))
+        mm_prepare(mm, base, size_bytes);
+}
+
 int io_user(struct io *io, uaddr_t base, uint64_t size_bytes)
 {
     size_bytes = MIN(size_bytes, IO_BYTES_MAX);
     io_one(io, base, size_bytes, false);
-    return is_guests(base, size_bytes) ? 0 : -EFAULT;
+    if (!is_guests(base, size_bytes))
+        return -EFAULT;
+    prepare(base, size_bytes);
+    return 0;
 }
 
 void io_own(struct io *io, void *base, uint64_t size_bytes)
@@ -94,6 +143,7 @@ static int check_parts(struct io *io)
         if (!is_guests(part->base, part->size_bytes))
             return -EFAULT;
         io->left += part->size_bytes;
+        prepare(part->base, part->size_bytes);
     }
     return 0;
 }

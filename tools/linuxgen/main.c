@@ -305,12 +305,15 @@ static void write_prototype(FILE *file, const struct call *call)
 
 static void write_numbers(FILE *file, unsigned arch)
 {
-    fputs("\n/* Their numbers here. */\nenum {\n", file);
+    fputs("\n/* Their numbers here. */\n/* NOLINTBEGIN(readability-identifier-naming) */\nenum {\n",
+          file);
     for (unsigned i = 0; i < call_count; i++) {
         if (calls[i].number[arch] >= 0)
             fprintf(file, "    LINUX_CALL_%s = %d,\n", calls[i].name, calls[i].number[arch]);
     }
-    fputs("    LINUX_CALL_LAST = LINUX_CALL_COUNT - 1,\n};\n", file);
+    fputs("    LINUX_CALL_LAST = LINUX_CALL_COUNT - 1,\n};\n"
+          "/* NOLINTEND(readability-identifier-naming) */\n",
+          file);
 }
 
 static void write_header(FILE *file, unsigned arch)

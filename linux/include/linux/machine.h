@@ -36,6 +36,7 @@ int memory_commit(struct memory *memory, uint64_t offset, uint64_t size_bytes);
 int memory_adopt(uint64_t handle, uint64_t size_bytes, struct memory **memory_out);
 /* Pages go back to the budget and read as zero again. */
 void memory_clear(struct memory *memory, uint64_t offset, uint64_t size_bytes);
+uint64_t memory_resident(struct memory *memory); /* bytes of pages that are there */
 struct memory *memory_get(struct memory *memory);
 void memory_put(struct memory *memory);
 
@@ -59,8 +60,8 @@ struct guest_space;
 /* Guests that are made from now on: fused ones share a root of page tables with the personality. */
 void machine_set_fused(bool fused);
 int guest_space_create(struct guest_space **space_out);
-/* What `source` has, until one of the two writes to it. */
-int guest_space_fork(struct guest_space *source, struct guest_space **space_out);
+/* Into an empty one: what `source` has, until one of the two writes to it. */
+int guest_space_fork_into(struct guest_space *source, struct guest_space *copy);
 /* Nobody may be in it any more. */
 void guest_space_destroy(struct guest_space *space);
 /* Addresses and sizes are whole pages below GUEST_END. The caller keeps `memory` as long as it is
@@ -126,9 +127,16 @@ int guest_compare_exchange_32(uint64_t at, uint32_t expected, uint32_t desired, 
  * back for no reason. */
 void machine_wait(uint32_t *word, uint32_t expected, uint64_t deadline_ns);
 void machine_wake(uint32_t *word, uint32_t count);
-void machine_yield(void);                   /* the CPU, to whoever waits for it */
-uint64_t machine_now_ns(void);              /* since boot */
-int64_t machine_realtime_offset_ns(void);   /* what added to it is the time since 1970 */
+void machine_yield(void);                 /* the CPU, to whoever waits for it */
+uint64_t machine_now_ns(void);            /* since boot */
+int64_t machine_realtime_offset_ns(void); /* what added to it is the time since 1970 */
+/* What programs need to read the time themselves (linux/vdso.h); false: they cannot here. */
+struct machine_vdso {
+    const void *image;
+    size_t size_bytes;
+    uint64_t counter_base, ns_per_count;
+};
+bool machine_vdso(struct machine_vdso *vdso_out);
 uint64_t machine_cpu_ns(struct vcpu *vcpu); /* that the thread has run */
 unsigned machine_cpu_count(void);
 /* The container's limit, and what of it is free. */

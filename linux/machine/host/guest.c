@@ -190,12 +190,9 @@ static int fork_mapping(struct guest_space *copy, const struct mapping *source)
     return 0;
 }
 
-int guest_space_fork(struct guest_space *source, struct guest_space **space_out)
+int guest_space_fork_into(struct guest_space *source, struct guest_space *copy)
 {
-    struct guest_space *copy;
-    int error = guest_space_create(&copy);
-    if (error != 0)
-        return error;
+    int error = 0;
     pthread_mutex_lock(&source->lock);
     LIST_FOR_EACH(link, &source->mappings)
     {
@@ -203,10 +200,6 @@ int guest_space_fork(struct guest_space *source, struct guest_space **space_out)
             error = fork_mapping(copy, CONTAINER_OF(link, struct mapping, link));
     }
     pthread_mutex_unlock(&source->lock);
-    if (error != 0)
-        guest_space_destroy(copy);
-    else
-        *space_out = copy;
     return error;
 }
 

@@ -6,6 +6,7 @@
 #include <linux/machine.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "host_impl.h"
@@ -124,6 +125,12 @@ void memory_clear(struct memory *memory, uint64_t offset, uint64_t size_bytes)
         fallocate(memory_file(memory), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
                   (off_t)size_bytes) != 0)
         machine_panic("a Memory cannot be cleared");
+}
+
+uint64_t memory_resident(struct memory *memory)
+{
+    struct stat status;
+    return fstat(memory_file(memory), &status) == 0 ? (uint64_t)status.st_blocks * 512 : 0;
 }
 
 struct memory *memory_get(struct memory *memory)

@@ -223,6 +223,12 @@ int64_t machine_realtime_offset_ns(void)
     return (int64_t)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC));
 }
 
+bool machine_vdso(struct machine_vdso *vdso_out)
+{
+    (void)vdso_out;
+    return false;
+}
+
 uint64_t machine_cpu_ns(struct vcpu *vcpu)
 {
     (void)vcpu;

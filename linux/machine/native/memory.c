@@ -2,6 +2,7 @@
 #include <base/compiler.h>
 #include <linux/abi/errno.h>
 #include <linux/heap.h>
+#include <object_info.h>
 #include <rt/guest.h>
 #include <rt/lock.h>
 #include <rt/pages.h>
@@ -85,14 +86,38 @@ int memory_commit(struct memory *memory, uint64_t offset, uint64_t size_bytes)
     return error_of(memory_range(memory->handle, MEMORY_OP_COMMIT, offset, size_bytes));
 }
 
-/* Giving back needs memory only where a leaf that is shared with a clone has to be cut; then the
- * contents go at least. */
+/* Giving back may need a little memory first: a leaf or a mapping that is cut in two. So it is done
+ * once more with what is kept in reserve. */
+static enum status with_reserve(enum status (*give_back)(uint64_t object, uint64_t at,
+                                                         uint64_t size_bytes),
+                                uint64_t object, uint64_t at, uint64_t size_bytes)
+{
+    enum status status = give_back(object, at, size_bytes);
+    if (status != ERR_LIMIT)
+        return status;
+    native_reserve(true);
+    status = give_back(object, at, size_bytes);
+    native_reserve(false);
+    return status;
+}
+
+static enum status decommit(uint64_t memory, uint64_t at, uint64_t size_bytes)
+{
+    return memory_range(memory, MEMORY_OP_DECOMMIT, at, size_bytes);
+}
+
 void memory_clear(struct memory *memory, uint64_t offset, uint64_t size_bytes)
 {
-    if (size_bytes == 0 ||
-        memory_range(memory->handle, MEMORY_OP_DECOMMIT, offset, size_bytes) == OK)
-        return;
-    machine_panic("memory could not be given back");
+    if (size_bytes != 0 && with_reserve(decommit, memory->handle, offset, size_bytes) != OK)
+        machine_panic("memory could not be given back");
+}
+
+uint64_t memory_resident(struct memory *memory)
+{
+    struct object_info info;
+    if (object_info(memory->handle, &info, sizeof(info)) != OK)
+        return 0;
+    return info.detail.memory.resident_pages * MACHINE_PAGE;
 }
 
 struct memory *memory_get(struct memory *memory)
@@ -227,21 +252,11 @@ int guest_space_create(struct guest_space **space_out)
     return space_of(status, handle, space_out);
 }
 
-int guest_space_fork(struct guest_space *source, struct guest_space **space_out)
+int guest_space_fork_into(struct guest_space *source, struct guest_space *copy)
 {
-    struct guest_space *copy;
     uint64_t handle;
-    int error = guest_space_create(&copy);
-    if (error != 0)
-        return error;
-    enum status status = guest_create(rt_process(), native_guest_budget(), source->handle,
-                                      native_guest_flags(), copy->handle, 0, &handle);
-    if (status != OK) {
-        guest_space_destroy(copy);
-        return error_of(status);
-    }
-    *space_out = copy;
-    return 0;
+    return error_of(guest_create(rt_process(), native_guest_budget(), source->handle, 0,
+                                 copy->handle, 0, &handle));
 }
 
 void guest_space_destroy(struct guest_space *space)
@@ -256,7 +271,7 @@ int guest_space_map(struct guest_space *space, uint64_t at, struct memory *memor
     uint32_t how = access_of(access);
     enum status status = map(space->handle, memory->handle, at, offset, size_bytes, how);
     if (status == ERR_EXISTS) {
-        status = unmap(space->handle, at, size_bytes);
+        status = with_reserve(unmap, space->handle, at, size_bytes);
         if (status == OK)
             status = map(space->handle, memory->handle, at, offset, size_bytes, how);
     }
@@ -265,7 +280,7 @@ int guest_space_map(struct guest_space *space, uint64_t at, struct memory *memor
 
 int guest_space_unmap(struct guest_space *space, uint64_t at, uint64_t size_bytes)
 {
-    return error_of(unmap(space->handle, at, size_bytes));
+    return error_of(with_reserve(unmap, space->handle, at, size_bytes));
 }
 
 int guest_space_protect(struct guest_space *space, uint64_t at, uint64_t size_bytes,

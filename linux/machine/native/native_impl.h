@@ -28,6 +28,8 @@ struct guest_space {
 /* Budgets: what guests and files have is paid by a part of the personality's own, so that what it
  * needs for itself is there when that is used up. */
 uint64_t native_guest_budget(void);
+/* What gives memory back may use the personality's part for a moment. */
+void native_reserve(bool open);
 /* Of guest_create: split, unless the container was made fused. */
 uint32_t native_guest_flags(void);
 /* A guest without memory: for kicks, and to be attached to when there is nothing else. */

@@ -7,6 +7,7 @@
 #include <clock_page.h>
 #include <object_info.h>
 #include <rt/clock.h>
+#include <rt/lock.h>
 #include <rt/log.h>
 #include <rt/random.h>
 #include <rt/startup.h>
@@ -22,6 +23,9 @@
 #define RESERVE_BYTES_MAX ((uint64_t)64 << 20)
 
 static uint64_t guest_budget;
+static uint64_t guest_limit_bytes = UINT64_MAX;
+static struct rt_lock reserve_lock;
+static unsigned reserve_users; /* reserve_lock */
 
 /* lib/rt/arch calls it. */
 _Noreturn void rt_start(const struct startup *startup);
@@ -47,9 +51,26 @@ static void make_guest_budget(void)
     if (limit_bytes == UINT64_MAX)
         return;
     uint64_t taken = info.detail.budget.used[0] + reserve_of(limit_bytes);
-    if (taken >= limit_bytes ||
-        budget_limit(guest_budget, LIMIT_KIND_MEMORY, limit_bytes - taken, UINT64_MAX) != OK)
+    if (taken >= limit_bytes)
         machine_panic("the container's memory is too small");
+    guest_limit_bytes = limit_bytes - taken;
+    native_reserve(false);
+}
+
+static void limit_guests(uint64_t bytes)
+{
+    if (budget_limit(guest_budget, LIMIT_KIND_MEMORY, bytes, UINT64_MAX) != OK)
+        machine_panic("the guests' memory cannot be limited");
+}
+
+void native_reserve(bool open)
+{
+    rt_lock(&reserve_lock);
+    if (open && reserve_users++ == 0)
+        limit_guests(UINT64_MAX);
+    else if (!open && (reserve_users == 0 || --reserve_users == 0))
+        limit_guests(guest_limit_bytes);
+    rt_unlock(&reserve_lock);
 }
 
 _Noreturn void rt_start(const struct startup *startup)
@@ -64,6 +85,23 @@ _Noreturn void rt_start(const struct startup *startup)
     native_windows_init();
     make_guest_budget();
     linux_main();
+}
+
+bool machine_vdso(struct machine_vdso *vdso_out)
+{
+    extern const char native_vdso_image[];
+    extern const char native_vdso_image_end[];
+    const volatile struct clock_page *page =
+        (const volatile struct clock_page *)rt_startup()->clock_at;
+    if (page == NULL || page->version != CLOCK_PAGE_VERSION)
+        return false;
+    *vdso_out = (struct machine_vdso){
+        .image = native_vdso_image,
+        .size_bytes = (size_t)(native_vdso_image_end - native_vdso_image),
+        .counter_base = page->counter_base,
+        .ns_per_count = page->ns_per_count,
+    };
+    return true;
 }
 
 void machine_random(void *to, size_t size_bytes)

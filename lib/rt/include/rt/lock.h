@@ -6,6 +6,7 @@
 #pragma once
 
 #include <base/compiler.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct CAPABILITY("lock") rt_lock {
@@ -13,4 +14,5 @@ struct CAPABILITY("lock") rt_lock {
 };
 
 void rt_lock(struct rt_lock *lock) ACQUIRES(*lock);
+bool rt_try_lock(struct rt_lock *lock); /* true: it is ours */
 void rt_unlock(struct rt_lock *lock) RELEASES(*lock);

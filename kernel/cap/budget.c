@@ -1,5 +1,6 @@
 /* Budgets: charges up a tree without a lock, and the destruction of everything that was paid. */
 #include "cap_impl.h"
+#include <kernel/frame.h>
 #include <kernel/panic.h>
 #include <kernel/slab.h>
 #include <object_info.h>
@@ -26,14 +27,7 @@ static void destroy_storage(struct object *object)
 
 static void info(struct object *object, struct object_info *info)
 {
-    struct budget_info told;
-
-    budget_inspect(object_as_budget(object), &told);
-    for (size_t kind = 0; kind < BUDGET_KINDS; kind++) {
-        info->detail.budget.used[kind] = told.used[kind];
-        info->detail.budget.limit[kind] = told.limit[kind];
-        info->detail.budget.soft[kind] = told.soft[kind];
-    }
+    budget_inspect(object_as_budget(object), &info->detail.budget);
 }
 
 static const struct object_ops budget_ops = { .destroy = destroy_storage, .info = info };
@@ -61,20 +55,6 @@ enum status budget_create(struct budget *parent, struct budget **budget_out)
         slab_free(&budget_cache, budget);
         return status;
     }
-    *budget_out = budget;
-    return OK;
-}
-
-enum status budget_split(struct budget *parent, const uint64_t limit[BUDGET_KINDS],
-                         struct budget **budget_out)
-{
-    struct budget *budget;
-    enum status status = budget_create(parent, &budget);
-
-    if (status != OK)
-        return status;
-    for (size_t kind = 0; kind < BUDGET_KINDS; kind++)
-        budget_limit(budget, (enum budget_kind)kind, limit[kind]);
     *budget_out = budget;
     return OK;
 }
@@ -172,6 +152,56 @@ void budget_uncharge(struct budget *budget, enum budget_kind kind, uint64_t amou
     take_back_until(budget, NULL, kind, amount);
 }
 
+enum status payer_charge(struct budget *payer, uint64_t bytes)
+{
+    return payer != NULL ? budget_charge(payer, BUDGET_MEMORY, bytes) : OK;
+}
+
+void payer_uncharge(struct budget *payer, uint64_t bytes)
+{
+    if (payer != NULL)
+        budget_uncharge(payer, BUDGET_MEMORY, bytes);
+}
+
+enum status payer_alloc(struct budget *payer, struct slab_cache *cache, void *object_out)
+{
+    enum status status = payer_charge(payer, cache->object_size_bytes);
+
+    if (status != OK)
+        return status;
+    void *object = slab_alloc(cache);
+    if (object == NULL) {
+        payer_uncharge(payer, cache->object_size_bytes);
+        return ERR_NO_MEMORY;
+    }
+    *(void **)object_out = object;
+    return OK;
+}
+
+void payer_free(struct budget *payer, struct slab_cache *cache, void *object_taken)
+{
+    slab_free(cache, object_taken);
+    payer_uncharge(payer, cache->object_size_bytes);
+}
+
+enum status payer_alloc_frame(struct budget *payer, unsigned flags, struct frame **frame_out)
+{
+    enum status status = payer_charge(payer, PAGE_SIZE);
+
+    if (status != OK)
+        return status;
+    status = frame_alloc(0, flags, frame_out);
+    if (status != OK)
+        payer_uncharge(payer, PAGE_SIZE);
+    return status;
+}
+
+void payer_free_frame(struct budget *payer, struct frame *frame_taken)
+{
+    frame_put(frame_taken);
+    payer_uncharge(payer, PAGE_SIZE);
+}
+
 /* ---- Limits ---- */
 
 void budget_limit(struct budget *budget, enum budget_kind kind, uint64_t limit)
@@ -197,7 +227,7 @@ void budget_watch(struct budget *budget, struct budget_watch *watch_borrowed)
     spinlock_release(&budget->lock);
 }
 
-void budget_inspect(const struct budget *budget, struct budget_info *info_out)
+void budget_inspect(const struct budget *budget, struct object_info_budget *info_out)
 {
     for (size_t kind = 0; kind < BUDGET_KINDS; kind++) {
         const struct budget_account *account = &budget->account[kind];

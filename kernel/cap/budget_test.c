@@ -125,29 +125,6 @@ TEST(the_last_object_takes_its_chain_of_budgets_with_it)
     budget_put(chain[0]);
 }
 
-TEST(split_limits_the_part)
-{
-    uint64_t limit[BUDGET_KINDS] = { 1000, 1, 2 };
-    struct budget_info info;
-    struct budget *root;
-    struct budget *part;
-
-    REQUIRE(budget_create(NULL, &root) == OK);
-    REQUIRE(budget_split(root, limit, &part) == OK);
-    budget_inspect(part, &info);
-    for (unsigned kind = 0; kind < BUDGET_KINDS; kind++) {
-        EXPECT_EQ(info.limit[kind], limit[kind]);
-        EXPECT_EQ(info.soft[kind], BUDGET_UNLIMITED);
-        EXPECT_EQ(info.used[kind], 0);
-    }
-    EXPECT_EQ(budget_charge(part, BUDGET_MEMORY, 1001), ERR_LIMIT);
-    budget_limit(root, BUDGET_MEMORY, sizeof(struct budget));
-    struct budget *other;
-    EXPECT_EQ(budget_split(root, limit, &other), ERR_LIMIT);
-    budget_put(part);
-    budget_put(root);
-}
-
 /* Destroy in slices of one unit; the number of them, or 0 if it never ends. */
 static unsigned destroy_in_slices(struct budget *budget)
 {

@@ -138,7 +138,7 @@ struct thing *world_thing(struct world *world, unsigned table, uint64_t handle)
 
 uint64_t budget_used(const struct budget *budget, enum budget_kind kind)
 {
-    struct budget_info info;
+    struct object_info_budget info;
 
     budget_inspect(budget, &info);
     return info.used[kind];

@@ -16,23 +16,16 @@ static uint64_t handle_of(uint32_t index, uint32_t generation)
 static enum status page_alloc(struct budget *budget, void **page_out)
 {
     struct frame *frame;
-    enum status status = budget_charge(budget, BUDGET_MEMORY, PAGE_SIZE);
+    enum status status = payer_alloc_frame(budget, FRAME_ZERO, &frame);
 
-    if (status != OK)
-        return status;
-    status = frame_alloc(0, FRAME_ZERO, &frame);
-    if (status != OK) {
-        budget_uncharge(budget, BUDGET_MEMORY, PAGE_SIZE);
-        return status;
-    }
-    *page_out = frame_kernel(frame);
-    return OK;
+    if (status == OK)
+        *page_out = frame_kernel(frame);
+    return status;
 }
 
 static void page_free(struct budget *budget, void *page)
 {
-    frame_put(frame_of(paddr_of_direct(page)));
-    budget_uncharge(budget, BUDGET_MEMORY, PAGE_SIZE);
+    payer_free_frame(budget, frame_of(paddr_of_direct(page)));
 }
 
 enum status cspace_init(struct cspace *cspace, struct budget *budget, uint64_t owner_id)
@@ -202,7 +195,7 @@ enum status cspace_lookup(struct cspace *cspace, uint64_t handle, enum object_ty
 }
 
 static void info_fill(const struct capability *capability, uint64_t handle,
-                      struct capability_info *info)
+                      struct handle_info *info)
 {
     info->handle = handle;
     info->object_id = capability->object->id;
@@ -212,8 +205,7 @@ static void info_fill(const struct capability *capability, uint64_t handle,
     info->rights = capability->rights;
 }
 
-size_t cspace_inspect(struct cspace *cspace, uint32_t *cursor, struct capability_info *info,
-                      size_t max)
+size_t cspace_inspect(struct cspace *cspace, uint32_t *cursor, struct handle_info *info, size_t max)
 {
     size_t count = 0;
     uint32_t index = *cursor;

@@ -163,7 +163,7 @@ TEST(a_badge_is_set_once_by_who_may)
 
 TEST(a_move_changes_the_place_and_nothing_else)
 {
-    struct capability_info info[4];
+    struct handle_info info[4];
     uint32_t cursor = 0;
 
     REQUIRE(world_create(&world));
@@ -355,7 +355,7 @@ TEST(the_limits_of_the_budget_hold)
 TEST(a_table_grows_and_inspect_lists_all_of_it)
 {
     enum { COUNT = 3 * SLOTS_PER_PAGE + 5 };
-    struct capability_info info[16];
+    struct handle_info info[16];
     uint64_t sum = 0;
     uint64_t seen = 0;
     unsigned count = 0;

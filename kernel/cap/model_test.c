@@ -261,7 +261,7 @@ static void check_all(void)
         check_entry(i);
     }
     for (unsigned table = 0; table < WORLD_TABLES; table++) {
-        struct capability_info info[8];
+        struct handle_info info[8];
         uint32_t cursor = 0;
         do
             listed += (unsigned)cspace_inspect(&world.table[table], &cursor, info, ARRAY_LEN(info));

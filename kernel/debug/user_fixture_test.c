@@ -96,7 +96,7 @@ static bool process_is_over(void *argument)
 /* What keeps it. */
 static void show_budget(struct budget *budget)
 {
-    struct budget_info info;
+    struct object_info_budget info;
 
     budget_inspect(budget, &info);
     test_note("budget %llu: %llu bytes, %llu capabilities, %llu threads",

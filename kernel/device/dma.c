@@ -27,35 +27,14 @@ struct pin {
     struct memory_pin pin; /* of the Memory; gone in the quarantine, and when that is destroyed */
     uint64_t pages;        /* [C] */
     uint64_t run_count;    /* [C] */
-    uint64_t mapped_count; /* [C] runs that the devices reach */
     struct frame *more;    /* [C] a page of runs, if they do not fit here */
     uint64_t inside[RUNS_INSIDE];
 };
 
 struct object dma_object;
-static const struct dma_ops *ops; /* [C] */
-static uint64_t last_id;          /* [O] */
-static struct list quarantine;    /* [O] */
+static uint64_t last_id;       /* [O] */
+static struct list quarantine; /* [O] */
 static struct slab_cache pin_cache = SLAB_CACHE_INIT("dma pin", struct pin);
-
-/* ---- The ledger ---- */
-
-static enum status ledger_map(struct span devices, paddr_t base, uint64_t pages)
-{
-    (void)devices;
-    (void)base;
-    (void)pages;
-    return OK;
-}
-
-static void ledger_unmap(struct span devices, paddr_t base, uint64_t pages)
-{
-    (void)devices;
-    (void)base;
-    (void)pages;
-}
-
-const struct dma_ops dma_ledger = { "pin ledger", ledger_map, ledger_unmap };
 
 /* ---- Runs ---- */
 
@@ -76,16 +55,11 @@ static paddr_t run_base(uint64_t run)
 
 static enum status runs_grow(struct pin *pin)
 {
-    enum status status = budget_charge(pin->payer, BUDGET_MEMORY, PAGE_SIZE);
+    struct frame *frame;
+    enum status status = payer_alloc_frame(pin->payer, 0, &frame);
 
     if (status != OK)
         return status;
-    struct frame *frame;
-    status = frame_alloc(0, 0, &frame);
-    if (status != OK) {
-        budget_uncharge(pin->payer, BUDGET_MEMORY, PAGE_SIZE);
-        return status;
-    }
     memcpy(frame_kernel(frame), pin->inside, sizeof(pin->inside));
     pin->more = frame;
     return OK;
@@ -132,27 +106,6 @@ static enum status collect(struct pin *pin, struct memory *memory, uint64_t firs
     return status;
 }
 
-static enum status map_runs(struct pin *pin)
-{
-    const uint64_t *runs = runs_of(pin);
-
-    for (; pin->mapped_count < pin->run_count; pin->mapped_count++) {
-        uint64_t run = runs[pin->mapped_count];
-        enum status status = ops->map(pin->devices, run_base(run), run_pages(run));
-        if (status != OK)
-            return status;
-    }
-    return OK;
-}
-
-static void unmap_runs(struct pin *pin)
-{
-    const uint64_t *runs = runs_of(pin);
-
-    for (uint64_t i = 0; i < pin->mapped_count; i++)
-        ops->unmap(pin->devices, run_base(runs[i]), run_pages(runs[i]));
-}
-
 static void frames_put(struct pin *pin)
 {
     const uint64_t *runs = runs_of(pin);
@@ -175,7 +128,6 @@ static void settle(struct pin *pin)
 /* The devices are quiet. */
 static void pin_free(struct pin *pin)
 {
-    unmap_runs(pin);
     frames_put(pin);
     if (pin->payer != NULL)
         settle(pin);
@@ -186,15 +138,11 @@ static void pin_free(struct pin *pin)
 
 static enum status pin_alloc(struct budget *payer, struct pin **pin_out)
 {
-    enum status status = budget_charge(payer, BUDGET_MEMORY, sizeof(struct pin));
+    struct pin *pin;
+    enum status status = payer_alloc(payer, &pin_cache, &pin);
 
     if (status != OK)
         return status;
-    struct pin *pin = slab_alloc(&pin_cache);
-    if (pin == NULL) {
-        budget_uncharge(payer, BUDGET_MEMORY, sizeof(struct pin));
-        return ERR_NO_MEMORY;
-    }
     budget_get(payer);
     pin->payer = payer;
     *pin_out = pin;
@@ -218,8 +166,6 @@ enum status dma_pin_create(struct object *memory, uint64_t offset, uint64_t size
     status = memory_pin_lightly(object_as_memory(memory), first, pin->pages, &pin->pin);
     if (status == OK)
         status = collect(pin, object_as_memory(memory), first);
-    if (status == OK)
-        status = map_runs(pin);
     if (status == OK)
         *pin_out = pin;
     else
@@ -385,9 +331,8 @@ static const struct object_ops dma_object_ops = {
     .detach = dma_detach, .destroy = machine_object_destroy, .uses_stay = true, .info = dma_info
 };
 
-void dma_init(const struct dma_ops *machine)
+void dma_init(void)
 {
-    ops = machine;
     list_init(&quarantine);
     machine_object_init(&dma_object, OBJECT_DMA, &dma_object_ops);
 }

@@ -16,7 +16,7 @@ static uint64_t root, device;
 
 static uint64_t used(void)
 {
-    struct budget_info info;
+    struct object_info_budget info;
 
     budget_inspect(budget, &info);
     return info.used[BUDGET_MEMORY];
@@ -42,7 +42,7 @@ static uint64_t derive(uint64_t from, uint64_t offset, uint64_t count)
 static bool ready(void)
 {
     if (dma_object.references == 0)
-        dma_init(&dma_ledger);
+        dma_init();
     if (budget_create(NULL, &budget) != OK || cspace_init(&cspace, budget, 1) != OK ||
         memory_create(budget, PAGES * PAGE_SIZE, &memory) != OK ||
         cspace_create(&cspace, &dma_object, object_type_rights(OBJECT_DMA), &root) != OK) {

@@ -118,22 +118,16 @@ static void binding_free(struct binding *binding)
     struct budget *payer = binding->payer;
 
     signal_target_clear(&binding->target);
-    slab_free(&binding_cache, binding);
-    budget_uncharge(payer, BUDGET_MEMORY, sizeof(struct binding));
+    payer_free(payer, &binding_cache, binding);
     budget_put(payer);
 }
 
 static enum status binding_alloc(struct budget *payer, struct binding **binding_out)
 {
-    enum status status = budget_charge(payer, BUDGET_MEMORY, sizeof(struct binding));
+    enum status status = payer_alloc(payer, &binding_cache, binding_out);
 
     if (status != OK)
         return status;
-    *binding_out = slab_alloc(&binding_cache);
-    if (*binding_out == NULL) {
-        budget_uncharge(payer, BUDGET_MEMORY, sizeof(struct binding));
-        return ERR_NO_MEMORY;
-    }
     budget_get(payer);
     (*binding_out)->payer = payer;
     return OK;

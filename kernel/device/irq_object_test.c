@@ -42,7 +42,7 @@ static bool ready(void)
 static void over(void)
 {
     struct work work = { UINT32_MAX };
-    struct budget_info info;
+    struct object_info_budget info;
 
     EXPECT_EQ(cspace_clear(&cspace, &work), OK);
     object_put(notification);
@@ -205,7 +205,7 @@ HOST_TEST(binding_is_paid_for_and_may_fail)
 {
     REQUIRE(ready());
     uint64_t line = split(root(), LEVEL, 1, IRQ_TRIGGER_FIRMWARE);
-    struct budget_info info;
+    struct object_info_budget info;
     budget_inspect(budget, &info);
     budget_limit(budget, BUDGET_MEMORY, info.used[BUDGET_MEMORY]);
     EXPECT_EQ(bind(line, 1), ERR_LIMIT);

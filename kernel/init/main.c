@@ -152,7 +152,7 @@ void kernel_main(void)
 
     system_init();
     device_init(&boot_info);
-    dma_init(&dma_ledger);
+    dma_init();
     irq_object_init();
     if (start_cpus())
         log_info("memory: %llu KiB of the loader's given back",

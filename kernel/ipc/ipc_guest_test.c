@@ -534,7 +534,7 @@ GUEST_TEST(capabilities_go_along_or_nothing_does)
     /* And both orders of arrival, one moved and one copied. The move back kept it usable. */
     struct capability_ref ref = { .object = NULL };
     uint64_t count = 0;
-    struct capability_info info[16];
+    struct handle_info info[16];
     uint32_t cursor = 0;
     do
         count += cspace_inspect(&pair.client.process->cspace, &cursor, info, ARRAY_LEN(info));

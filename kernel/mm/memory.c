@@ -14,11 +14,6 @@ enum {
 
 static struct slab_cache memory_cache = SLAB_CACHE_INIT("memory", struct memory);
 
-static void work_spend_many(struct work *work, uint32_t amount)
-{
-    work->left -= MIN(work->left, amount);
-}
-
 /* ---- Life ---- */
 
 /* What is left of the pages, in slices; nothing is mapped, and nothing pinned. */
@@ -97,12 +92,7 @@ static enum status retire(struct object *object, enum object_end why, struct wor
 
 static void info(struct object *object, struct object_info *info)
 {
-    struct memory_info now = memory_inspect(object_as_memory(object));
-
-    info->detail.memory.size_bytes = now.size_bytes;
-    info->detail.memory.resident_pages = now.resident_pages;
-    info->detail.memory.mapping_count = now.mapping_count;
-    info->detail.memory.kind = now.kind;
+    info->detail.memory = memory_inspect(object_as_memory(object));
 }
 
 static const struct object_ops memory_ops = {
@@ -209,10 +199,10 @@ void memory_put(struct memory *memory)
     object_put(&memory->object);
 }
 
-struct memory_info memory_inspect(struct memory *memory)
+struct object_info_memory memory_inspect(struct memory *memory)
 {
     spinlock_acquire(&memory->lock);
-    struct memory_info info = {
+    struct object_info_memory info = {
         .size_bytes = memory->page_count * PAGE_SIZE,
         .resident_pages = memory->kind == MEMORY_CONTIGUOUS ? memory->page_count : memory->resident,
         .mapping_count = memory->mapping_count,
@@ -392,16 +382,8 @@ uint64_t memory_next(struct memory *memory, uint64_t first, uint64_t end)
 
 void memory_unmapped(struct memory *memory, uint64_t first, uint64_t end)
 {
-    enum { LOOK_MAX = 64 };
-
-    if (memory->mapping_count > LOOK_MAX || memory->pin_count != 0)
+    if (memory->pin_count != 0)
         return;
-    LIST_FOR_EACH(node, &memory->mappings)
-    {
-        const struct mapping *mapping = mapping_of(node);
-        if (mapping->first < end && first < mapping_first_after(mapping))
-            return;
-    }
     for (uint64_t next; first < end; first = next) {
         uint64_t span;
         uint64_t *entry = tree_find(memory, first, &span);

@@ -32,14 +32,7 @@ static void uncharge_pages(struct memory *memory, uint64_t pages)
 
 enum status page_alloc(struct memory *memory, unsigned flags, struct frame **frame_out)
 {
-    enum status status = charge_pages(memory, 1);
-
-    if (status != OK)
-        return status;
-    status = frame_alloc(0, flags, frame_out);
-    if (status != OK)
-        uncharge_pages(memory, 1);
-    return status;
+    return payer_alloc_frame(memory->object.payer, flags, frame_out);
 }
 
 /* ---- Above the leaves ---- */
@@ -81,8 +74,7 @@ static enum status node_make(struct memory *memory, uint64_t *entry)
 
 static void node_free(struct memory *memory, uint64_t *entry)
 {
-    frame_put(node_frame(*entry));
-    uncharge_pages(memory, 1);
+    payer_free_frame(memory->object.payer, node_frame(*entry));
     *entry = 0;
     entry_counts(memory, entry, UINT64_MAX);
 }

@@ -9,6 +9,7 @@
 
 #include <arch/pte.h>
 #include <base/status.h>
+#include <kernel/budget.h>
 #include <kernel/frame.h>
 
 /* Bytes that one entry of a table of `level` spans. */
@@ -35,10 +36,10 @@ static inline uint64_t *ptable_live(const struct pte *table)
     return &frame_of(paddr_of_direct(table))->owner_word;
 }
 
-static inline enum status ptable_create(struct pte **table_out)
+static inline enum status ptable_create(struct budget *payer, struct pte **table_out)
 {
     struct frame *frame;
-    enum status status = frame_alloc(0, FRAME_ZERO, &frame);
+    enum status status = payer_alloc_frame(payer, FRAME_ZERO, &frame);
 
     if (status != OK)
         return status;
@@ -47,9 +48,9 @@ static inline enum status ptable_create(struct pte **table_out)
     return OK;
 }
 
-static inline void ptable_destroy(struct pte *table)
+static inline void ptable_destroy(struct budget *payer, struct pte *table)
 {
-    frame_put(frame_of(paddr_of_direct(table)));
+    payer_free_frame(payer, frame_of(paddr_of_direct(table)));
 }
 
 /* Put a table into an empty slot of its parent. */

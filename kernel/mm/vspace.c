@@ -22,11 +22,6 @@ enum {
 static struct slab_cache vspace_cache = SLAB_CACHE_INIT("vspace", struct vspace);
 static struct slab_cache mapping_cache = SLAB_CACHE_INIT("mapping", struct mapping);
 
-static void work_spend_many(struct work *work, uint32_t amount)
-{
-    work->left -= MIN(work->left, amount);
-}
-
 /* ---- The tree of mappings ---- */
 
 static struct mapping *mapping_of(struct tree_node *node)
@@ -67,25 +62,6 @@ static struct mapping *mapping_within(const struct vspace *vspace, uint64_t at, 
 }
 
 /* ---- The life of a mapping ---- */
-
-static enum status mapping_alloc(struct vspace *vspace, struct mapping **mapping_out)
-{
-    enum status status = payer_charge(vspace->payer, sizeof(struct mapping));
-
-    if (status != OK)
-        return status;
-    *mapping_out = slab_alloc(&mapping_cache);
-    if (*mapping_out != NULL)
-        return OK;
-    payer_uncharge(vspace->payer, sizeof(struct mapping));
-    return ERR_NO_MEMORY;
-}
-
-static void mapping_free(struct vspace *vspace, struct mapping *mapping)
-{
-    slab_free(&mapping_cache, mapping);
-    payer_uncharge(vspace->payer, sizeof(struct mapping));
-}
 
 /* With the Memory's lock, which guards the uses of its capabilities too. */
 static void mapping_link(struct mapping *mapping)
@@ -164,7 +140,7 @@ static struct memory *mapping_cut(struct mapping *mapping, uint64_t at, uint64_t
     vspace_tables_remove(mapping->vspace, at, end);
     if (at == mapping->start && end == mapping->end) {
         put = mapping_unlink(mapping);
-        mapping_free(mapping->vspace, mapping);
+        payer_free(mapping->vspace->payer, &mapping_cache, mapping);
     } else if (at == mapping->start) {
         mapping->first = first_after;
         mapping->start = end; /* its place in the order stays */
@@ -186,18 +162,16 @@ static struct memory *mapping_cut(struct mapping *mapping, uint64_t at, uint64_t
 /* The caller has the reference to the payer. */
 static enum status create(struct budget *payer, struct vspace **vspace_out)
 {
+    struct vspace *vspace;
     struct pte *root;
-    uint64_t cost = sizeof(struct vspace) + PAGE_SIZE;
-    enum status status = payer_charge(payer, cost);
+    enum status status = payer_alloc(payer, &vspace_cache, &vspace);
 
     if (status != OK)
         return status;
-    struct vspace *vspace = slab_alloc(&vspace_cache);
-    if (vspace == NULL || ptable_create(&root) != OK) {
-        if (vspace != NULL)
-            slab_free(&vspace_cache, vspace);
-        payer_uncharge(payer, cost);
-        return ERR_NO_MEMORY;
+    status = ptable_create(payer, &root);
+    if (status != OK) {
+        payer_free(payer, &vspace_cache, vspace);
+        return status;
     }
     spinlock_init(&vspace->lock, RANK_VSPACE);
     spinlock_init(&vspace->tables_lock, RANK_TABLES);
@@ -267,9 +241,8 @@ void vspace_put(struct vspace *vspace_taken)
     arch_vspace_fini(vspace);
     vspace_roots_release(vspace);
     ASSERT(vspace->page_count == 0 && vspace->table_count == 1);
-    ptable_destroy(paddr_to_kernel(vspace->root));
-    slab_free(&vspace_cache, vspace);
-    payer_uncharge(payer, sizeof(struct vspace) + PAGE_SIZE);
+    ptable_destroy(payer, paddr_to_kernel(vspace->root));
+    payer_free(payer, &vspace_cache, vspace);
     if (payer != NULL)
         budget_put(payer);
     if (upper != NULL)
@@ -370,13 +343,13 @@ static enum status map_locked(struct vspace *vspace, const struct map_request *r
     REQUIRES(vspace->lock)
 {
     struct mapping *mapping;
-    enum status status = mapping_alloc(vspace, &mapping);
+    enum status status = payer_alloc(vspace->payer, &mapping_cache, &mapping);
 
     if (status != OK)
         return status;
     status = insert(vspace, request, mapping);
     if (status != OK)
-        mapping_free(vspace, mapping);
+        payer_free(vspace->payer, &mapping_cache, mapping);
     return status;
 }
 
@@ -477,7 +450,7 @@ static enum status cut_slice(struct vspace *vspace, struct mapping *mapping, uin
     spinlock_acquire(&memory->lock);
     end = cut_end(memory, mapping, *at, end, work);
     if (*at > mapping->start && end < mapping->end)
-        status = mapping_alloc(vspace, &spare);
+        status = payer_alloc(vspace->payer, &mapping_cache, &spare);
     if (status == OK) {
         *put_out = mapping_cut(mapping, *at, end, &spare);
         *at = end;
@@ -596,7 +569,7 @@ static enum status split_at(struct vspace *vspace, uint64_t at) REQUIRES(vspace-
 
     if (lower == NULL || lower->start == at)
         return OK;
-    enum status status = mapping_alloc(vspace, &upper);
+    enum status status = payer_alloc(vspace->payer, &mapping_cache, &upper);
     if (status != OK)
         return status;
     spinlock_acquire(&lower->memory->lock);

@@ -43,14 +43,9 @@ static enum status share_upper(struct vspace *vspace) REQUIRES(vspace->tables_lo
 static enum status inside_create(struct vspace *vspace)
 {
     struct pte *inside;
-    enum status status = payer_charge(vspace->payer, PAGE_SIZE);
+    enum status status = ptable_create(vspace->payer, &inside);
 
-    if (status != OK)
-        return status;
-    status = ptable_create(&inside);
-    if (status != OK)
-        payer_uncharge(vspace->payer, PAGE_SIZE);
-    else
+    if (status == OK)
         vspace->inside_root = paddr_of_direct(inside);
     return status;
 }
@@ -101,8 +96,6 @@ void vspace_roots_release(struct vspace *vspace)
         pte_write(slot, arch_pte_empty());
         vspace_table_destroy(vspace, table);
     }
-    if (vspace->inside_root.raw == 0)
-        return;
-    ptable_destroy(paddr_to_kernel(vspace->inside_root));
-    payer_uncharge(vspace->payer, PAGE_SIZE);
+    if (vspace->inside_root.raw != 0)
+        ptable_destroy(vspace->payer, paddr_to_kernel(vspace->inside_root));
 }

@@ -89,7 +89,7 @@ bool memory_takes_mapping(struct memory *memory, uint64_t first, uint64_t end, b
     REQUIRES(memory->lock);
 /* The first page of [first, end) that may be there: its leaf is. `end` if there is none. */
 uint64_t memory_next(struct memory *memory, uint64_t first, uint64_t end) REQUIRES(memory->lock);
-/* A part of an anonymous Memory was unmapped: free it, unless another mapping shows it. */
+/* A part of an anonymous Memory was unmapped: free it. One mapping at most shows each page. */
 void memory_unmapped(struct memory *memory, uint64_t first, uint64_t end) REQUIRES(memory->lock);
 enum status memory_create_anonymous(struct budget *payer, uint64_t size_bytes,
                                     struct memory **memory_out);
@@ -129,7 +129,3 @@ void vspace_table_destroy(struct vspace *vspace, struct pte *table);
 void vspace_roots_follow(struct vspace *vspace, uint64_t at, uint64_t end);
 /* Nothing is mapped any more: what is left in the roots of what is shared between them. */
 void vspace_roots_release(struct vspace *vspace);
-
-/* budget_charge and budget_uncharge, where nobody may be the payer. */
-enum status payer_charge(struct budget *payer, uint64_t bytes);
-void payer_uncharge(struct budget *payer, uint64_t bytes);

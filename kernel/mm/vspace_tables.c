@@ -16,36 +16,19 @@ static struct pte *root_of(const struct vspace *vspace)
     return paddr_to_kernel(vspace->root);
 }
 
-enum status payer_charge(struct budget *payer, uint64_t bytes)
-{
-    return payer != NULL ? budget_charge(payer, BUDGET_MEMORY, bytes) : OK;
-}
-
-void payer_uncharge(struct budget *payer, uint64_t bytes)
-{
-    if (payer != NULL)
-        budget_uncharge(payer, BUDGET_MEMORY, bytes);
-}
-
 enum status vspace_table_create(struct vspace *vspace, struct pte **table_out)
 {
-    enum status status = payer_charge(vspace->payer, PAGE_SIZE);
+    enum status status = ptable_create(vspace->payer, table_out);
 
-    if (status != OK)
-        return status;
-    status = ptable_create(table_out);
-    if (status != OK)
-        payer_uncharge(vspace->payer, PAGE_SIZE);
-    else
+    if (status == OK)
         vspace->table_count++;
     return status;
 }
 
 void vspace_table_destroy(struct vspace *vspace, struct pte *table)
 {
-    ptable_destroy(table);
+    ptable_destroy(vspace->payer, table);
     vspace->table_count--;
-    payer_uncharge(vspace->payer, PAGE_SIZE);
 }
 
 /* The entry that decides about `at`. */

@@ -19,7 +19,7 @@ static bool setting_init(struct setting *s)
 
 static void setting_end(struct setting *s)
 {
-    struct budget_info info;
+    struct object_info_budget info;
 
     budget_inspect(s->budget, &info);
     for (size_t kind = 0; kind < BUDGET_KINDS; kind++)
@@ -37,7 +37,7 @@ TEST(a_thread_is_charged_and_gives_it_back)
 {
     struct setting s;
     struct thread *thread, *second;
-    struct budget_info info;
+    struct object_info_budget info;
 
     REQUIRE(setting_init(&s));
     budget_limit(s.budget, BUDGET_THREADS, 1);

@@ -93,29 +93,15 @@ enum status sys_handle_revoke(const struct sys_handle_revoke_args *args)
     return status;
 }
 
-static void entry_fill(const struct capability_info *info, struct handle_info *entry)
-{
-    entry->handle = info->handle;
-    entry->object_id = info->object_id;
-    entry->badge = info->badge;
-    entry->origin = info->origin;
-    entry->type = info->type;
-    entry->rights = info->rights;
-}
-
 enum status sys_process_inspect(const struct sys_process_inspect_args *args,
                                 struct sys_process_inspect_ret *ret)
 {
-    struct capability_info info[INSPECT_MAX];
     struct handle_info entry[INSPECT_MAX] = { 0 };
     uint32_t cursor = args->cursor;
 
     if (args->count == 0 || args->count > INSPECT_MAX)
         return ERR_RANGE;
-    size_t found =
-        cspace_inspect(&object_as_process(args->process)->cspace, &cursor, info, args->count);
-    for (size_t i = 0; i < found; i++)
-        entry_fill(&info[i], &entry[i]);
+    (void)cspace_inspect(&object_as_process(args->process)->cspace, &cursor, entry, args->count);
     ret->next = cursor;
     return copy_to_user(args->entries, entry, args->count * sizeof(entry[0]));
 }

@@ -27,7 +27,7 @@ static uint64_t create(struct user_fixture *f, uint64_t budget, enum object_type
 
 static uint64_t account(const struct user_fixture *f, enum budget_kind kind)
 {
-    struct budget_info info;
+    struct object_info_budget info;
     budget_inspect(f->budget, &info);
     return info.used[kind];
 }
@@ -209,7 +209,7 @@ GUEST_TEST(what_is_closed_makes_room_below_a_limit)
     REQUIRE(budget_create(f.budget, &part) == OK);
     uint64_t budget = user_give(&f, &part->object, all_budget);
     uint64_t first = create(&f, budget, OBJECT_PROCESS);
-    struct budget_info info;
+    struct object_info_budget info;
     budget_inspect(part, &info);
     budget_limit(part, BUDGET_MEMORY, info.used[BUDGET_MEMORY] + 64);
     for (unsigned i = 0; i < 20; i++) {

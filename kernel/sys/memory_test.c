@@ -26,7 +26,7 @@ struct world {
 
 static uint64_t used_bytes(const struct world *w)
 {
-    struct budget_info info;
+    struct object_info_budget info;
     budget_inspect(w->f.budget, &info);
     return info.used[BUDGET_MEMORY];
 }
@@ -255,7 +255,7 @@ GUEST_TEST(mapped_memory_is_copied_but_not_moved)
 
 static uint64_t used_capabilities(const struct world *w)
 {
-    struct budget_info info;
+    struct object_info_budget info;
     budget_inspect(w->f.budget, &info);
     return info.used[BUDGET_CAPABILITIES];
 }

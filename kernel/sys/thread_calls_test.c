@@ -51,7 +51,7 @@ static enum status control(struct user_fixture *f, uint64_t thread, enum thread_
 GUEST_TEST(a_program_makes_threads_within_its_budget)
 {
     struct user_fixture f;
-    struct budget_info info;
+    struct object_info_budget info;
     REQUIRE(user_fixture_init(&f));
     uint64_t thread = create(&f, 1, GUEST_SPIN);
     budget_inspect(f.budget, &info);

@@ -221,7 +221,7 @@ static struct call_result make(const struct call *call, void (*before)(void))
 /* ---- What is in use ---- */
 
 struct stock {
-    struct budget_info account;
+    struct object_info_budget account;
     uint64_t objects; /* of all slabs */
     uint64_t frames;
 };

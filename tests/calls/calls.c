@@ -85,7 +85,7 @@ static bool writable(uint64_t at, uint64_t size_bytes)
 static void check_budget(int i)
 {
     const struct model_object *it = &calls.model.object[i];
-    struct budget_info info;
+    struct object_info_budget info;
 
     budget_inspect(object_as_budget(it->kernel), &info);
     for (unsigned kind = 0; kind < BUDGET_KINDS; kind++) {
@@ -95,7 +95,7 @@ static void check_budget(int i)
     }
 }
 
-static void check_entry(int table, const struct capability_info *info)
+static void check_entry(int table, const struct handle_info *info)
 {
     int found = model_find(&calls.model, table, info->handle);
 
@@ -122,7 +122,7 @@ static void check_entry(int table, const struct capability_info *info)
 
 static void check_table(int table)
 {
-    struct capability_info info[16];
+    struct handle_info info[16];
     uint32_t cursor = 0;
     unsigned listed = 0;
     unsigned count = 0;
@@ -282,7 +282,7 @@ static void adopt_process(unsigned p)
     struct budget *payer = process->object.payer;
     int budget = adopt(&payer->object, model_object_of(&calls.model, &calls.world.root->object));
     int i = adopt(&process->object, budget);
-    struct budget_info info;
+    struct object_info_budget info;
 
     world_settle(&calls.world);
     budget_inspect(payer, &info);
@@ -375,7 +375,7 @@ static void give_more(void)
 
 static uint64_t charged(void)
 {
-    struct budget_info info;
+    struct object_info_budget info;
 
     world_settle(&calls.world);
     budget_inspect(calls.world.root, &info);
@@ -503,7 +503,7 @@ static void learn_given(void)
 /* The handle of the capability in a table that the model has none for. */
 static uint64_t find_lost(const struct model_capability *lost)
 {
-    struct capability_info info[16];
+    struct handle_info info[16];
     uint32_t cursor = 0;
 
     do {

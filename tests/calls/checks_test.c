@@ -107,7 +107,7 @@ static void give_machine(void)
     if (irq_object.references == 0)
         irq_object_init();
     if (dma_object.references == 0)
-        dma_init(&dma_ledger);
+        dma_init();
     if (device_memory.object.references == 0)
         device_init(&boot_info);
     handles[NAME_SYSTEM] = give(system_object(), UINT32_MAX);
@@ -597,8 +597,8 @@ HOST_TEST(each_call_refuses_what_makes_no_sense)
     REQUIRE(world_begin(&world));
     prepare();
     for (unsigned i = 0; i < ARRAY_LEN(refusals); i++) {
-        struct budget_info before;
-        struct budget_info after;
+        struct object_info_budget before;
+        struct object_info_budget after;
         budget_inspect(world.root, &before);
         expect_status(&refusals[i].call, refusals[i].expected, "row", i);
         budget_inspect(world.root, &after);

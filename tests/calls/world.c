@@ -286,7 +286,7 @@ void world_end(struct world *world)
     EXPECT_EQ(status, OK);
     for (unsigned i = 0; i < WORLD_PROCESSES; i++)
         world_forget_process(world, i);
-    struct budget_info info;
+    struct object_info_budget info;
     budget_inspect(world->root, &info);
     for (unsigned kind = 0; kind < BUDGET_KINDS; kind++)
         EXPECT_EQ(info.used[kind], 0);

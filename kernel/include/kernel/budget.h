@@ -16,6 +16,10 @@
 #include <kernel/object.h>
 #include <kernel/share.h>
 #include <kernel/signal_target.h>
+#include <object_info.h>
+
+struct frame;
+struct slab_cache;
 
 enum budget_kind { BUDGET_MEMORY /* bytes */, BUDGET_CAPABILITIES, BUDGET_THREADS, BUDGET_KINDS };
 
@@ -48,20 +52,10 @@ struct budget {
     struct cpu_share share; /* CPU time */
 };
 
-struct budget_info {
-    uint64_t used[BUDGET_KINDS];
-    uint64_t limit[BUDGET_KINDS];
-    uint64_t soft[BUDGET_KINDS];
-};
-
 /* A budget below `parent`, or the first of a tree if that is NULL, with no limits of its own. The
  * caller gets the reference. ERR_NO_MEMORY, ERR_DEAD, or ERR_LIMIT: the parent's, or the depth.
  */
 enum status budget_create(struct budget *parent, struct budget **budget_out);
-/* The same with hard limits, by kind: what the system call does. They promise nothing: what is
- * above counts as well. */
-enum status budget_split(struct budget *parent, const uint64_t limit[BUDGET_KINDS],
-                         struct budget **budget_out);
 static inline void budget_get(struct budget *budget)
 {
     object_get(&budget->object);
@@ -86,13 +80,23 @@ bool budget_is_within(const struct budget *budget, const struct budget *above);
 enum status budget_charge(struct budget *budget, enum budget_kind kind, uint64_t amount);
 void budget_uncharge(struct budget *budget, enum budget_kind kind, uint64_t amount);
 
+/* Memory, where nobody may be the payer (NULL). */
+enum status payer_charge(struct budget *payer, uint64_t bytes);
+void payer_uncharge(struct budget *payer, uint64_t bytes);
+/* Storage that is charged for at once, from a cache or by the frame (`flags` of frame_alloc): the
+ * payer's errors, or ERR_NO_MEMORY. */
+enum status payer_alloc(struct budget *payer, struct slab_cache *cache, void *object_out);
+void payer_free(struct budget *payer, struct slab_cache *cache, void *object_taken);
+enum status payer_alloc_frame(struct budget *payer, unsigned flags, struct frame **frame_out);
+void payer_free_frame(struct budget *payer, struct frame *frame_taken);
+
 /* May be set below what is in use: then charges fail until enough is given back. */
 void budget_limit(struct budget *budget, enum budget_kind kind, uint64_t limit);
 /* What is above already is not reported: inspect after setting. */
 void budget_limit_soft(struct budget *budget, enum budget_kind kind, uint64_t soft);
 /* Replaces the watch; afterwards the old one is not running and not going to. NULL: none. */
 void budget_watch(struct budget *budget, struct budget_watch *watch_borrowed);
-void budget_inspect(const struct budget *budget, struct budget_info *info_out);
+void budget_inspect(const struct budget *budget, struct object_info_budget *info_out);
 
 /* Destroy everything that it and those below it paid for. In slices: ERR_WOULD_BLOCK says that
  * there is more to do, or that other CPUs still hold references that they are about to put. New

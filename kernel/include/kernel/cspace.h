@@ -19,6 +19,7 @@
 
 #include <kernel/addr.h>
 #include <kernel/budget.h>
+#include <object_info.h>
 
 enum { HANDLE_NONE = 0, CAPABILITY_DEPTH_MAX = 64 };
 
@@ -79,15 +80,6 @@ struct capability_ref {
 struct capability_mint {
     uint32_t rights; /* a subset */
     uint64_t badge;  /* 0: as the source */
-};
-
-struct capability_info {
-    uint64_t handle;
-    uint64_t object_id;
-    uint64_t badge;
-    uint64_t origin;
-    enum object_type type;
-    uint32_t rights;
 };
 
 enum status cspace_init(struct cspace *cspace, struct budget *budget, uint64_t owner_id);
@@ -162,7 +154,7 @@ enum status cspace_revoke(struct cspace *cspace, uint64_t handle, struct work *w
 /* Up to `max` capabilities from `*cursor` (0: the beginning) on. *cursor is 0 again at the end.
  * Looks at a bounded number of slots, so it may find none before the end.
  */
-size_t cspace_inspect(struct cspace *cspace, uint32_t *cursor, struct capability_info *info,
+size_t cspace_inspect(struct cspace *cspace, uint32_t *cursor, struct handle_info *info,
                       size_t max);
 
 /* Attach something to a capability: the capability itself, live, with the lock of its object held

@@ -15,7 +15,7 @@
  * stay for the device alone, and nothing more is pinned through the capability until it is
  * unpinned.
  *
- * Without an IOMMU (`dma_ledger`) a device reaches all of memory, and pins only keep pages in
+ * Without an IOMMU a device reaches all of memory, and pins only keep pages in
  * place: who drives a device that masters the bus is trusted.
  *
  * Locking: the object's lock guards pins and lists.
@@ -29,24 +29,12 @@
 
 enum { DMA_DEVICES = 0x10000, DMA_PINS_MAX = 256 /* through one capability */ };
 
-/* How devices get at memory. A page has the same address for a device as for the CPU: an IOMMU that
- * is told so keeps them from everything else, and drivers need not know which it is.
- */
-struct dma_ops {
-    const char *name;
-    /* All of `devices` reach the pages. */
-    enum status (*map)(struct span devices, paddr_t base, uint64_t pages);
-    /* When it returns, none of them does. Never fails and needs no memory. */
-    void (*unmap)(struct span devices, paddr_t base, uint64_t pages);
-};
-extern const struct dma_ops dma_ledger;
-
 struct pin;
 
 extern struct object dma_object;
 
 /* Once. */
-void dma_init(const struct dma_ops *machine);
+void dma_init(void);
 /* What a capability for `count` devices from the `offset`th of `badge`'s would be stamped with. */
 enum status dma_part(uint64_t badge, uint64_t offset, uint64_t count, uint64_t *part_out);
 

@@ -24,6 +24,7 @@
 
 #include <kernel/addr.h>
 #include <kernel/object.h>
+#include <object_info.h>
 
 struct frame;
 struct mapping;
@@ -59,13 +60,6 @@ struct memory {
 struct memory_pin {
     struct memory *memory; /* [A] counted, written under its lock; NULL: it is gone */
     struct list node;      /* [L] in memory->pins */
-};
-
-struct memory_info {
-    uint64_t size_bytes;
-    uint64_t resident_pages;
-    uint64_t mapping_count;
-    enum memory_kind kind;
 };
 
 /* Each gives the caller the reference. `payer` NULL: nobody. ERR_RANGE: no size, unaligned, or too
@@ -123,7 +117,7 @@ enum status memory_write(struct memory *memory, uint64_t offset, const void *byt
  * `capability` away.
  */
 enum status memory_detach(struct memory *memory, struct capability *capability, struct work *work);
-struct memory_info memory_inspect(struct memory *memory);
+struct object_info_memory memory_inspect(struct memory *memory);
 
 static inline struct memory *object_as_memory(struct object *object)
 {

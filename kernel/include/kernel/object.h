@@ -36,10 +36,14 @@ struct work {
 };
 enum { WORK_SLICE = 64 }; /* removals in a system call before it restarts */
 
+static inline void work_spend_many(struct work *work, uint32_t amount)
+{
+    work->left -= work->left < amount ? work->left : amount;
+}
+
 static inline void work_spend(struct work *work)
 {
-    if (work->left > 0)
-        work->left--;
+    work_spend_many(work, 1);
 }
 
 enum object_end {

@@ -4,7 +4,11 @@
 #include "world.h"
 #include <abi_syscalls.h>
 #include <guest.h>
+#include <kernel/boot_info.h>
+#include <kernel/device.h>
+#include <kernel/dma.h>
 #include <kernel/frame.h>
+#include <kernel/irq_object.h>
 #include <kernel/slab.h>
 #include <kernel/system.h>
 #include <kernel/test.h>
@@ -30,6 +34,12 @@ enum name {
     NAME_REPLY,
     NAME_THREAD,
     NAME_SYSTEM,
+    NAME_DEVICE,
+    NAME_PORTS,
+    NAME_IRQ,
+    NAME_DMA,
+    NAME_GUEST,
+    NAME_STATE, /* Memory of one page */
     NAME_COUNT
 };
 
@@ -177,18 +187,36 @@ static const struct attempt attempts[] = {
     { .what = "guest_create, split",
       .call = { SYSCALL_guest_create, { H(SELF), H(BUDGET), 0, GUEST_SPLIT } },
       .undo = { CLOSE } },
+    /* It has no registers of a guest. */
+    { .what = "guest_enter, a state page",
+      .call = { SYSCALL_guest_enter, { H(GUEST), H(STATE) } } },
+    { .what = "guest_kick", .call = { SYSCALL_guest_kick, { H(GUEST), H(THREAD) } } },
+    { .what = "object_split, device",
+      .call = { SYSCALL_object_split, { H(DEVICE), PAGES(1), PAGES(1) } },
+      .undo = { CLOSE } },
+    { .what = "object_split, line",
+      .call = { SYSCALL_object_split, { H(IRQ), 5, 1, IRQ_TRIGGER_LEVEL_HIGH } },
+      .undo = { CLOSE } },
+    { .what = "object_split, dma",
+      .call = { SYSCALL_object_split, { H(DMA), 5, 1 } },
+      .undo = { CLOSE } },
+    { .what = "irq_acknowledge", .call = { SYSCALL_irq_acknowledge, { H(IRQ) } } },
+    { .what = "device_io", .call = { SYSCALL_device_io, { H(PORTS), PORT_OP_READ8, 1u << 30 } } },
+    { .what = "dma_pin",
+      .call = { SYSCALL_dma_pin, { H(DMA), H(MEMORY), PAGES(700), PAGES(16), WORLD_ARENA_AT, 16 } },
+      .undo = { { SYSCALL_dma_unpin, { H(DMA), H(RESULT) } },
+                { SYSCALL_memory_range,
+                  { H(MEMORY), MEMORY_OP_DECOMMIT, PAGES(700), PAGES(16) } } },
+      .partial = true },
+    { .what = "dma_unpin", .call = { SYSCALL_dma_unpin, { H(DMA), 0 } } },
     { .what = "system_control",
       .call = { SYSCALL_system_control,
                 { H(SYSTEM), SYSTEM_OP_AUDIT_READ, 0, WORLD_ARENA_AT, 4 } } },
     { .what = "object_destroy", .call = { SYSCALL_object_destroy, { H(PART) } } },
 };
 
-/* Those that only act on the thread, and those for which this machine lacks the hardware. */
-static const unsigned left_out[] = {
-    SYSCALL_thread_exit, SYSCALL_thread_yield, SYSCALL_object_split,
-    SYSCALL_guest_enter, SYSCALL_guest_kick,   SYSCALL_device_io,
-    SYSCALL_dma_pin,     SYSCALL_dma_unpin,    SYSCALL_irq_acknowledge,
-};
+/* Those that only act on the thread. */
+static const unsigned left_out[] = { SYSCALL_thread_exit, SYSCALL_thread_yield };
 
 static struct world world;
 static uint64_t handles[NAME_COUNT];
@@ -269,7 +297,9 @@ static void undo(const struct attempt *attempt, struct call_result result)
 {
     handles[NAME_RESULT] = result.value;
     for (unsigned i = 0; i < UNDO_MAX; i++) {
-        if (attempt->undo[i].number != 0)
+        /* A pin that failed names nothing that could be undone. */
+        bool no_pin = attempt->undo[i].number == SYSCALL_dma_unpin && result.status != OK;
+        if (attempt->undo[i].number != 0 && !no_pin)
             EXPECT_EQ(make(&attempt->undo[i], NULL).status, OK);
     }
 }
@@ -305,6 +335,18 @@ static uint64_t give(struct object *object, uint32_t left_away)
     return handle;
 }
 
+static void machine_init(void)
+{
+    if (system_object()->references == 0)
+        system_init();
+    if (irq_object.references == 0)
+        irq_object_init();
+    if (dma_object.references == 0)
+        dma_init();
+    if (device_memory.object.references == 0)
+        device_init(&boot_info);
+}
+
 static void prepare(void)
 {
     static const struct call objects[NAME_COUNT] = {
@@ -314,18 +356,23 @@ static void prepare(void)
         [NAME_NOTIFICATION] = CREATE(NOTIFICATION),
         [NAME_REPLY] = CREATE(REPLY),
         [NAME_THREAD] = { SYSCALL_thread_create, { H(SELF), H(BUDGET), 0x400000, 0x500000 } },
+        [NAME_GUEST] = { SYSCALL_guest_create, { H(SELF), H(BUDGET) } },
+        [NAME_STATE] = { SYSCALL_memory_create, { H(BUDGET), PAGES(1) } },
     };
     static const struct call map_cut = MAP_CUT;
     static const struct call commit = { SYSCALL_memory_range,
                                         { H(MEMORY), MEMORY_OP_COMMIT, 0, PAGES(16) } };
     struct process *self = world.process[0].process;
 
-    if (system_object()->references == 0)
-        system_init();
+    machine_init();
     handles[NAME_BUDGET] = give(&self->object.payer->object, 0);
     handles[NAME_SELF] = give(&self->object, 0);
     handles[NAME_OTHER] = give(&world.process[1].process->object, 0);
     handles[NAME_SYSTEM] = give(system_object(), RIGHT_SYSTEM_POWER);
+    handles[NAME_IRQ] = give(&irq_object, 0);
+    handles[NAME_DMA] = give(&dma_object, 0);
+    handles[NAME_DEVICE] = give(&device_memory.object, 0);
+    handles[NAME_PORTS] = give(&device_ports.object, 0);
     for (unsigned i = 0; i < NAME_COUNT; i++) {
         if (objects[i].number == 0)
             continue;

@@ -84,8 +84,9 @@ static int show_fdinfo(struct pseudo_node *node, struct text *text)
     struct file *file = file_of(&node->node);
     if (file == NULL)
         return -ENOENT;
-    text_add(text, "pos:\t%llu\nflags:\t0%o\nmnt_id:\t%d\nino:\t%llu\n",
-             (unsigned long long)file->position, open_flags_to_guest(file->flags),
+    text_add(text, "pos:\t%llu\nflags:\t0", (unsigned long long)file->position);
+    text_add_octal(text, open_flags_to_guest(file->flags), 1);
+    text_add(text, "\nmnt_id:\t%d\nino:\t%llu\n",
              file->path.mount == NULL ? 0 : file->path.mount->id,
              (unsigned long long)(file->node == NULL ? 0 : file->node->inode));
     file_put(file);

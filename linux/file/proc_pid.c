@@ -175,8 +175,9 @@ static int show_status(struct pseudo_node *node, struct text *text)
     if (error != 0)
         return error;
     struct cred *cred = task_cred(node->task);
-    text_add(text, "Name:\t%s\nUmask:\t%04o\nState:\t%s\n", view.comm, umask_of(node->task),
-             state_name(view.state));
+    text_add(text, "Name:\t%s\nUmask:\t", view.comm);
+    text_add_octal(text, umask_of(node->task), 4);
+    text_add(text, "\nState:\t%s\n", state_name(view.state));
     text_add(text, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", view.pid, view.tid,
              view.parent);
     add_ids(text, cred);

@@ -61,6 +61,17 @@ void text_add_bytes(struct text *text, const void *bytes, size_t size_bytes)
     text->size_bytes += size_bytes;
 }
 
+void text_add_octal(struct text *text, uint32_t value, unsigned digits)
+{
+    char octal[16];
+    size_t at = sizeof(octal);
+    do {
+        octal[--at] = (char)('0' + (value & 7));
+        value >>= 3;
+    } while (value != 0 || sizeof(octal) - at < digits);
+    text_add_bytes(text, octal + at, sizeof(octal) - at);
+}
+
 void text_add_path(struct text *text, const char *path, const char *escaped)
 {
     for (; *path != '\0'; path++) {

@@ -19,6 +19,7 @@ struct text {
 };
 void text_add(struct text *text, const char *format, ...) PRINTF_LIKE(2, 3);
 void text_add_bytes(struct text *text, const void *bytes, size_t size_bytes);
+void text_add_octal(struct text *text, uint32_t value, unsigned digits); /* at most 11 */
 /* As a path in /proc/mounts and maps has it: blanks, line ends and backslashes as \ooo. */
 void text_add_path(struct text *text, const char *path, const char *escaped);
 

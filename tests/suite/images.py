@@ -264,6 +264,11 @@ def read_archives(report):
             images = sum(line.startswith("image ") for line in found)
             report.ok(name, done.returncode == 0 and not missing and images == count,
                       f"missing {missing}, {images} images\n{done.stdout}{done.stderr}")
+        for name, archive in (("layout", with_index(embed=True).tar()), ("docker", archives.docker([(["a:1"], [ONE, TWO], FULL)]))):
+            with open(path, "wb") as file:
+                file.write(archive)
+            wrong = layers.without_memory(lambda word: layers.run(OCI, "images", path, "amd64", word), 20)
+            report.ok(f"every allocation fails: {name}", not wrong, "\n".join(wrong))
         for name, make, words in BAD:
             with open(path, "wb") as file:
                 file.write(make())

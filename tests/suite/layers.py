@@ -367,6 +367,31 @@ def judge(expected, found):
     return wrong
 
 
+def without_memory(run_with, expect):
+    """Each allocation fails in turn; the problems of what was not a clean error."""
+    wrong = []
+    for number in range(1, 5000):
+        done = run_with(f"alloc={number}")
+        if done.returncode == 0:
+            return wrong + ([] if number > expect else [f"only {number - 1} allocations"])
+        if done.returncode != 1 or "memory" not in done.stderr:
+            wrong.append(f"allocation {number}: status {done.returncode}: {done.stderr}")
+    return wrong + ["it never comes to an end"]
+
+
+def allocations(report, work):
+    kinds = next(tar for name, tar, _ in GOOD if name == "every kind of entry")
+    xattrs = next(tar for name, tar, _ in GOOD if name == "extended attributes")
+    sparse = next(tar for name, tar, _ in GOOD if name == "sparse, with blocks of map")
+    for name, blob, expect in (("plain", kinds, 20), ("gzip", gzip.compress(kinds), 20), ("zstd", archives.zstd(kinds), 20),
+                               ("attributes", xattrs, 6), ("sparse", sparse, 5)):
+        path = f"{work}/layer"
+        with open(path, "wb") as file_:
+            file_.write(blob)
+        wrong = without_memory(lambda word, path=path: run(OCI, "layer", path, f"{path}.erofs", "-", "-", word), expect)
+        report.ok(f"every allocation fails: {name}", not wrong, "\n".join(wrong))
+
+
 def attacks(report):
     machine.make(OCI)
     with tempfile.TemporaryDirectory() as work:
@@ -380,6 +405,7 @@ def attacks(report):
         for name, blob, options, words in BAD_BLOBS:
             status, text, left = build(work, blob, *options)
             report.ok(name, status == 1 and words in text and not left, f"status {status}: {text} {left}")
+        allocations(report, work)
         expected = None
         for name, blob, options in good_blobs():
             status, text, found = build(work, blob, *options)

@@ -2,11 +2,12 @@
  *
  *     oci layer BLOB IMAGE [BLOB-DIGEST|- [DIFF-ID|- [LIMIT=NUMBER...]]]
  *     oci list IMAGE
- *     oci images ARCHIVE ARCHITECTURE
+ *     oci images ARCHIVE ARCHITECTURE [alloc=NUMBER]
  *
  * `layer` makes an EROFS image of a layer and prints what it found; LIMIT is unpacked, image,
- * metadata or entries. `list` prints every path of such an image, by the reader that the system
- * has. What is wrong goes to standard error as "where: entry: reason", with status 1.
+ * metadata or entries; alloc makes that allocation fail. `list` prints every path of such an image,
+ * by the reader that the system has. What is wrong goes to standard error as "where: entry:
+ * reason", with status 1.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -89,6 +90,8 @@ static bool take_limit(const char *text, struct oci_layer_limits *limits)
         limits->metadata_bytes_max = value;
     else if (strcmp(name, "entries") == 0)
         limits->entry_max = (uint32_t)value;
+    else if (strcmp(name, "alloc") == 0)
+        oci_alloc_fail_after = value;
     else
         return false;
     return true;
@@ -334,7 +337,7 @@ static int print_image(const struct oci_image *image)
     return print_config(image->config);
 }
 
-static int images(const char *path, const char *architecture)
+static int images(const char *path, const char *architecture, uint64_t alloc_fail_after)
 {
     const uint8_t *bytes;
     uint64_t size;
@@ -348,6 +351,7 @@ static int images(const char *path, const char *architecture)
     int result = 0;
     if (!map_file(path, &bytes, &size))
         return complain(path);
+    oci_alloc_fail_after = alloc_fail_after;
     enum status status = oci_archive_open(&archive, bytes, size, &error);
     if (status == OK) {
         status = oci_archive_images(&archive, &platform, &found);
@@ -361,13 +365,25 @@ static int images(const char *path, const char *architecture)
     return result;
 }
 
-int main(int count, char **words)
+static int command(int count, char **words)
 {
+    struct oci_layer_limits unused;
     if (count >= 4 && strcmp(words[1], "layer") == 0)
         return make_layer(count - 2, words + 2);
     if (count == 3 && strcmp(words[1], "list") == 0)
         return list(words[2]);
     if (count == 4 && strcmp(words[1], "images") == 0)
-        return images(words[2], words[3]);
+        return images(words[2], words[3], 0);
+    if (count == 5 && strcmp(words[1], "images") == 0 && take_limit(words[4], &unused))
+        return images(words[2], words[3], oci_alloc_fail_after);
     return usage();
+}
+
+int main(int count, char **words)
+{
+    int result = command(count, words);
+    if (oci_alloc_count == 0)
+        return result;
+    (void)fprintf(stderr, "%" PRIu64 " allocations are left\n", oci_alloc_count);
+    return 3;
 }

@@ -17,7 +17,7 @@ enum {
     WORKER_CAPABILITIES = 32,
     WORKER_THREADS = 2,
     WORKER_PRIORITY = 16, /* below those who wait for nothing */
-    BASE_MS = 60 * 1000,
+    BASE_MS = 30 * 1000,
     MS_FOR_MEGABYTE = 3000,
 };
 

@@ -101,3 +101,35 @@ def test_archives_become_images(arch, tmp_path):
     assert before == after, "what a client gave up comes back"
     for word in ("can be written to", "cannot be removed", "is left", "does not come"):
         assert word not in "\n".join(lines), transcript.run.ending()
+
+
+NONSENSE = "what was read from it makes no sense"
+CRASHED = "whoever read it has crashed, or had too little memory"
+LIES = {**dict.fromkeys("abcdefghij", NONSENSE), "k": "k" * 150, "l": CRASHED, "m": CRASHED,
+        **dict.fromkeys("nopqr", "a layer was not unpacked"), "s": "reading it took too long",
+        "t": "found 0 more, wrote nothing, executed nothing"}
+
+
+def lies_in(arch, tmp_path, lies):
+    paths = []
+    for lie in lies:
+        paths.append(tmp_path / lie)
+        paths[-1].write_bytes(lie.encode() * 100)
+    transcript = boot(arch, "liar", r"image-client: done", "tests/e2e/images.conf", modules=paths,
+                      instead=[("image-worker", "image-liar")])
+    lines = [line.split("image-client: ", 1)[1] for line in transcript.lines if "image-client: " in line]
+    parts = re.split(r"(?m)^archive \d+ is (.*)$", "\n".join(lines))
+    told = dict(zip(parts[1::2], parts[2::2]))
+    for lie in lies:
+        assert f"refused: {LIES[lie]}" in told[lie], f"{lie}: {told[lie]}"
+    before, after = re.search(r"capabilities: (\d+) before, (\d+) after", "\n".join(lines)).groups()
+    assert before == after, "what a liar had comes back"
+    assert "init: images died" not in transcript.text, transcript.run.ending()
+
+
+@pytest.mark.parametrize("arch", suite.ARCHES)
+def test_a_worker_that_lies_leaves_nothing(arch, tmp_path):
+    """More lies than the loader has modules, so in two parts."""
+    lies = sorted(LIES)
+    lies_in(arch, tmp_path, lies[:10])
+    lies_in(arch, tmp_path, lies[10:])

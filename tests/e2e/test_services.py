@@ -26,21 +26,23 @@ def authority(manifest):
     return done.stdout.splitlines()
 
 
-def image_with(arch, name, manifest):
-    """The system image with another manifest."""
+def image_with(arch, name, manifest, instead=()):
+    """The system image with another manifest, and with programs in the place of others."""
     suite.make("build", f"ARCH={arch}")
     tree = f"out/{arch}/e2e-{name}"
     shutil.rmtree(tree, ignore_errors=True)
     shutil.copytree(f"out/{arch}/system", tree)
     shutil.copy(manifest, f"{tree}/system/system.conf")
+    for program, other in instead:
+        shutil.copy(f"{tree}/bin/{other}", f"{tree}/bin/{program}")
     image = f"out/{arch}/e2e-{name}.erofs"
     subprocess.run(["mkfs.erofs", "--quiet", "-T0", "--all-root", "-U", UUID, image, tree], check=True)
     return image
 
 
-def volume_with(arch, name, manifest, modules=()):
+def volume_with(arch, name, manifest, modules=(), instead=()):
     """A boot volume around it, with more modules: files by their names."""
-    image = image_with(arch, name, manifest)
+    image = image_with(arch, name, manifest, instead)
     with open(image, "rb") as file:
         digest = hashlib.blake2b(file.read()).hexdigest()
     config = f"out/{arch}/e2e-{name}.limine.conf"
@@ -56,9 +58,9 @@ def volume_with(arch, name, manifest, modules=()):
     return volume
 
 
-def boot(arch, name, until, manifest=None, timeout=BOOT_S, modules=()):
+def boot(arch, name, until, manifest=None, timeout=BOOT_S, modules=(), instead=()):
     suite.make("build", f"ARCH={arch}")
-    volume = volume_with(arch, name, manifest, modules) if manifest else None
+    volume = volume_with(arch, name, manifest, modules, instead) if manifest else None
     run = suite.boot(machine.direct(arch, initrd=volume), f"e2e-{arch}-{name}", timeout, until=until)
     assert not run.timed_out, run.ending()
     return machine.Transcript(run)

@@ -235,6 +235,8 @@ BAD = [
         {"mediaType": "x/y", "digest": "sha256:" + "0" * 64, "size": 1}] * 1025})), "more than 1024 descriptors"),
     ("a name of 2000 bytes", lambda: changed(lambda l: l.index["manifests"].__setitem__(0, {
         **l.index["manifests"][0], "annotations": {"org.opencontainers.image.ref.name": "n" * 2000}})), "empty or too long"),
+    ("a name of no bytes", lambda: archives.docker([([""], [ONE], {})]), "empty or too long"),
+    ("17 names", lambda: archives.docker([([f"n:{i}" for i in range(17)], [ONE], {})]), "more than 16 names"),
     ("65 images", lambda: changed(lambda l: [l.add(l.image([], {"Cmd": [str(i)]})) for i in range(64)]), "more than 64 images"),
     ("a layer that is not there", docker_with(lambda m: m[0]["Layers"].__setitem__(0, "no/layer.tar")), "no/layer.tar: a layer"),
     ("a layer that is a number", docker_with(lambda m: m[0]["Layers"].__setitem__(0, 5)), "a layer that is not in"),
@@ -246,6 +248,11 @@ BAD = [
     ("links in a circle", lambda: end(entry("manifest.json", "2", link="x"), entry("x", "2", link="manifest.json")),
      "neither index.json nor manifest.json"),
     ("a link that leads out", lambda: end(entry("manifest.json", "2", link="../../manifest.json")), "neither index.json"),
+    ("65537 files", lambda: entry("f") * 65537, "more than 65536 files"),
+    ("a link that leads to a name of 4200 bytes", lambda: end(
+        archives.pax({"path": "d" * 4000 + "/l"}), entry("x", "2", link="y" * 97),
+        entry("manifest.json", data=json.dumps([
+            {"Config": "c", "Layers": ["d" * 4000 + "/l"]}]).encode()), entry("c", data=b"{}")), "a layer that is not in"),
     ("a sparse file", lambda: end(archives.pax({"GNU.sparse.size": 20, "GNU.sparse.map": "0,1"}), entry("s", data=b"x")),
      "a sparse file in an archive"),
 ]

@@ -1,8 +1,7 @@
 /* What the container may have (see limits.h). */
-#include <linux/heap.h>
+#include <base/compiler.h>
 #include <linux/limits.h>
 #include <linux/machine.h>
-#include <linux/pool.h>
 
 static struct container_limits limits;
 
@@ -18,12 +17,16 @@ const struct container_limits *container_limits(void)
 
 uint64_t container_memory_bytes(void)
 {
-    /* Without a limit nobody tells what the machine has: as much as programs do not count on. */
-    const uint64_t unlimited = (uint64_t)16 << 30;
-    return limits.memory_bytes != 0 ? limits.memory_bytes : unlimited;
+    uint64_t total;
+    uint64_t left;
+    machine_memory(&total, &left);
+    return limits.memory_bytes != 0 ? MIN(limits.memory_bytes, total) : total;
 }
 
 uint64_t container_memory_used(void)
 {
-    return (pool_pages() * MACHINE_PAGE) + heap_counts().bytes;
+    uint64_t total;
+    uint64_t left;
+    machine_memory(&total, &left);
+    return total - MIN(left, total);
 }

@@ -145,7 +145,8 @@ static int load_row(struct mem_node *mem, uint64_t size_bytes)
     return moved < 0 ? (int)moved : -ENOSPC;
 }
 
-/* The layer's contents, up to a size, become its own. Everything or nothing. */
+/* The layer's contents, up to a size, become its own. Everything or nothing. Who has the layer's
+ * pages mapped is told by the caller, once the lock is released (contents_moved). */
 static int own_contents(struct mem_node *mem, uint64_t size_bytes)
 {
     if (!mem->in_layer)
@@ -163,6 +164,17 @@ static int own_contents(struct mem_node *mem, uint64_t size_bytes)
     contents_cut(&mem->contents, 0, &doomed);
     contents_free(&doomed);
     return error;
+}
+
+/* It lay in the layer before, and now does not: mappings of it look for the pages again. Without
+ * the lock. A mapping that itself is why they moved (mem_pages) leaves older ones as they are. */
+static void contents_moved(struct node *node, bool was_in_layer)
+{
+    rt_lock(&node->lock);
+    bool moved = was_in_layer && !mem_node(node)->in_layer && !list_empty(&node->mappings);
+    rt_unlock(&node->lock);
+    if (moved)
+        mm_truncate(node, 0);
 }
 
 static int64_t mem_read(struct node *node, struct io *io, uint64_t offset)
@@ -242,8 +254,11 @@ static int64_t write_locked(struct mem_node *mem, struct io *io, uint64_t *offse
 static int64_t mem_write(struct node *node, struct io *io, uint64_t *offset)
 {
     rt_lock(&node->lock);
+    bool was_in_layer = mem_node(node)->in_layer;
     int64_t moved = write_locked(mem_node(node), io, offset);
     rt_unlock(&node->lock);
+    if (UNLIKELY(was_in_layer))
+        contents_moved(node, true);
     return moved;
 }
 
@@ -256,6 +271,7 @@ static int mem_resize(struct node *node, uint64_t size_bytes)
     tree_init(&doomed);
     int error = 0;
     rt_lock(&node->lock);
+    bool was_in_layer = mem->in_layer;
     uint64_t old = node->attributes.size_bytes;
     if ((size_bytes < old && (node->seals & F_SEAL_SHRINK) != 0) ||
         (size_bytes > old && (node->seals & F_SEAL_GROW) != 0))
@@ -271,9 +287,10 @@ static int mem_resize(struct node *node, uint64_t size_bytes)
         node_modified_locked(node);
     }
     bool mapped = !list_empty(&node->mappings);
+    bool moved = was_in_layer && !mem->in_layer;
     rt_unlock(&node->lock);
-    if (error == 0 && size_bytes < old && mapped)
-        mm_truncate(node, size_bytes);
+    if (error == 0 && mapped && (size_bytes < old || moved))
+        mm_truncate(node, moved ? 0 : size_bytes);
     contents_free(&doomed);
     return error;
 }
@@ -364,8 +381,10 @@ static int allocate_locked(struct mem_node *mem, uint32_t mode, uint64_t offset,
 static int mem_allocate(struct node *node, uint32_t mode, uint64_t offset, uint64_t size_bytes)
 {
     rt_lock(&node->lock);
+    bool was_in_layer = mem_node(node)->in_layer;
     int error = allocate_locked(mem_node(node), mode, offset, size_bytes);
     rt_unlock(&node->lock);
+    contents_moved(node, was_in_layer);
     return error;
 }
 

@@ -23,20 +23,27 @@ void proc_memory(struct task *task, struct proc_memory *memory_out)
     if (mm == NULL)
         return;
     rt_lock(&mm->lock);
-    memory_out->total_bytes = mm->total_bytes;
-    memory_out->data_bytes = mm->data_bytes;
-    memory_out->locked_bytes = mm->locked_bytes;
-    memory_out->brk_start = mm->brk_start;
-    memory_out->brk = mm->brk;
-    memory_out->stack_top = mm->stack_top;
-    memory_out->argument_start = mm->argument_start;
-    const struct area *stack = mm->stack_top == 0 ? NULL : mm_find(mm, mm->stack_top - 1);
-    if (stack != NULL)
-        memory_out->stack_bytes = stack->end - stack->start;
+    *memory_out = (struct proc_memory){
+        .total_bytes = mm->total_bytes,
+        .peak_bytes = mm->peak_bytes,
+        .data_bytes = mm->data_bytes,
+        .stack_bytes = mm->stack_bytes,
+        .executable_bytes = mm->executable_bytes,
+        .locked_bytes = mm->locked_bytes,
+        .code_start = mm->code_start,
+        .code_end = mm->code_end,
+        .data_start = mm->data_start,
+        .data_end = mm->data_end,
+        .brk_start = mm->brk_start,
+        .stack_top = mm->stack_top,
+        .argument_start = mm->argument_start,
+        .argument_end = mm->argument_end,
+        .environment_start = mm->environment_start,
+        .environment_end = mm->environment_end,
+    };
     rt_unlock(&mm->lock);
+    memory_out->resident_bytes = mm_resident(mm);
     mm_put(mm);
-    /* Pages that are there are not counted for each process: what it may write, at most. */
-    memory_out->resident_bytes = MIN(memory_out->data_bytes, container_memory_used());
 }
 
 /* ---- maps ---- */
@@ -126,25 +133,19 @@ int proc_show_smaps(struct pseudo_node *node, struct text *text)
     return show_areas(node, text, true);
 }
 
-/* ---- Strings that a program was started with ---- */
+/* ---- What a program was started with ---- */
 
-/* Its memory is looked at as if it were ours: our copies go there meanwhile. */
 static void add_guest_bytes(struct text *text, struct mm *mm, uint64_t from, uint64_t to)
 {
-    struct vcpu *vcpu = vcpu_self();
     char bytes[256];
-    if (to <= from || vcpu_attach(vcpu, mm->space) != 0)
-        return;
     to = MIN(to, from + STRINGS_MAX);
     while (from < to && !text->failed) {
-        size_t part = (size_t)MIN(to - from, sizeof(bytes));
-        if (guest_copy_in(bytes, from, part) != 0)
+        int64_t read = mm_read(mm, from, bytes, MIN(to - from, sizeof(bytes)));
+        if (read <= 0)
             break;
-        text_add_bytes(text, bytes, part);
-        from += part;
+        text_add_bytes(text, bytes, (size_t)read);
+        from += (uint64_t)read;
     }
-    if (vcpu_attach(vcpu, task_self()->mm->space) != 0)
-        machine_panic("a thread lost its guest's memory");
 }
 
 static int show_strings(struct pseudo_node *node, struct text *text, bool environment)
@@ -164,6 +165,22 @@ static int show_strings(struct pseudo_node *node, struct text *text, bool enviro
 int proc_show_cmdline(struct pseudo_node *node, struct text *text)
 {
     return show_strings(node, text, false);
+}
+
+int proc_show_auxiliary(struct pseudo_node *node, struct text *text)
+{
+    int error = task_may_look(node->task);
+    if (error != 0)
+        return error == -EPERM ? -EACCES : error;
+    struct mm *mm = task_mm(node->task);
+    if (mm == NULL)
+        return 0;
+    size_t words = 0;
+    while (words + 2 < ARRAY_LEN(mm->auxiliary) && mm->auxiliary[words] != 0)
+        words += 2;
+    text_add_bytes(text, mm->auxiliary, (words + 2) * sizeof(mm->auxiliary[0]));
+    mm_put(mm);
+    return 0;
 }
 
 int proc_show_environ(struct pseudo_node *node, struct text *text)

@@ -36,6 +36,11 @@ static unsigned long long ticks(uint64_t ns)
     return ns / (NS_PER_SECOND / CLOCK_TICKS);
 }
 
+static void add_number(struct text *text, uint64_t number)
+{
+    text_add(text, "%llu ", (unsigned long long)number);
+}
+
 static int show_stat(struct pseudo_node *node, struct text *text)
 {
     struct task_view view;
@@ -52,17 +57,26 @@ static int show_stat(struct pseudo_node *node, struct text *text)
              view.parent, view.group, view.session, (int)device, foreground);
     text_add(text, "%llu 0 %llu 0 %d %d %u 0 %llu ", ticks(view.cpu_ns), ticks(view.children_ns),
              20 + view.nice, view.nice, view.threads, ticks(view.start_ns));
-    text_add(text, "%llu %llu 18446744073709551615 1 1 %llu 0 0 ",
-             (unsigned long long)memory.total_bytes,
-             (unsigned long long)memory.resident_bytes / MACHINE_PAGE,
-             (unsigned long long)memory.stack_top);
-    text_add(text, "%llu %llu %llu %llu 0 0 0 %d 0 0 0 0 0 0 ",
-             (unsigned long long)(view.pending & INT32_MAX),
-             (unsigned long long)(view.blocked & INT32_MAX),
-             (unsigned long long)(view.ignored & INT32_MAX),
-             (unsigned long long)(view.caught & INT32_MAX), view.exit_signal);
-    text_add(text, "0 0 %llu %llu 0 0 0 %u\n", (unsigned long long)memory.brk_start,
-             (unsigned long long)memory.argument_start, view.exit_status);
+    add_number(text, memory.total_bytes);
+    add_number(text, memory.resident_bytes / MACHINE_PAGE);
+    add_number(text, node->task->process->limit[RLIMIT_RSS].soft);
+    add_number(text, memory.code_start);
+    add_number(text, memory.code_end);
+    add_number(text, memory.stack_top);
+    text_add(text, "0 0 ");
+    add_number(text, view.pending & INT32_MAX);
+    add_number(text, view.blocked & INT32_MAX);
+    add_number(text, view.ignored & INT32_MAX);
+    add_number(text, view.caught & INT32_MAX);
+    text_add(text, "0 0 0 %d 0 0 0 0 0 0 ", view.exit_signal);
+    add_number(text, memory.data_start);
+    add_number(text, memory.data_end);
+    add_number(text, memory.brk_start);
+    add_number(text, memory.argument_start);
+    add_number(text, memory.argument_end);
+    add_number(text, memory.environment_start);
+    add_number(text, memory.environment_end);
+    text_add(text, "%u\n", view.exit_status);
     return 0;
 }
 
@@ -120,7 +134,7 @@ static void add_memory(struct text *text, struct task *task)
     proc_memory(task, &memory);
     if (memory.total_bytes == 0)
         return;
-    add_kilobytes(text, "VmPeak", memory.total_bytes);
+    add_kilobytes(text, "VmPeak", memory.peak_bytes);
     add_kilobytes(text, "VmSize", memory.total_bytes);
     add_kilobytes(text, "VmLck", memory.locked_bytes);
     add_kilobytes(text, "VmPin", 0);
@@ -131,6 +145,8 @@ static void add_memory(struct text *text, struct task *task)
     add_kilobytes(text, "RssShmem", 0);
     add_kilobytes(text, "VmData", memory.data_bytes);
     add_kilobytes(text, "VmStk", memory.stack_bytes);
+    add_kilobytes(text, "VmExe", memory.executable_bytes);
+    add_kilobytes(text, "VmLib", 0);
     add_kilobytes(text, "VmSwap", 0);
 }
 
@@ -487,6 +503,7 @@ static const struct pseudo_entry task_entries[] = {
     WRITABLE_OF("comm", show_comm, store_comm),
     FILE_OF("cmdline", 0444, proc_show_cmdline),
     FILE_OF("environ", 0400, proc_show_environ),
+    FILE_OF("auxv", 0400, proc_show_auxiliary),
     FILE_OF("maps", 0444, proc_show_maps),
     FILE_OF("smaps", 0444, proc_show_smaps),
     LINK_OF("exe", &task_link_ops),

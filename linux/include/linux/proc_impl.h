@@ -15,10 +15,13 @@ int proc_show_maps(struct pseudo_node *node, struct text *text);
 int proc_show_smaps(struct pseudo_node *node, struct text *text);
 int proc_show_cmdline(struct pseudo_node *node, struct text *text);
 int proc_show_environ(struct pseudo_node *node, struct text *text);
+int proc_show_auxiliary(struct pseudo_node *node, struct text *text);
 /* In bytes; 0, or nothing at all if it has no memory any more. */
 struct proc_memory {
-    uint64_t total_bytes, data_bytes, resident_bytes, locked_bytes, stack_bytes;
-    uint64_t brk_start, brk, stack_top, argument_start;
+    uint64_t total_bytes, peak_bytes, data_bytes, resident_bytes, locked_bytes, stack_bytes;
+    uint64_t executable_bytes;
+    uint64_t code_start, code_end, data_start, data_end, brk_start, stack_top;
+    uint64_t argument_start, argument_end, environment_start, environment_end;
 };
 void proc_memory(struct task *task, struct proc_memory *memory_out);
 /* Mounts as the process sees them (file/proc_mounts.c). */

@@ -29,11 +29,10 @@ static int64_t call(struct task *task, const struct guest_registers *registers)
     return -ENOSYS;
 }
 
-/* Once in the guest and what it came back for. */
-void task_turn(struct task *task)
+/* What it came back for. */
+void task_handle(struct task *task, int reason)
 {
     struct guest_state *state = vcpu_state(task->vcpu);
-    int reason = vcpu_enter(task->vcpu, task->mm->space);
     if (LIKELY(reason == GUEST_REASON_SYSCALL)) {
         registers_set_result(&state->registers, call(task, &state->registers));
     } else if (reason == GUEST_REASON_EXCEPTION) {
@@ -50,5 +49,5 @@ _Noreturn void task_run(void *argument)
 {
     struct task *task = argument;
     for (;;)
-        task_turn(task);
+        task_handle(task, vcpu_enter(task->vcpu, task->mm->space));
 }

@@ -109,6 +109,21 @@ static void fix_file_capabilities(struct cred *cred, const struct cred *old)
         cred->effective |= cred->permitted & files;
 }
 
+/* The task counts for its real user. */
+static void move_charge(struct task *self)
+{
+    struct account *new = self->cred->account;
+    if (new == self->charged)
+        return;
+    (void)account_get(new);
+    (void)__atomic_fetch_add(&new->tasks, 1, __ATOMIC_RELAXED);
+    rt_lock(&processes_lock);
+    struct account *old = self->charged;
+    self->charged = new;
+    rt_unlock(&processes_lock);
+    account_drop_task(old);
+}
+
 /* After ids were changed to others the process's memory is nobody else's to look at. */
 static int commit_user(struct cred *cred)
 {
@@ -122,6 +137,7 @@ static int commit_user(struct cred *cred)
     if (cred->euid != old->euid || cred->fsuid != old->fsuid)
         __atomic_store_n(&task_self()->process->dumpable, false, __ATOMIC_RELAXED);
     cred_commit(cred);
+    move_charge(task_self());
     return 0;
 }
 

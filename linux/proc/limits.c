@@ -8,9 +8,31 @@
 
 enum { RUSAGE_SELF = 0, RUSAGE_CHILDREN = -1, RUSAGE_THREAD = 1, NR_OPEN = 1048576 };
 
+const struct resource_limit first_limits[RLIMIT_COUNT] = {
+    [RLIMIT_CPU] = { RLIM_INFINITY, RLIM_INFINITY },
+    [RLIMIT_FSIZE] = { RLIM_INFINITY, RLIM_INFINITY },
+    [RLIMIT_DATA] = { RLIM_INFINITY, RLIM_INFINITY },
+    [RLIMIT_STACK] = { 8ull << 20, RLIM_INFINITY },
+    [RLIMIT_CORE] = { 0, RLIM_INFINITY },
+    [RLIMIT_RSS] = { RLIM_INFINITY, RLIM_INFINITY },
+    [RLIMIT_NPROC] = { RLIM_INFINITY, RLIM_INFINITY },
+    [RLIMIT_NOFILE] = { 1024, 524288 },
+    [RLIMIT_MEMLOCK] = { 8ull << 20, 8ull << 20 },
+    [RLIMIT_AS] = { RLIM_INFINITY, RLIM_INFINITY },
+    [RLIMIT_LOCKS] = { RLIM_INFINITY, RLIM_INFINITY },
+    [RLIMIT_SIGPENDING] = { 16384, 16384 },
+    [RLIMIT_MSGQUEUE] = { 819200, 819200 },
+    [RLIMIT_NICE] = { 0, 0 },
+    [RLIMIT_RTPRIO] = { 0, 0 },
+    [RLIMIT_RTTIME] = { RLIM_INFINITY, RLIM_INFINITY },
+};
+
 uint64_t resource_limit(unsigned which)
 {
-    return __atomic_load_n(&task_self()->process->limit[which].soft, __ATOMIC_RELAXED);
+    const struct task *self = task_self();
+    if (self == NULL)
+        return first_limits[which].soft;
+    return __atomic_load_n(&self->process->limit[which].soft, __ATOMIC_RELAXED);
 }
 
 /* With the process's lock. */

@@ -107,7 +107,7 @@ static void start_main(void *argument)
     task_run(task);
 }
 
-static int start_publish(struct process *process, struct task *task, struct tty *terminal)
+int process_publish(struct process *process, struct task *task, struct tty *terminal)
 {
     rt_lock(&processes_lock);
     int error = table_add_task(task);
@@ -159,7 +159,7 @@ int process_start(const struct program_start *program, int32_t *pid_out)
     struct task *task = NULL;
     int error = start_make(program, &start, &process, &task);
     if (error == 0)
-        error = start_publish(process, task, program->terminal);
+        error = process_publish(process, task, program->terminal);
     if (error != 0) {
         if (task != NULL)
             task_discard(task);

@@ -154,7 +154,11 @@ void table_add_process(struct process *process)
 void table_remove_process(struct process *process)
 {
     tree_remove(&table.processes, &process->in_table);
-    table.process_count--;
+    /* The container has ended; what is started now begins with process 1 again. */
+    if (--table.process_count == 0) {
+        table.last = 0;
+        table.wrapped = false;
+    }
 }
 
 struct task *task_find(int32_t tid)

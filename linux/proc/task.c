@@ -89,25 +89,6 @@ static void process_init(struct process *process)
     process->start_ns = machine_now_ns();
 }
 
-static const struct resource_limit first_limits[RLIMIT_COUNT] = {
-    [RLIMIT_CPU] = { RLIM_INFINITY, RLIM_INFINITY },
-    [RLIMIT_FSIZE] = { RLIM_INFINITY, RLIM_INFINITY },
-    [RLIMIT_DATA] = { RLIM_INFINITY, RLIM_INFINITY },
-    [RLIMIT_STACK] = { 8ull << 20, RLIM_INFINITY },
-    [RLIMIT_CORE] = { 0, RLIM_INFINITY },
-    [RLIMIT_RSS] = { RLIM_INFINITY, RLIM_INFINITY },
-    [RLIMIT_NPROC] = { RLIM_INFINITY, RLIM_INFINITY },
-    [RLIMIT_NOFILE] = { 1024, 524288 },
-    [RLIMIT_MEMLOCK] = { 8ull << 20, 8ull << 20 },
-    [RLIMIT_AS] = { RLIM_INFINITY, RLIM_INFINITY },
-    [RLIMIT_LOCKS] = { RLIM_INFINITY, RLIM_INFINITY },
-    [RLIMIT_SIGPENDING] = { 16384, 16384 },
-    [RLIMIT_MSGQUEUE] = { 819200, 819200 },
-    [RLIMIT_NICE] = { 0, 0 },
-    [RLIMIT_RTPRIO] = { 0, 0 },
-    [RLIMIT_RTTIME] = { RLIM_INFINITY, RLIM_INFINITY },
-};
-
 /* Limits, group, session and terminal are the parent's: under its locks, when it is added. */
 int process_create(struct process *parent, struct process **process_out)
 {
@@ -121,7 +102,7 @@ int process_create(struct process *parent, struct process **process_out)
         return error;
     }
     if (parent == NULL)
-        memcpy(process->limit, first_limits, sizeof(first_limits));
+        memcpy(process->limit, first_limits, sizeof(process->limit));
     *process_out = process;
     return 0;
 }

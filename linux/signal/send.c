@@ -228,25 +228,28 @@ bool signal_is_protected(const struct process *process)
     return process->pid == 1 && !process->killable;
 }
 
+/* Blocked by somebody who could take it: it may have a handler by the time it is not. */
+static bool is_blocked(const struct process *process, const struct task *task, signal_set bit)
+{
+    if (task != NULL)
+        return (task->blocked & bit) != 0;
+    LIST_FOR_EACH(link, &process->tasks)
+    {
+        if ((CONTAINER_OF(link, struct task, in_process)->blocked & bit) != 0)
+            return true;
+    }
+    return false;
+}
+
 static bool is_dropped(const struct process *process, const struct task *task, int number,
                        bool forced)
 {
-    signal_set bit = SIGNAL_BIT(number);
     uint64_t handler =
         __atomic_load_n(&process->handlers->action[number - 1].handler, __ATOMIC_RELAXED);
+    if (is_blocked(process, task, SIGNAL_BIT(number)))
+        return false;
     if (signal_is_protected(process) && !forced && handler == SIG_DFL)
         return true;
-    if (task != NULL && (task->blocked & bit) != 0)
-        return false;
-    if (task == NULL) {
-        /* Blocked by all: it may be unblocked, or waited for. */
-        LIST_FOR_EACH(link, &process->tasks)
-        {
-            const struct task *one = CONTAINER_OF(link, struct task, in_process);
-            if ((one->blocked & bit) != 0)
-                return false;
-        }
-    }
     return handler == SIG_IGN || (handler == SIG_DFL && signal_ignored_by_default(number));
 }
 

@@ -123,8 +123,8 @@ int signal_take(signal_set set, struct signal_info *info_out);
 bool signal_refused(struct task *task, int number);
 
 /* A mask for the time of one call (ppoll, pselect6, epoll_pwait, sigsuspend): 0, -EFAULT, -EINVAL.
- * With `set` 0 nothing changes. `size_bytes` must be 8. */
-int signal_mask_for_call(uaddr_t set, uint64_t size_bytes);
+ * With `from` 0 nothing changes. `size_bytes` must be 8. */
+int signal_mask_for_call(uaddr_t from, uint64_t size_bytes);
 /* At the end of such a call: the old mask comes back, now, or after a handler has run if the call
  * was interrupted (its result is an ERESTART or -EINTR). */
 void signal_mask_call_ends(int64_t result);

@@ -105,7 +105,7 @@ struct task {
     struct task *vfork_parent; /* [T] counted: it waits until we execute or end, */
     uint32_t vfork_over;       /* [A] which is told here */
     uint32_t exit_status;      /* [S] of this one: the process's if it ends by itself */
-    struct account *charged;   /* [C] counts it as long as it is in the table */
+    struct account *charged;   /* [P] counts it as long as it is in the table */
 
     /* The system call that it is in, as it was entered: for restarts. -1: none to restart. */
     int64_t call_number;
@@ -226,7 +226,7 @@ int process_may_signal(struct process *process, int signal);
 /* May the caller look into that one (/proc/PID/fd, environ, mem)? 0, -EPERM or -ESRCH. */
 int task_may_look(struct task *task);
 bool capable(unsigned capability); /* CAP_ of the caller, effective */
-/* The caller's soft limit. */
+/* The caller's soft limit; process 1's at its start on a thread that is no task. */
 uint64_t resource_limit(unsigned which);
 
 /* Credentials. */
@@ -269,7 +269,7 @@ struct program_start {
 };
 /* Process 1, or (a running container) one more beside it, a child of nobody's. Its pid once the
  * program runs, or why it does not (-ENOENT and so on); what is taken is gone either way. */
-int process_start(const struct program_start *start, int32_t *pid_out);
+int process_start(const struct program_start *program, int32_t *pid_out);
 /* Until a process that process_start gave has ended: its status as wait4 gives it. */
 int process_join(int32_t pid, uint32_t *status_out);
 /* From outside: SIGKILL and SIGSTOP work on process 1, too. 0 or -ESRCH. */
@@ -280,9 +280,9 @@ bool processes_ended(void);
 void processes_limit(uint32_t tasks);
 
 /* What a task does from its first moment: enter, handle, deliver, until it ends. */
-_Noreturn void task_run(void *task);
-/* One round of that. */
-void task_turn(struct task *task);
+_Noreturn void task_run(void *argument);
+/* What the guest came back for (GUEST_REASON_, or an error), and its signals. */
+void task_handle(struct task *task, int reason);
 /* End the calling task, or the whole process. `status` as wait4 gives it. */
 _Noreturn void task_exit(uint32_t status);
 _Noreturn void process_exit(uint32_t status);

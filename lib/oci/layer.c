@@ -109,11 +109,6 @@ static enum status check_digests(struct build *build, struct oci_layer_result *r
     return OK;
 }
 
-static uint32_t kind_or_sha256(const struct oci_digest *digest)
-{
-    return digest->kind != OCI_DIGEST_NONE ? digest->kind : OCI_SHA256;
-}
-
 static enum status build_all(struct build *build, struct oci_layer_result *result)
 {
     const struct oci_layer_request *request = build->request;
@@ -121,12 +116,14 @@ static enum status build_all(struct build *build, struct oci_layer_result *resul
         layer_open(&build->layer, request->limits.metadata_bytes_max, build->error);
     if (status != OK)
         return status;
-    status = oci_unpack_open(request->blob, kind_or_sha256(&request->blob_digest),
+    status = oci_unpack_open(request->blob, request->blob_digest.kind,
                              request->limits.unpacked_bytes_max, build->error, &build->unpack);
     if (status != OK)
         return status;
     build->stream = oci_unpack_source(build->unpack);
-    oci_hash_begin(&build->diff_hash, kind_or_sha256(&request->diff_id));
+    oci_hash_begin(&build->diff_hash, request->diff_id.kind != OCI_DIGEST_NONE
+                                          ? request->diff_id.kind
+                                          : (uint32_t)OCI_SHA256);
     tar_open(&build->tar, (struct oci_source){ .context = build, .read = stream_read },
              build->error);
     status = read_entries(build);

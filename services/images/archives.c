@@ -246,10 +246,29 @@ static void use_layer(struct work *work, struct layer *layer)
     work->archive->done_bytes += work->image->wanted[work->layer_index].size_bytes;
 }
 
+/* A layer's problem begins with the digest by which its image names it. */
+static void name_layer(const struct work *work, const char *problem, char *text, size_t size_bytes)
+{
+    const struct image_job_layer *layer = &work->image->wanted[work->layer_index];
+    const struct image_digest *from =
+        layer->blob.kind != IMAGE_DIGEST_NONE ? &layer->blob : &layer->diff_id;
+    struct oci_digest digest = { .kind = from->kind };
+    char name[OCI_DIGEST_TEXT_BYTES];
+    memcpy(digest.bytes, from->bytes, sizeof(digest.bytes));
+    oci_digest_text(&digest, name);
+    (void)format_text(text, size_bytes, "%s: %s", name, problem);
+}
+
 static void take_hash(struct images *images, const struct image_digest *digest)
 {
     struct work *work = &images->work;
     const struct image_job_layer *wanted = &work->image->wanted[work->layer_index];
+    if (wanted->blob.kind == IMAGE_SHA256 && !digest_equal(&wanted->blob, digest)) {
+        char text[IMAGE_JOB_TEXT_BYTES];
+        name_layer(work, "its digest is another one than its name says", text, sizeof(text));
+        archive_fail(images, work->archive, text);
+        return;
+    }
     struct layer *layer = layer_find(images, digest, wanted);
     work->blob = *digest;
     work->hashed = layer == NULL;
@@ -343,7 +362,8 @@ static void request_of(const struct work *work, struct image_job_request *reques
     request->kind = work->hashed ? IMAGE_JOB_LAYER : IMAGE_JOB_HASH;
     request->at = wanted->at;
     request->size_bytes = wanted->size_bytes;
-    request->blob = wanted->blob;
+    if (wanted->blob.kind != IMAGE_SHA256) /* else the hash was compared already */
+        request->blob = wanted->blob;
     request->diff_id = wanted->diff_id;
     request->entry_max = LAYER_ENTRY_MAX;
     request->unpacked_bytes_max = UNPACKED_BYTES_MAX;
@@ -384,19 +404,6 @@ void work_begin(struct images *images)
         else
             begin_job(images);
     }
-}
-
-/* A layer's problem begins with the digest by which its image names it. */
-static void name_layer(const struct work *work, const char *problem, char *text, size_t size_bytes)
-{
-    const struct image_job_layer *layer = &work->image->wanted[work->layer_index];
-    const struct image_digest *from =
-        layer->blob.kind != IMAGE_DIGEST_NONE ? &layer->blob : &layer->diff_id;
-    struct oci_digest digest = { .kind = from->kind };
-    char name[OCI_DIGEST_TEXT_BYTES];
-    memcpy(digest.bytes, from->bytes, sizeof(digest.bytes));
-    oci_digest_text(&digest, name);
-    (void)format_text(text, size_bytes, "%s: %s", name, problem);
 }
 
 static const char *problem_of(const struct image_job_result *result, bool late)

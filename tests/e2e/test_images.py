@@ -47,6 +47,14 @@ def lying(arch):
     return made.tar()
 
 
+def corrupt(arch):
+    """A layer whose blob has another byte."""
+    made = layout(arch, "+gzip")
+    name = archives.digest(archives.PACKERS["+gzip"](UPPER))
+    made.blobs[name] = made.blobs[name][:-9] + b"!" + made.blobs[name][-8:]
+    return made.tar()
+
+
 def modules(arch, folder):
     """The archives, in this order."""
     config = {"Cmd": ["/bin/true", "x y"], "Env": ["A=b"]}
@@ -59,6 +67,7 @@ def modules(arch, folder):
         "docker.tar": archives.docker([(["test:two"], [BASE, UPPER], config)], architecture=ARCHITECTURE[arch]),
         "again.tar": archives.docker([(["test:three"], [BASE], config)], architecture=ARCHITECTURE[arch]),
         "lie.tar": lying(arch),
+        "corrupt.tar": corrupt(arch),
         "other.tar": archives.docker([(["test:s390x"], [BASE], config)], architecture="s390x"),
         "escape.tar": archives.docker([([], [end(entry("../x"))], {})], architecture=ARCHITECTURE[arch]),
         "junk.tar": b"junk" * 1000,
@@ -94,6 +103,7 @@ def test_archives_become_images(arch, tmp_path):
     assert objects["gzip.tar"][0] != objects["docker.tar"][0], "other blobs are other layers"
     assert "whoever read it has crashed, or had too little memory" in told["bomb.tar"], told["bomb.tar"]
     assert re.search(r"refused: sha256:[0-9a-f]{64}: the digest of what it unpacks to is another one", told["lie.tar"]), told["lie.tar"]
+    assert "its digest is another one than its name says" in told["corrupt.tar"], told["corrupt.tar"]
     assert f"it is for linux/s390x, and this node is linux/{ARCHITECTURE[arch]}" in told["other.tar"], told["other.tar"]
     assert "../x: its name leads out of the layer" in told["escape.tar"], told["escape.tar"]
     assert "what should be a header is none" in told["junk.tar"], told["junk.tar"]

@@ -108,7 +108,7 @@ static void print_result(const struct oci_layer_result *result)
     char diff[OCI_DIGEST_TEXT_BYTES];
     oci_digest_text(&result->blob_digest, blob);
     oci_digest_text(&result->diff_id, diff);
-    printf("blob %s %" PRIu64 "\n", blob, result->blob_bytes);
+    printf("blob %s %" PRIu64 "\n", blob[0] != '\0' ? blob : "-", result->blob_bytes);
     printf("diff-id %s %" PRIu64 "\n", diff, result->unpacked_bytes);
     printf("image %" PRIu64 "\n", result->image_bytes);
     printf("entries %" PRIu32 " inodes %" PRIu32 " ignored-xattrs %" PRIu32 "\n",

@@ -244,17 +244,20 @@ int main(void)
     enum status status = modules_call_count(modules, soon(), &count);
     if (status != OK)
         rt_log("no modules: %s", status_text(status));
+    struct images_next_out next;
+    const struct images_next_in in = { 0 };
+    /* It answers, so it has made whatever it serves with. */
+    if (images_call_next(images, soon(), &in, &next) != ERR_NOT_FOUND)
+        rt_log("an image is there");
     uint64_t before = capabilities_of_images();
     for (uint32_t i = 0; i < count.modules && i < MODULE_MAX; i++)
         try_module(i, &archive[i]);
     for (uint32_t i = 0; i < count.modules && i < MODULE_MAX; i++) {
-        const struct images_remove_in in = { .archive = archive[i] };
-        status = images_call_remove(images, soon(), &in);
+        const struct images_remove_in gone = { .archive = archive[i] };
+        status = images_call_remove(images, soon(), &gone);
         if (status != OK)
             rt_log("archive %u cannot be removed: %s", archive[i], status_text(status));
     }
-    struct images_next_out next;
-    const struct images_next_in in = { 0 };
     if (images_call_next(images, soon(), &in, &next) != ERR_NOT_FOUND)
         rt_log("an image is left");
     uint64_t after = capabilities_of_images();

@@ -35,7 +35,7 @@ extern const struct oci_layer_limits oci_layer_limits_default;
 
 struct oci_layer_request {
     struct oci_source blob;
-    struct oci_digest blob_digest; /* OCI_DIGEST_NONE: not known */
+    struct oci_digest blob_digest; /* OCI_DIGEST_NONE: it is not looked at */
     struct oci_digest diff_id;     /* of the tar stream; OCI_DIGEST_NONE: not known */
     struct oci_layer_limits limits;
     /* Where the image goes. What is never written reads as zero. */
@@ -50,8 +50,8 @@ struct oci_layer_result {
     uint32_t entry_count;
     uint32_t inode_count;
     uint32_t xattr_ignored_count;  /* that EROFS cannot hold, or that are overlayfs's own */
-    struct oci_digest blob_digest; /* SHA-256 where none was given */
-    struct oci_digest diff_id;
+    struct oci_digest blob_digest; /* of the kind that was asked for */
+    struct oci_digest diff_id;     /* SHA-256 if none was asked for */
 };
 
 enum status oci_layer_build(const struct oci_layer_request *request,

@@ -35,7 +35,9 @@ uint64_t guest_code(guest_function *function)
 static guest_function *function_at(uint64_t pc)
 {
     uint64_t index = (pc - CODE_AT) / CODE_BYTES;
-    return pc < CODE_AT || index >= FUNCTION_MAX ? NULL : functions[index];
+    if (pc < CODE_AT || index >= FUNCTION_MAX)
+        return NULL;
+    return __atomic_load_n(&functions[index], __ATOMIC_SEQ_CST);
 }
 
 static struct guest_registers *own_registers(void)

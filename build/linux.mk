@@ -33,7 +33,7 @@ LINUX_SOURCES := $(call plain,$(LINUX_PORTABLE) $(sort $(wildcard linux/machine/
 	linux/arch/$(ARCH)/*.[cS])) \
 	$(filter-out lib/base/test.c lib/rt/%,$(LINUX_LIBRARY)) \
 	$(filter-out lib/rt/space.c lib/rt/serve.c,$(sort $(wildcard lib/rt/*.c lib/rt/arch/$(ARCH)/*.S))) \
-	lib/rt/arch/$(ARCH)/service/start.S) \
+	lib/rt/arch/$(ARCH)/service/start.S lib/rt/arch/$(ARCH)/service/thread.S) \
 	$(addprefix $(GEN)/,$(ABI_USER_CODE) linux_calls.c)
 LINUX_SOURCES := $(filter-out lib/rt/arch/$(ARCH)/start.S lib/rt/arch/$(ARCH)/enter.S,$(LINUX_SOURCES))
 LINUX_OBJECTS := $(patsubst %,$(OUT)/linux-objects/%.o,$(LINUX_SOURCES))

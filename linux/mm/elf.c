@@ -170,7 +170,7 @@ static int load_segment(struct mm *mm, struct file *file, const struct segment *
                         uint64_t bias)
 {
     int error = 0;
-    uint64_t file_end = segment->address;
+    uint64_t file_end;
     if (segment->file_bytes != 0) {
         error = map_file_part(mm, file, segment, bias);
         file_end = page_up(segment->address + segment->file_bytes);

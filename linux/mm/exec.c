@@ -142,6 +142,8 @@ static int build(struct program *program)
     if (error == 0)
         error = mm_create(&program->mm);
     if (error == 0)
+        program_place(program->mm);
+    if (error == 0)
         error = vdso_map(program->mm, &program->mm->vdso);
     if (error == 0)
         error = program_load(program);

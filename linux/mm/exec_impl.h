@@ -45,7 +45,8 @@ struct program {
 
 /* elf.c: load program->file, and its interpreter. */
 int program_load(struct program *program);
-/* stack.c: the stack with arguments, environment, auxiliary vector. */
+/* stack.c: where stack and mappings go; the stack with arguments, environment, auxiliary vector. */
+void program_place(struct mm *mm);
 int program_stack(struct program *program);
 /* The kernel-like object that serves the clock (vdso.c): its address. */
 int vdso_map(struct mm *mm, uint64_t *at_out);

@@ -63,7 +63,6 @@ static int map_stack(struct program *program, uint64_t needed)
     uint64_t limit = page_down(resource_limit(RLIMIT_STACK));
     uint64_t size_bytes = MIN(MAX(limit, STACK_BYTES_MIN), STACK_BYTES_MAX);
     size_bytes = MAX(size_bytes, page_up(needed) + STACK_BYTES_MIN);
-    mm->stack_top = GUEST_END - MACHINE_PAGE - random_below(STACK_SPREAD) * MACHINE_PAGE;
     const struct mm_request request = {
         .address = mm->stack_top - size_bytes,
         .size_bytes = size_bytes,
@@ -74,13 +73,15 @@ static int map_stack(struct program *program, uint64_t needed)
     return at < 0 ? (int)at : 0;
 }
 
-/* mmap's region ends where the stack can grow to. */
-static void place_mmap(struct mm *mm, uint64_t top)
+/* The stack's top, and below the room that it may grow to the region of mmap. */
+void program_place(struct mm *mm)
 {
     uint64_t limit = resource_limit(RLIMIT_STACK);
     uint64_t room = MIN(MAX(limit, STACK_ROOM_MIN), STACK_ROOM_MAX);
+    mm->stack_top = GUEST_END - MACHINE_PAGE - random_below(STACK_SPREAD) * MACHINE_PAGE;
+    uint64_t top = mm->stack_top - room;
     uint64_t spread = random_below(MMAP_SPREAD) * MACHINE_PAGE;
-    mm->mmap_top = page_down(top - room - (spread < top - room ? spread : 0));
+    mm->mmap_top = page_down(top - (spread < top / 2 ? spread : 0));
 }
 
 /* Texts in their order, and a pointer for each. */
@@ -193,7 +194,6 @@ int program_stack(struct program *program)
     int64_t done = mm_write(program->mm, block.at, block.bytes, block.size_bytes);
     heap_free(block.bytes);
     program->stack = block.at;
-    place_mmap(program->mm, program->mm->stack_top);
     if (done < 0)
         return (int)done;
     return (uint64_t)done == block.size_bytes ? 0 : -ENOMEM;

@@ -7,7 +7,7 @@
  *     layer.0, layer.1 .. Memory: EROFS images, the lowest first; read, execute, map
  *     events              Memory: a ring (rt/ring.h), the sandbox produces
  *     commands            Memory: a ring, the sandbox consumes
- *     creator             Notification: signal; CONTAINER_SIGNAL_... of its badge
+ *     creator             Notification: signal; the bits of creator_bits
  *     sandbox             Notification: wait; bit 0: something is in `commands`, or room in
  * `events` log                 Endpoint: send; lines for the operator, optional
  *
@@ -55,6 +55,7 @@ struct container_block {
     uint64_t cpu_quota_ns, cpu_period_ns; /* 0: none */
     uint32_t process_max;                 /* tasks, 0: as many as the budget allows */
     uint32_t read_only_root;
+    uint64_t creator_bits; /* what to signal `creator` with */
 };
 
 /* Who an entry is about: 1 is the container's own first process, others are started by commands. */

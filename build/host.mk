@@ -3,7 +3,7 @@
 UNIT_CFLAGS   := -std=gnu17 -O1 -g -fno-omit-frame-pointer -fno-strict-aliasing -fno-common -ffunction-sections -fdata-sections \
 	$(filter-out -Wthread-safety,$(WARNINGS)) -DCONFIG_HOST=1 -DCONFIG_TESTS=1 -DCONFIG_DEBUG=1 \
 	-DKERNEL_VERSION='"$(VERSION)"' -DKERNEL_FLAVOUR='"host"' -fsanitize=address,undefined -fno-sanitize-recover=all
-UNIT_INCLUDES := -Iabi -Ilib/base/include -Ilib/fs/include -Ilib/digest/include -Ilib/oci/include -Ilib/elf/include -Ilib/manifest/include -Ilib/program/include -Ilib/rt/include -Ikernel/include -Ikernel/arch/host/include -I$(HOST_GEN) -isystem $(HOST_SYSROOT)/include
+UNIT_INCLUDES := -Iabi -Ilib/base/include -Ilib/fs/include -Ilib/digest/include -Ilib/oci/include -Ilib/container/include -Ilib/elf/include -Ilib/manifest/include -Ilib/program/include -Ilib/rt/include -Ikernel/include -Ikernel/arch/host/include -I$(HOST_GEN) -isystem $(HOST_SYSROOT)/include
 # What only guest tests call is dropped with them.
 UNIT_LINK     := -fuse-ld=lld -Wl,--gc-sections
 
@@ -17,7 +17,7 @@ UNIT_PURE := kernel/arch/aarch64/asid.c kernel/arch/aarch64/asid_test.c \
 	kernel/arch/x86_64/pcid.c kernel/arch/x86_64/pcid_test.c
 # Parts of the programs' runtime that make no system calls.
 UNIT_RT := $(wildcard lib/rt/pages*.c lib/rt/random.c lib/rt/random_test.c lib/rt/ring*.c lib/rt/protocol*.c lib/rt/serve*.c)
-UNIT_PORTABLE := $(filter-out %_fuzz.c %_bench.c $(UNIT_NOT_HOSTED),$(sort $(wildcard lib/base/*.c lib/fs/*.c lib/digest/*.c lib/oci/*.c lib/elf/*.c lib/manifest/*.c) lib/program/layout.c lib/program/program_test.c $(UNIT_RT) \
+UNIT_PORTABLE := $(filter-out %_fuzz.c %_bench.c $(UNIT_NOT_HOSTED),$(sort $(wildcard lib/base/*.c lib/fs/*.c lib/digest/*.c lib/oci/*.c lib/container/*.c lib/elf/*.c lib/manifest/*.c) lib/program/layout.c lib/program/program_test.c $(UNIT_RT) \
 	$(shell find kernel -name '*.c' -not -path 'kernel/arch/*') $(wildcard kernel/arch/host/*.c) \
 	$(UNIT_PURE)))
 # System calls beside a model of them (tests/calls).

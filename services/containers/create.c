@@ -1,0 +1,143 @@
+/* A request and an image become a container, which costs its log and little else until it starts.
+ */
+#include <base/fmt.h>
+#include <base/string.h>
+#include <rt/clock.h>
+#include <rt/space.h>
+#include <rt/startup.h>
+#include <rt/syscall.h>
+#include <stdlib.h>
+
+#include "containers.h"
+
+enum { SIGNAL_TERM = 15 };
+
+unsigned container_slot(const struct containers *all, const struct container *container)
+{
+    return (unsigned)(container - all->container);
+}
+
+struct container *container_find(struct containers *all, uint32_t number)
+{
+    struct container *container = &all->container[number % CONTAINERS_MAX];
+    return number != 0 && container->number == number ? container : NULL;
+}
+
+static bool name_is_taken(const struct containers *all, const char *name)
+{
+    for (unsigned i = 0; i < CONTAINERS_MAX; i++) {
+        if (all->container[i].number != 0 && strcmp(all->container[i].request.name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Numbers are not used again until they wrap, so that an old one does not name a new container. */
+static struct container *free_slot(struct containers *all)
+{
+    for (unsigned i = 0; i < CONTAINERS_MAX; i++) {
+        uint32_t number = ++all->last_number != 0 ? all->last_number : ++all->last_number;
+        struct container *container = &all->container[number % CONTAINERS_MAX];
+        if (container->number != 0)
+            continue;
+        *container = (struct container){ .number = number };
+        return container;
+    }
+    return NULL;
+}
+
+static enum status make_log(struct container *container)
+{
+    void *at = NULL;
+    enum status status = memory_create(rt_budget(), LOG_BYTES, 0, 0, 0, &container->log_memory);
+    if (status == OK)
+        status = space_map(container->log_memory, 0, LOG_BYTES, ACCESS_READ | ACCESS_WRITE, &at);
+    container->log = at;
+    return status == OK ? container_log_open(container->log, LOG_BYTES) : status;
+}
+
+static enum status make_block(struct containers *all, struct container *container)
+{
+    const struct image *image = &container->image;
+    enum status status =
+        container_block_make(&container->request, &image->wishes, &container->block, all->problem);
+    if (status != OK)
+        return status;
+    container->block->layer_count = image->layer_count;
+    for (unsigned i = 0; i < image->layer_count; i++)
+        container->block->layer_bytes[i] = image->layer[i].size_bytes;
+    container->stop_signal = container->request.stop_signal;
+    if (container->stop_signal == 0 && image->wishes.stop_signal != NULL)
+        container->stop_signal = container_signal_number(image->wishes.stop_signal);
+    if (container->stop_signal == 0)
+        container->stop_signal = SIGNAL_TERM;
+    return OK;
+}
+
+static enum status open_image(struct containers *all, struct container *container)
+{
+    const char *name = container->request.image;
+    enum status status = image_open(name, &container->image);
+    if (status == ERR_NOT_FOUND)
+        (void)format_text(all->problem, sizeof(all->problem), "there is no image %s", name);
+    else if (status != OK)
+        (void)format_text(all->problem, sizeof(all->problem), "the image %s: %s", name,
+                          status_text(status));
+    return status;
+}
+
+static enum status fill(struct containers *all, struct container *container)
+{
+    enum status status = open_image(all, container);
+    if (status == OK)
+        status = make_block(all, container);
+    if (status == OK)
+        status = make_log(container);
+    return status;
+}
+
+enum status container_create(struct containers *all, const char *json, size_t size_bytes,
+                             struct container **container_out)
+{
+    struct container_request request;
+    enum status status = container_request_parse(json, size_bytes, &request, all->problem);
+    if (status != OK)
+        return status;
+    struct container *container = free_slot(all);
+    if (container == NULL || (request.name[0] != '\0' && name_is_taken(all, request.name))) {
+        if (container != NULL)
+            *container = (struct container){ 0 };
+        container_request_free(&request);
+        return container == NULL ? ERR_LIMIT : ERR_EXISTS;
+    }
+    container->request = request;
+    if (request.name[0] == '\0')
+        (void)format_text(container->request.name, sizeof(container->request.name), "container-%u",
+                          container->number);
+    container->created_ns = clock_now_ns();
+    status = fill(all, container);
+    if (status != OK)
+        container_forget(all, container);
+    else
+        *container_out = container;
+    return status;
+}
+
+void container_forget(struct containers *all, struct container *container)
+{
+    (void)all;
+    sandbox_end(container);
+    watchers_signal(container);
+    for (unsigned i = 0; i < WATCH_MAX; i++) {
+        if (container->watch[i].notification != 0)
+            (void)handle_close(container->watch[i].notification);
+    }
+    image_close(&container->image);
+    if (container->log != NULL)
+        (void)space_unmap(container->log, LOG_BYTES);
+    if (container->log_memory != 0)
+        (void)handle_close(container->log_memory);
+    free(container->block);
+    container_request_free(&container->request);
+    *container = (struct container){ 0 };
+}

@@ -67,7 +67,7 @@ enum container_event_kind {
     CONTAINER_OUTPUT,      /* data, from descriptor 1 (or the terminal) */
     CONTAINER_ERROR,       /* data, from descriptor 2 */
     CONTAINER_EXITED, /* value: as wait4 gives it. After the first session's the sandbox ends. */
-    CONTAINER_NOTE,   /* data: a line of the personality's own, for the operator */
+    CONTAINER_NOTE,   /* data: a line of the sandbox's own, for the operator; session 0 */
 };
 
 enum container_command_kind {

@@ -1,9 +1,8 @@
 /* The personality's first thread. */
+#include <linux/container.h>
 #include <linux/core.h>
-#include <linux/machine.h>
 
 _Noreturn void linux_main(void)
 {
-    machine_log("linux: begins");
-    vcpu_exit();
+    container_main();
 }

@@ -277,6 +277,18 @@ static void put_in_locked(struct file_table *table, unsigned fd, struct file *fi
     bit_set(table->close_on_exec, fd, (fd_flags & FD_CLOSE_ON_EXEC) != 0);
 }
 
+int file_table_put_file(struct file_table *table, int fd, struct file *file_taken)
+{
+    rt_lock(&table->lock);
+    int error = grow_locked(table, (unsigned)fd);
+    if (error == 0)
+        put_in_locked(table, (unsigned)fd, file_taken, 0);
+    rt_unlock(&table->lock);
+    if (error != 0)
+        file_put(file_taken);
+    return error;
+}
+
 int fd_install(struct file *file, int lowest, unsigned fd_flags)
 {
     struct file_table *table = task_self()->files;

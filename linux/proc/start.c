@@ -11,7 +11,7 @@
 #include <linux/machine.h>
 
 struct start {
-    const struct program_start *program;
+    struct program_start *program;
     int error;
     uint32_t told; /* atomic */
 };
@@ -94,10 +94,10 @@ static void start_main(void *argument)
 {
     struct task *task = argument;
     struct start *start = task->start;
-    const struct program_start *program = start->program;
+    struct program_start *program = start->program;
     task->start = NULL;
-    int error = 0;
-    if (program->working != NULL && program->working[0] != 0)
+    int error = program->prepare != NULL ? program->prepare(program) : 0;
+    if (error == 0 && program->working != NULL && program->working[0] != 0)
         error = start_directory(program->working);
     if (error == 0)
         error = start_execute(program);
@@ -152,7 +152,7 @@ static int start_make(const struct program_start *program, struct start *start,
     return 0;
 }
 
-int process_start(const struct program_start *program, int32_t *pid_out)
+int process_start(struct program_start *program, int32_t *pid_out)
 {
     struct start start = { .program = program };
     struct process *process = NULL;

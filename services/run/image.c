@@ -83,7 +83,7 @@ static bool add(const char *name, uint32_t *archive_out)
     (void)handle_close(in.memory);
     if (status != OK)
         return complain(name, "it is not taken", status);
-    strcpy(known[known_count].name, name);
+    (void)snprintf(known[known_count].name, sizeof(known[known_count].name), "%s", name);
     known[known_count++].archive = out.archive;
     *archive_out = out.archive;
     return wait_ready(name, out.archive);

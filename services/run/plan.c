@@ -6,6 +6,7 @@
 #include <rt/space.h>
 #include <rt/startup.h>
 #include <rt/syscall.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,7 +58,7 @@ static bool take_text(cJSON *object, const char *name, char *to, size_t size_byt
     cJSON *value = cJSON_DetachItemFromObjectCaseSensitive(object, name);
     bool good = value == NULL || (cJSON_IsString(value) && strlen(value->valuestring) < size_bytes);
     if (good && value != NULL)
-        strcpy(to, value->valuestring);
+        (void)snprintf(to, size_bytes, "%s", value->valuestring);
     cJSON_Delete(value);
     return good;
 }
@@ -70,7 +71,7 @@ static bool plan_job(struct job *job, cJSON *container)
         return refuse("a container is no object, or its Archive no text");
     if (!cJSON_IsString(name) || strlen(name->valuestring) >= sizeof(job->name))
         return refuse("a container has no Name, or a long one");
-    strcpy(job->name, name->valuestring);
+    (void)snprintf(job->name, sizeof(job->name), "%s", name->valuestring);
     job->request = cJSON_PrintUnformatted(container);
     return job->request != NULL || refuse("no memory");
 }

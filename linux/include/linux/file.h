@@ -95,6 +95,9 @@ struct file_table;
 int file_table_create(struct file_table **table_out);
 struct file_table *file_table_get(struct file_table *table);
 void file_table_put(struct file_table *table); /* the last closes everything */
+/* A descriptor of a table that nobody uses yet, with the file's reference; -ENOMEM: the reference
+ * is gone, too. */
+int file_table_put_file(struct file_table *table, int fd, struct file *file_taken);
 int file_table_copy(struct file_table *table, struct file_table **table_out);
 void file_table_close_on_exec(struct file_table *table);
 /* The caller's descriptor, counted; NULL: -EBADF, also if it was opened by O_PATH. */

@@ -119,6 +119,16 @@ int guest_load_32(uint64_t at, uint32_t *value_out);
 /* `*old_out` is what was there; it was exchanged if that is `expected`. */
 int guest_compare_exchange_32(uint64_t at, uint32_t expected, uint32_t desired, uint32_t *old_out);
 
+/* ---- What the sandbox was given, by name (abi/container.h) ---- */
+
+/* 0: nothing of that name. */
+uint64_t machine_given(const char *name);
+/* Memory of (at least) that size; -ENOENT. */
+int machine_given_memory(const char *name, uint64_t size_bytes, struct memory **memory_out);
+/* Bits of a Notification: set them; take any, or wait for them until the deadline. */
+void machine_signal(uint64_t notification, uint64_t bits);
+uint64_t machine_wait_signal(uint64_t notification, uint64_t deadline_ns);
+
 /* ---- Waiting, time, randomness, the log ---- */
 
 #define MACHINE_NEVER UINT64_MAX
@@ -142,6 +152,8 @@ unsigned machine_cpu_count(void);
 /* The container's limit, and what of it is free. */
 void machine_memory(uint64_t *total_bytes_out, uint64_t *free_bytes_out);
 void machine_random(void *to, size_t size_bytes);
+/* Where lines for the operator go; before, nowhere (on the host: to the test's output). */
+void machine_set_log(void (*sink)(const char *text, size_t length));
 /* A line for the operator: never a guest's bytes unfiltered. */
 void machine_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The personality contradicts itself: the container ends. */

@@ -266,10 +266,13 @@ struct program_start {
     struct fs_context *fs;    /* root and so on; taken */
     struct file_table *files; /* descriptors 0, 1, 2; taken */
     struct tty *terminal;     /* controlling, or NULL */
+    /* In the new task, as root in its root directory, before anything else of it: it may change the
+     * credentials, and the environment here. 0 or an error. NULL: nothing. */
+    int (*prepare)(struct program_start *program);
 };
 /* Process 1, or (a running container) one more beside it, a child of nobody's. Its pid once the
  * program runs, or why it does not (-ENOENT and so on); what is taken is gone either way. */
-int process_start(const struct program_start *program, int32_t *pid_out);
+int process_start(struct program_start *program, int32_t *pid_out);
 /* Until a process that process_start gave has ended: its status as wait4 gives it. */
 int process_join(int32_t pid, uint32_t *status_out);
 /* From outside: SIGKILL and SIGSTOP work on process 1, too. 0 or -ESRCH. */

@@ -109,6 +109,19 @@ void machine_random(void *to, size_t size_bytes)
     rt_random_bytes(to, size_bytes);
 }
 
+static void (*log_sink)(const char *text, size_t length);
+
+void machine_set_log(void (*sink)(const char *text, size_t length))
+{
+    log_sink = sink;
+}
+
+static void say(const char *text, size_t length)
+{
+    if (log_sink != NULL)
+        log_sink(text, length);
+}
+
 void machine_log(const char *format, ...)
 {
     char line[LOG_LINE_MAX + 1];
@@ -116,7 +129,7 @@ void machine_log(const char *format, ...)
     va_start(args, format);
     size_t length = format_args(line, sizeof(line), format, args);
     va_end(args);
-    rt_log_line(line, MIN(length, sizeof(line) - 1));
+    say(line, MIN(length, sizeof(line) - 1));
 }
 
 _Noreturn void machine_panic(const char *format, ...)
@@ -126,6 +139,6 @@ _Noreturn void machine_panic(const char *format, ...)
     va_start(args, format);
     size_t length = format_args(line, sizeof(line), format, args);
     va_end(args);
-    rt_log_line(line, MIN(length, sizeof(line) - 1));
+    say(line, MIN(length, sizeof(line) - 1));
     rt_cpu_trap();
 }

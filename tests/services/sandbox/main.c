@@ -150,6 +150,7 @@ static enum status make_block(void)
     block = at;
     *block = (struct container_block){
         .magic = CONTAINER_MAGIC,
+        .creator_bits = 1,
         .version = CONTAINER_VERSION,
         .size_bytes = sizeof(*block),
         .memory_bytes = MEMORY_BYTES,

@@ -88,7 +88,8 @@ struct name *name_get(struct name *name)
 
 static bool is_cached(const struct name *name)
 {
-    return __atomic_load_n(&name->linked, __ATOMIC_RELAXED) && !name->kept;
+    return __atomic_load_n(&name->linked, __ATOMIC_RELAXED) &&
+           !__atomic_load_n(&name->kept, __ATOMIC_RELAXED);
 }
 
 /* True if that was the last reference, and the name is no entry any more. */
@@ -135,7 +136,7 @@ struct name *name_find_locked(struct name *directory, const char *text, size_t l
 void name_link_locked(struct name *name, bool kept)
 {
     struct node *directory = name->parent->node;
-    name->kept = kept;
+    __atomic_store_n(&name->kept, kept, __ATOMIC_RELAXED);
     if (kept)
         (void)name_get(name);
     name->cookie = ++directory->next_cookie;

@@ -426,7 +426,9 @@ static void rename_do_locked(struct rename *rename)
         name_move_locked(rename->source, to, rename->source_text, rename->to.length);
         rename->source_text = NULL;
     }
+    rt_lock(&rename->source->node->lock);
     rename->source->node->attributes.changed = timestamp_now();
+    rt_unlock(&rename->source->node->lock);
     node_modified_locked(from->node);
     node_modified_locked(to->node);
 }

@@ -438,8 +438,11 @@ int proc_task_attributes(struct node *node, struct node_attributes *attributes)
 bool proc_task_there(struct node *node)
 {
     const struct pseudo_node *pseudo = pseudo_node(node);
-    return pseudo->whole ? tree_linked(&pseudo->task->process->in_table)
-                         : tree_linked(&pseudo->task->in_table);
+    rt_lock(&processes_lock);
+    bool there = pseudo->whole ? tree_linked(&pseudo->task->process->in_table)
+                               : tree_linked(&pseudo->task->in_table);
+    rt_unlock(&processes_lock);
+    return there;
 }
 
 int proc_file_open(struct node *node, struct file *file)

@@ -201,25 +201,13 @@ int pseudo_set_attributes(struct node *node, const struct node_attributes *attri
     return which == SET_SIZE ? 0 : -EPERM;
 }
 
-static bool is_there(struct node *node)
-{
-    const struct pseudo_node *pseudo = pseudo_node(node);
-    if (pseudo->task == NULL)
-        return true;
-    /* One word each, which say the same once somebody has waited for it. */
-    return pseudo->whole ? tree_linked(&pseudo->task->process->in_table)
-                         : tree_linked(&pseudo->task->in_table);
-}
-
 const struct node_ops pseudo_file_ops = {
     .open = text_open,
     .set_attributes = pseudo_set_attributes,
-    .valid = is_there,
     .free = pseudo_free,
 };
 
 const struct node_ops pseudo_directory_ops = {
-    .valid = is_there,
     .free = pseudo_free,
 };
 

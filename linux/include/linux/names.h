@@ -21,7 +21,7 @@ struct name {
     struct node *node;   /* counted; constant */
     char *text;          /* changed by rename under `names` and both directories' locks */
     uint32_t length;
-    bool linked, kept; /* under the directory's node lock */
+    bool linked, kept; /* atomic; changed under the directory's node lock */
     uint32_t mounts;   /* that are on it; under `names` */
 };
 

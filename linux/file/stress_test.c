@@ -1,0 +1,216 @@
+/* Several threads make, move, list, write and take away the same few names. What they find is
+ * whatever it is; nothing may be lost, and nothing may wait for ever.
+ */
+#include "fixture.h"
+#include "image.h"
+#include <base/fmt.h>
+#include <base/test.h>
+#include <linux/abi/errno.h>
+#include <linux/heap.h>
+#include <linux/pool.h>
+#include <linux/single.h>
+#include <string.h>
+
+enum { THREADS = 4, STEPS = 1500, NAMES = 4, ROOM = 16384 };
+
+struct worker {
+    struct guest_space *space;
+    uaddr_t room; /* of its own in the guest */
+    uint64_t random;
+    uint32_t done; /* atomic */
+    void (*step)(struct worker *worker);
+    struct file_table *files; /* that all share; NULL: each has his own */
+};
+
+static uint64_t roll(struct worker *w, uint64_t sides)
+{
+    return test_random(&w->random) % sides;
+}
+
+/* "/m/a/b" or shorter. */
+static uaddr_t random_path(struct worker *w, unsigned slot)
+{
+    char path[16] = "/m";
+    unsigned depth = (unsigned)roll(w, 3) + 1;
+    for (unsigned i = 0; i < depth; i++) {
+        size_t length = strlen(path);
+        (void)format_text(path + length, sizeof(path) - length, "/%c",
+                          (char)('a' + roll(w, NAMES)));
+    }
+    uaddr_t at = w->room + 16 * slot;
+    EXPECT_EQ(copy_out(at, path, sizeof(path)), 0);
+    return at;
+}
+
+static void use_file(struct worker *w, uaddr_t path)
+{
+    uint32_t flags = roll(w, 2) == 0 ? O_RDWR | O_CREAT : O_RDWR;
+    int fd = (int)linux_openat(AT_FDCWD, path, flags | (roll(w, 4) == 0 ? O_TRUNC : 0), 0644);
+    if (fd < 0)
+        return;
+    uaddr_t buffer = w->room + 4096;
+    (void)linux_pwrite64(fd, buffer, roll(w, 8192), (int64_t)roll(w, 30000));
+    (void)linux_pread64(fd, buffer, roll(w, 8192), (int64_t)roll(w, 30000));
+    (void)linux_ftruncate(fd, (int64_t)roll(w, 30000));
+    EXPECT_EQ(linux_close(fd), 0);
+}
+
+static void list(struct worker *w, uaddr_t path)
+{
+    int fd = (int)linux_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0)
+        return;
+    while (linux_getdents64(fd, w->room + 4096, 100) > 0)
+        ;
+    (void)linux_close(fd); /* somebody else may have */
+}
+
+static void step_names(struct worker *w)
+{
+    uaddr_t a = random_path(w, 0);
+    uaddr_t b = random_path(w, 1);
+    switch (roll(w, 10)) {
+    case 0:
+    case 1:
+        (void)linux_mkdirat(AT_FDCWD, a, 0755);
+        break;
+    case 2:
+        (void)linux_unlinkat(AT_FDCWD, a, 0);
+        break;
+    case 3:
+        (void)linux_unlinkat(AT_FDCWD, a, AT_REMOVEDIR);
+        break;
+    case 4:
+        (void)linux_renameat(AT_FDCWD, a, AT_FDCWD, b);
+        break;
+    case 5:
+        (void)linux_renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE);
+        break;
+    case 6:
+        (void)linux_linkat(AT_FDCWD, a, AT_FDCWD, b, 0);
+        break;
+    case 7:
+        (void)linux_chdir(a);
+        (void)linux_getcwd(w->room + 4096, 64);
+        break;
+    case 8:
+        list(w, a);
+        break;
+    default:
+        use_file(w, a);
+        break;
+    }
+}
+
+/* Descriptors of one table, and what /proc says of them. */
+static void step_descriptors(struct worker *w)
+{
+    char path[32];
+    int fd = (int)roll(w, 100);
+    uaddr_t at = w->room + 64;
+    switch (roll(w, 9)) {
+    case 0:
+    case 1:
+        EXPECT_EQ(copy_out(at, "/m/b", 5), 0);
+        (void)linux_openat(AT_FDCWD, at, O_RDWR, 0);
+        break;
+    case 2:
+        (void)linux_dup(fd);
+        break;
+    case 3:
+        (void)linux_dup3(fd, (int)roll(w, 300), O_CLOEXEC);
+        break;
+    case 4:
+        (void)linux_close(fd);
+        break;
+    case 5:
+        (void)linux_read(fd, w->room + 4096, 10);
+        (void)linux_lseek(fd, 0, SEEK_SET);
+        break;
+    case 6:
+        (void)linux_fcntl(fd, F_SETFL, roll(w, 2) == 0 ? O_APPEND : 0);
+        (void)linux_flock(fd, roll(w, 2) == 0 ? LOCK_SH | LOCK_NB : LOCK_UN);
+        break;
+    case 7:
+        (void)format_text(path, sizeof(path), "/proc/self/fd/%d", fd);
+        EXPECT_EQ(copy_out(at, path, sizeof(path)), 0);
+        (void)linux_readlinkat(AT_FDCWD, at, w->room + 4096, 64);
+        break;
+    default:
+        if (roll(w, 50) == 0)
+            (void)linux_close_range((unsigned)roll(w, 300), 300, 0);
+        EXPECT_EQ(copy_out(at, "/proc/1/fd", 11), 0);
+        list(w, at);
+        break;
+    }
+}
+
+static void work(void *argument)
+{
+    struct worker *w = argument;
+    EXPECT_EQ(vcpu_attach(vcpu_self(), w->space), 0);
+    struct task *task = single_task_begin();
+    if (w->files != NULL) {
+        struct file_table *own = task->files;
+        rt_lock(&task->lock);
+        task->files = file_table_get(w->files);
+        rt_unlock(&task->lock);
+        file_table_put(own);
+    }
+    for (unsigned i = 0; i < STEPS; i++)
+        w->step(w);
+    single_task_end(task);
+    EXPECT_EQ(vcpu_attach(vcpu_self(), NULL), 0);
+    __atomic_store_n(&w->done, 1, __ATOMIC_RELEASE);
+    machine_wake(&w->done, 1);
+    vcpu_exit();
+}
+
+static const struct image_entry layer_entries[] = {
+    { .path = "m", .mode = S_IFDIR | 0755 },
+    { .path = "m/a", .mode = S_IFDIR | 0755 },
+    { .path = "m/a/a", .mode = S_IFREG | 0644, .text = "layer", .repeat = 1000 },
+    { .path = "m/a/b", .mode = S_IFREG | 0644, .text = "=m/a/a" },
+    { .path = "m/b", .mode = S_IFREG | 0644, .text = "small", .inlined = true },
+    { .path = "m/c", .mode = S_IFDIR | 0755 },
+    { .path = "m/c/a", .mode = S_IFDIR | 0755 },
+};
+
+static void run(void (*step)(struct worker *), bool shared)
+{
+    struct worker workers[THREADS];
+    struct file_fixture f;
+    struct layer layer;
+    struct vcpu *vcpu;
+    uint64_t seed = test_seed();
+    image_layer(layer_entries, ARRAY_LEN(layer_entries), &layer);
+    file_fixture_init(&f, &layer, 1);
+    for (unsigned i = 0; i < THREADS; i++) {
+        workers[i] = (struct worker){ .space = f.space,
+                                      .room = guest_room(&f, ROOM),
+                                      .random = seed * (i + 1) + i,
+                                      .step = step,
+                                      .files = shared ? f.task->files : NULL };
+        EXPECT_EQ(vcpu_create(work, &workers[i], NULL, &vcpu), 0);
+        vcpu_start(vcpu);
+    }
+    for (unsigned i = 0; i < THREADS; i++) {
+        while (__atomic_load_n(&workers[i].done, __ATOMIC_ACQUIRE) == 0)
+            machine_wait(&workers[i].done, 0, MACHINE_NEVER);
+    }
+    host_wait_for_threads();
+    fd_close_range(0, UINT32_MAX, false);
+    file_fixture_end_layers(&f);
+    image_layer_end(&layer);
+    EXPECT_EQ(heap_counts().blocks, 0);
+}
+
+TEST(threads_on_the_same_names)
+{
+    run(step_names, false);
+}
+
+TEST(threads_on_the_same_descriptors)
+{
+    run(step_descriptors, true);
+}

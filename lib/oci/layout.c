@@ -97,12 +97,15 @@ static enum status find_blob(const struct oci_archive *archive, const struct des
     (void)format_text(path, sizeof(path), "blobs/%s", wanted->digest_text);
     path[strcspn(path, ":")] = '/';
     const struct oci_file *file = archive_find(archive, path);
+    const char *reason = NULL;
     if (file == NULL)
-        return archive_fail(archive, ERR_FORMAT, wanted->digest_text,
-                            "a blob that is not in the archive");
-    if (file->size_bytes != wanted->size_bytes)
-        return archive_fail(archive, ERR_FORMAT, wanted->digest_text,
-                            "a blob of another size than its descriptor says");
+        reason = "a blob that is not in the archive";
+    else if (file->size_bytes != wanted->size_bytes)
+        reason = "a blob of another size than its descriptor says";
+    if (reason != NULL) {
+        (void)archive_fail(archive, ERR_FORMAT, wanted->digest_text, reason);
+        return ERR_FORMAT;
+    }
     *file_out = file;
     return OK;
 }

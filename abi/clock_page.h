@@ -22,4 +22,5 @@ struct clock_page {
     uint64_t ns_per_count;  /* 32.32 fixed point */
     uint64_t time_of_day_s; /* seconds since 1970 at time 0; 0 if nobody knows */
     uint64_t time_of_day_ns;
+    uint64_t cpu_count; /* of the machine */
 };

@@ -34,9 +34,14 @@ QEMU_DIRECT = $(QEMU) -kernel $(DIRECT) $(if $(APPEND),-append '$(APPEND)')
 qemu:
 	@printf '%s\n' "$(subst ",\",$(QEMU_DIRECT))"
 
-run: build
+# Containers: IMAGE= names archives (docker save, OCI layout), several with blanks in between; without one
+# the distribution's static busybox is made into one. The exit status is the container's.
+RUN_OPTIONS = --arch $(ARCH) $(addprefix --image ,$(IMAGE)) $(if $(CMD),--cmd '$(CMD)') $(if $(ENV),--env '$(ENV)') \
+	$(if $(MEMORY),--memory $(MEMORY)) $(if $(ISOLATION),--isolation $(ISOLATION))
+
+run: build out/host/mkbundle
 	@echo 'Ctrl-A x ends the emulator.'
-	$(Q)$(QEMU_DIRECT)
+	$(Q)tools/run-containers/run $(RUN_OPTIONS) -- $(QEMU_DIRECT)
 
 # The machine waits; the debugger connects, knows the symbols and continues from the kernel's entry.
 gdb: build

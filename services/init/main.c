@@ -57,6 +57,7 @@ static void make_clock(const struct object_info *machine)
     page->counter_base = machine->detail.system.counter_base;
     page->ns_per_count = machine->detail.system.ns_per_count;
     page->time_of_day_s = machine->detail.system.boot_time_s;
+    page->cpu_count = machine->detail.system.cpu_count;
     page->version = CLOCK_PAGE_VERSION;
     clock_page_set(page);
 }

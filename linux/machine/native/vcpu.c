@@ -6,6 +6,7 @@
 #include <base/compiler.h>
 #include <base/list.h>
 #include <base/string.h>
+#include <clock_page.h>
 #include <linux/abi/errno.h>
 #include <object_info.h>
 #include <rt/address.h>
@@ -316,7 +317,8 @@ void machine_memory(uint64_t *total_bytes_out, uint64_t *free_bytes_out)
 
 unsigned machine_cpu_count(void)
 {
-    return 1;
+    const struct clock_page *page = (const struct clock_page *)(uintptr_t)rt_startup()->clock_at;
+    return page != NULL && page->cpu_count != 0 ? (unsigned)page->cpu_count : 1;
 }
 
 uint64_t machine_cpu_ns(struct vcpu *vcpu)

@@ -259,6 +259,12 @@ BAD = [
     ("a layer that is a number", docker_with(lambda m: m[0]["Layers"].__setitem__(0, 5)), "a layer that is not in"),
     ("a layer outside", docker_with(lambda m: m[0]["Layers"].__setitem__(0, "../../../etc/passwd")), "a layer that is not in"),
     ("a configuration that is not there", docker_with(lambda m: m[0].update(Config="x")), "x: a configuration that is not"),
+    ("an image without Config", docker_with(lambda m: m[0].pop("Config")), "without Config or Layers"),
+    ("layers that are a name", docker_with(lambda m: m[0].update(Layers="x")), "without Config or Layers"),
+    ("a name that is a number", docker_with(lambda m: m[0].update(RepoTags=[1])), "a name that is no text"),
+    ("names that are a text", docker_with(lambda m: m[0].update(RepoTags="x")), "RepoTags is no list"),
+    ("Config twice", lambda: files([("manifest.json", b'[{"Config":"c","Config":"c","Layers":[]}]'), ("c", b"{}")]),
+     "without Config or Layers"),
     ("a list that is none", lambda: files([("manifest.json", b"{}")]), "it is no list of images"),
     ("a configuration with another name", lambda: archives.docker([(["a"], [ONE], {})]).replace(b'"os": "linux"', b'"os" : "linux"', 1)
      .replace(b'", "os"', b'","os"', 1), "its digest is another one than its name says"),

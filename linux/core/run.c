@@ -48,6 +48,8 @@ void task_handle(struct task *task, int reason)
 _Noreturn void task_run(void *argument)
 {
     struct task *task = argument;
+    /* Whoever sent a signal before the thread ran could not make it come back. */
+    signal_deliver(task, false);
     for (;;)
         task_handle(task, vcpu_enter(task->vcpu, task->mm->space));
 }

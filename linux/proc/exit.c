@@ -248,7 +248,7 @@ void task_exit(uint32_t status)
     task_leave_memory(task);
     if (task_exit_begin(task)) {
         process_timers_end(task->process);
-        session_leader_ends(task->process);
+        session_process_ends(task->process);
     }
     task_drop_tables(task);
     task_leave(task, status);

@@ -53,7 +53,8 @@ void account_drop_task(struct account *account);
 /* The process ends or leaves its group: groups that nobody would continue any more get SIGHUP and
  * SIGCONT if one of them is stopped. */
 void group_check_orphans(struct process *leaving, int32_t group) REQUIRES(processes_lock);
-void session_leader_ends(struct process *process);
+/* Its last task is on the way out: it has no terminal any more. */
+void session_process_ends(struct process *process);
 
 /* Results that the kernel gives by itself: ids (replies.c). */
 void task_set_replies(struct task *task);

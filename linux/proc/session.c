@@ -70,20 +70,31 @@ void session_drop_terminal(int32_t session, struct tty *tty)
         tty_put(tty);
 }
 
-/* The last task of the leader: the terminal hangs up, and every other process of the session is
- * without one. */
-void session_leader_ends(struct process *process)
+/* Counted no more; whoever gets it puts it, with no lock held. */
+static struct tty *take_terminal(struct process *process)
 {
     rt_lock(&processes_lock);
-    struct tty *tty = process->session_leader ? process->terminal : NULL;
-    if (tty != NULL)
-        (void)tty_get(tty);
+    struct tty *tty = process->terminal;
+    process->terminal = NULL;
     rt_unlock(&processes_lock);
+    return tty;
+}
+
+/* If it is the leader, the terminal hangs up, and every other process of the session is without
+ * one. */
+void session_process_ends(struct process *process)
+{
+    struct tty *tty = process_terminal(process);
     if (tty == NULL)
         return;
-    ((struct tty_head *)tty)->session_ends(tty, process->session);
-    session_drop_terminal(process->session, tty);
+    if (process->session_leader) {
+        ((struct tty_head *)tty)->session_ends(tty, process->session);
+        session_drop_terminal(process->session, tty);
+    }
     tty_put(tty);
+    tty = take_terminal(process);
+    if (tty != NULL)
+        tty_put(tty);
 }
 
 bool group_in_session(int32_t group, int32_t session)

@@ -375,7 +375,7 @@ void signal_force(struct task *task, const struct signal_info *info)
     rt_lock(&process->handlers->lock);
     struct signal_action *action = &process->handlers->action[info->number - 1];
     if ((task->blocked & bit) != 0 || action->handler == SIG_IGN)
-        action->handler = SIG_DFL;
+        __atomic_store_n(&action->handler, SIG_DFL, __ATOMIC_RELAXED);
     if (action->handler == SIG_DFL)
         process->killable = true;
     rt_unlock(&process->handlers->lock);

@@ -85,7 +85,7 @@ $(OUT)/compile_commands.json: $(filter %.c.o,$(LINUX_OBJECTS))
 
 # --- As an ordinary process.
 LINUX_HOST_OUT      := out/host/linux-objects
-LINUX_HOST_CODE     := $(call plain,$(LINUX_PORTABLE) $(sort $(wildcard linux/machine/host/*.c linux/arch/$(LINUX_HOST_ARCH)/*.c) $(LINUX_LIBRARY))) \
+LINUX_HOST_CODE     := $(call plain,$(LINUX_PORTABLE) $(sort $(wildcard linux/machine/host/*.c linux/machine/host/$(LINUX_HOST_ARCH)/*.c linux/arch/$(LINUX_HOST_ARCH)/*.c) $(LINUX_LIBRARY))) \
 	$(HOST_GEN)/linux_calls.c
 LINUX_HOST_TESTS    := $(sort $(shell find linux -name '*_test.c' -not -path 'linux/machine/native/*' -not -path 'linux/arch/*') \
 	$(wildcard linux/arch/$(LINUX_HOST_ARCH)/*_test.c)) lib/base/host/test_main.c

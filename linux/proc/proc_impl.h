@@ -4,22 +4,13 @@
 #include <linux/table.h>
 #include <linux/task.h>
 
-/* ---- Making (task.c) ---- */
-
-/* One reference each; nothing is in the table yet. */
-int task_create(struct process *process, struct task *like, void (*run)(void *),
-                struct task **task_out);
-/* One that never ran. */
+/* A task that never ran, with whatever it has by now. */
 void task_discard(struct task *task);
-int process_create(struct process *parent, struct process **process_out);
-/* Its first task, with nobody for a parent: a session of its own, with that terminal or (NULL)
- * without. */
-int process_publish(struct process *process, struct task *task, struct tty *terminal);
-
-/* ---- Ends (exit.c, reap.c) ---- */
 
 /* Process 1's, and those of the container's own threads. */
 extern const struct resource_limit first_limits[RLIMIT_COUNT];
+
+/* ---- Ends (exit.c, reap.c) ---- */
 
 /* Robust mutexes, the word of CLONE_CHILD_CLEARTID, who waits for a vfork: all that a task owes to
  * the memory that it leaves. */

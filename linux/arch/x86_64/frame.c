@@ -256,7 +256,7 @@ int frame_push(struct task *task, const struct signal_info *info,
     struct signal_frame frame;
     uint64_t vector;
     uint64_t at;
-    if ((action->flags & SA_RESTORER) == 0 ||
+    if ((action->flags & SA_RESTORER) == 0 || action->handler >= GUEST_END ||
         !frame_place(task, action, registers->rsp, &vector, &at))
         return -EFAULT;
     frame_fill(&frame, task, registers, info, mask);
@@ -275,7 +275,7 @@ int frame_push(struct task *task, const struct signal_info *info,
     registers->rsp = at;
     registers->rip = action->handler;
     registers->rflags &= ~(FLAG_DIRECTION | FLAG_RESUME | FLAG_TRAP);
-    return action->handler < GUEST_END ? 0 : -EFAULT;
+    return 0;
 }
 
 static void context_take(struct guest_registers *registers, const struct sigcontext *context)

@@ -21,6 +21,14 @@ struct process *table_process_from(int32_t pid) REQUIRES(processes_lock); /* at 
     for (struct process *each = table_process_from(1); each != NULL;                               \
          each = table_process_from(each->pid + 1))
 
+/* One reference each; nothing is in the table yet. */
+int task_create(struct process *process, struct task *like, void (*run)(void *),
+                struct task **task_out);
+int process_create(struct process *parent, struct process **process_out);
+/* Its first task, with nobody for a parent: a session of its own, with that terminal or (NULL)
+ * without. */
+int process_publish(struct process *process, struct task *task, struct tty *terminal);
+
 /* With process->lock: start the end of it. The first who says so decides the status. */
 void process_end(struct process *process, uint32_t status);
 /* The parent hears of a stop, or of its end. */

@@ -1,4 +1,3 @@
-#include "proc_impl.h"
 #include <base/test.h>
 #include <linux/abi/errno.h>
 #include <linux/frame.h>
@@ -6,6 +5,7 @@
 #include <linux/host.h>
 #include <linux/machine.h>
 #include <linux/mm.h>
+#include <linux/table.h>
 #include <linux/world.h>
 #include <sched.h>
 #include <string.h>

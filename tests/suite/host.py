@@ -9,11 +9,12 @@ import subprocess
 import time
 import xml.etree.ElementTree
 
-from suite import machine, tap
+from suite import machine, static, tap
 
 UNIT_TIMEOUT_S = 600
 FUZZ_RUNS = 20000
 FUZZ_SEED = 1
+FUZZ_TIME_S = 10
 
 
 def environment(seed=0):
@@ -70,24 +71,27 @@ def selected(pattern):
     return stage
 
 
+def fuzz_one(binary):
+    name = os.path.basename(binary)
+    corpus = f"tests/fuzz/corpus/{name.removeprefix('fuzz-')}"
+    runs = FUZZ_RUNS * (20 if name == "fuzz-canary" else 1)
+    command = [binary, f"-runs={runs}", f"-seed={FUZZ_SEED}", f"-max_total_time={FUZZ_TIME_S}", "-verbosity=0",
+               "-artifact_prefix=out/logs/"]
+    os.makedirs(f"out/fuzz/{name}", exist_ok=True)
+    command.append(f"out/fuzz/{name}")
+    if os.path.isdir(corpus):
+        command.append(corpus)
+    return subprocess.run(command, capture_output=True, text=True, errors="replace",
+                          timeout=300 * machine.PATIENCE, env=environment())
+
+
 def fuzz(report):
-    """A short run of each fuzzer: its corpus, then a fixed number of inputs from a fixed seed."""
-    binaries = machine.make("host-fuzzers").split()
-    for binary in binaries:
+    """A short run of each fuzzer, one on each CPU: its corpus, then inputs from a fixed seed."""
+    os.makedirs("out/logs", exist_ok=True)
+    for binary, done in static.in_parallel(fuzz_one, machine.make("host-fuzzers").split()):
         name = os.path.basename(binary)
-        corpus = f"tests/fuzz/corpus/{name.removeprefix('fuzz-')}"
-        canary = name == "fuzz-canary"
-        command = [binary, f"-runs={FUZZ_RUNS * (20 if canary else 1)}", f"-seed={FUZZ_SEED}", "-max_total_time=20",
-                   "-verbosity=0", "-artifact_prefix=out/logs/"]
-        os.makedirs(f"out/fuzz/{name}", exist_ok=True)
-        os.makedirs("out/logs", exist_ok=True)
-        command.append(f"out/fuzz/{name}")
-        if os.path.isdir(corpus):
-            command.append(corpus)
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace",
-                              timeout=300 * machine.PATIENCE, env=environment())
         crashed = done.returncode != 0
-        if canary:
+        if name == "fuzz-canary":
             report.ok(f"{name} crashes, as it must", crashed, done.stderr[-2000:])
         else:
             report.ok(name, not crashed, done.stderr[-3000:])

@@ -1,5 +1,6 @@
 """Checks that read the tree, or what was built from it, and boot nothing."""
 
+import glob
 import json
 import os
 import re
@@ -179,9 +180,8 @@ def builds(report):
         for flavour in ("debug", "release", "bench"):
             machine.build(arch, flavour)
             report.ok(f"{arch} {flavour}")
-        for flavour in ("debug", "release"):
-            machine.build(arch, flavour, "gcc")
-            report.ok(f"{arch} {flavour} gcc")
+        machine.build(arch, "debug", "gcc")  # everything that is in a release, and the tests
+        report.ok(f"{arch} debug gcc")
 
 
 def kernel_size(report):
@@ -221,17 +221,24 @@ def release_contents(report):
                           "\n".join(names + texts))
 
 
+PRODUCTS = ("themelios", "themelios.debug", "themelios-direct", "system.erofs", "themelios.iso", "themelios.img")
+
+
+def copy_of_tree(folder):
+    """The tracked files, and third-party sources as they were fetched."""
+    run(["rm", "-rf", folder])
+    os.makedirs(folder)
+    archive = subprocess.Popen(["tar", "-cf", "-", *tracked(), *glob.glob("out/ports/*/files")], stdout=subprocess.PIPE)
+    subprocess.run(["tar", "-xf", "-", "-C", folder], stdin=archive.stdout, check=True)
+    archive.wait()
+
+
 def reproducible(report):
     """Two builds of the same tree, in folders of different names, give the same bytes."""
-    files = tracked()
+    other = "out/reproducible/deeper"
+    copy_of_tree(other)
     digests = []
-    for name in ("first", "second/deeper"):
-        folder = f"out/reproducible/{name}"
-        run(["rm", "-rf", folder])
-        os.makedirs(folder)
-        archive = subprocess.Popen(["tar", "-cf", "-", *files], stdout=subprocess.PIPE)
-        subprocess.run(["tar", "-xf", "-", "-C", folder], stdin=archive.stdout, check=True)
-        archive.wait()
+    for folder in (".", other):
         found = {}
         for arch in ARCHES:
             done = run(["make", "-s", "-j2", "build", "iso", "image", f"ARCH={arch}",
@@ -240,8 +247,7 @@ def reproducible(report):
             if done.returncode != 0:
                 report.fail(f"{arch} builds in {folder}", done.stderr)
                 return
-            for product in ("themelios", "themelios.debug", "themelios-direct", "system.erofs",
-                            "themelios.iso", "themelios.img"):
+            for product in PRODUCTS:
                 path = f"{folder}/out/{arch}-release/{product}"
                 if os.path.exists(path):
                     found[f"{arch} {product}"] = run(["sha256sum", path]).stdout.split()[0]

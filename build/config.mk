@@ -20,7 +20,7 @@ SEED       ?=
 SECONDS    ?= 120
 GDB_PORT   ?= 1234
 
-PARAMETERS := ARCH FLAVOUR COMPILER ACCEL SMP MEM GIC V DISPLAY LIMINE_DIR APPEND MODE T SEED SECONDS GDB_PORT HOSTCC
+PARAMETERS := ARCH FLAVOUR COMPILER ACCEL SMP MEM GIC V DISPLAY LIMINE_DIR APPEND MODE T SEED SECONDS GDB_PORT HOSTCC IMAGE CMD ENV MEMORY ISOLATION
 
 $(foreach v,$(.VARIABLES),$(if $(filter command line,$(subst command_line,command line,$(subst \
 	command line,command_line,$(origin $(v))))),$(if $(filter $(PARAMETERS),$(v)),,$(if $(filter \

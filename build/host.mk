@@ -13,8 +13,8 @@ UNIT_NOT_HOSTED := kernel/init/main.c kernel/init/limine.c kernel/init/bootstrap
 	kernel/sched/coroutine.c kernel/mm/kmap.c \
 	kernel/guest/guest_test.c kernel/guest/sandbox_fixture_test.c kernel/guest/guest_bench.c
 # Parts of an architecture that touch no hardware.
-UNIT_PURE := kernel/arch/aarch64/asid.c kernel/arch/aarch64/asid_test.c \
-	kernel/arch/x86_64/pcid.c kernel/arch/x86_64/pcid_test.c
+UNIT_PURE := $(foreach part,aarch64/asid aarch64/arm_acpi aarch64/fdt x86_64/pcid x86_64/x86_acpi,\
+	kernel/arch/$(part).c kernel/arch/$(part)_test.c)
 # Parts of the programs' runtime that make no system calls.
 UNIT_RT := $(wildcard lib/rt/pages*.c lib/rt/random.c lib/rt/random_test.c lib/rt/ring*.c lib/rt/protocol*.c lib/rt/serve*.c)
 UNIT_PORTABLE := $(filter-out %_fuzz.c %_bench.c $(UNIT_NOT_HOSTED),$(sort $(wildcard lib/base/*.c lib/fs/*.c lib/digest/*.c lib/oci/*.c lib/container/*.c lib/elf/*.c lib/manifest/*.c) lib/program/layout.c lib/program/program_test.c $(UNIT_RT) \

@@ -6,6 +6,7 @@
  */
 #include <arch/context.h>
 #include <arch/cpu.h>
+#include <arch/platform.h>
 #include <base/status.h>
 #include <kernel/boot_info.h>
 #include <kernel/bootstrap.h>
@@ -21,7 +22,6 @@
 #include <kernel/log.h>
 #include <kernel/main.h>
 #include <kernel/panic.h>
-#include <kernel/platform.h>
 #include <kernel/system.h>
 #include <kernel/thread.h>
 #include <kernel/version.h>
@@ -142,7 +142,7 @@ void kernel_main(void)
 
     must(frame_init(&boot_info), "memory map");
     must(kmap_init(&boot_info), "kernel address space");
-    platform_init(&boot_info);
+    arch_platform_init(&boot_info);
     arch_init(&boot_info);
     arch_cpu_init(cpu);
     must(kmap_stack_create(KERNEL_STACK_BYTES, &cpu->stack_top), "kernel stack");

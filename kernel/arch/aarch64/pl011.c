@@ -1,6 +1,7 @@
 /* The PL011 serial port (DDI 0183). Firmware has set its speed. */
 #include "pl011_impl.h"
 
+#include "firmware.h"
 #include "mmu_impl.h"
 
 #include <arch/console.h>
@@ -11,7 +12,6 @@
 #include <kernel/irq.h>
 #include <kernel/kmap.h>
 #include <kernel/log.h>
-#include <kernel/platform.h>
 
 enum {
     UARTDR = 0x00,
@@ -105,7 +105,7 @@ static bool find_in_fdt(const struct boot_info *info, struct platform_info *foun
 static bool find_in_acpi(const struct boot_info *info, struct platform_info *found)
 {
     return info->rsdp.raw != 0 &&
-           acpi_parse(info->rsdp, map_early, (void *)(uintptr_t)info, found) == OK &&
+           arm_acpi_parse(info->rsdp, map_early, (void *)(uintptr_t)info, found) == OK &&
            found->uart == UART_PL011;
 }
 

@@ -3,14 +3,13 @@
  * live outside).
  *
  * The tables come from firmware: every length and offset is checked, a bad table is skipped with a
- * log line. The parsers take bytes and run on the host under sanitizers and fuzzers.
+ * log line. The readers are kernel/arch's, since each device here belongs to one architecture; what
+ * they share of ACPI is kernel/acpi.h.
  */
 #pragma once
 
 #include <base/status.h>
 #include <kernel/addr.h>
-
-struct boot_info;
 
 enum { PLATFORM_IOAPIC_MAX = 16, PLATFORM_OVERRIDE_MAX = 32, PLATFORM_GICR_MAX = 256 };
 
@@ -65,13 +64,8 @@ struct platform_info {
 
 extern struct platform_info platform;
 
-/* Fill `platform` from info->rsdp and info->dtb. Mappings through kmap_firmware. */
-void platform_init(const struct boot_info *info);
-
-/* The parsers, on bytes alone. `map` gives access to physical memory: NULL if it cannot. `out`
- * comes zeroed; a parser sets what it finds, and nothing unless it returns OK. fdt_parse reads no
- * further than the size in the blob's header, so `size_bytes` may be just a bound for that.
- */
+/* How a reader of tables reaches physical memory: NULL if it cannot. */
 typedef const void *platform_map(void *context, paddr_t pa, size_t size_bytes);
-enum status acpi_parse(paddr_t rsdp, platform_map *map, void *context, struct platform_info *out);
-enum status fdt_parse(const void *blob, size_t size_bytes, struct platform_info *out);
+
+/* Through kmap_firmware; no context. */
+platform_map platform_map_firmware;

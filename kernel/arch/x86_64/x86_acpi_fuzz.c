@@ -1,8 +1,9 @@
 /* ACPI tables from a fuzzer. The input is physical memory at 1 MiB, the root pointer first. A
  * fuzzer cannot guess sums, so one pass repairs them first: bit 0 of the last byte asks for it.
  */
+#include "firmware.h"
+
 #include <base/bytes.h>
-#include <kernel/platform.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,10 +59,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     memcpy(memory.bytes, data, size);
     memory.repair = (data[size - 1] & 1) != 0;
-    if (acpi_parse(paddr(MEMORY_BASE), map, &memory, &info) != OK)
+    if (x86_acpi_parse(paddr(MEMORY_BASE), map, &memory, &info) != OK)
         info.uart = UART_NONE;
-    if (info.ioapic_count > PLATFORM_IOAPIC_MAX || info.override_count > PLATFORM_OVERRIDE_MAX ||
-        info.gicr_count > PLATFORM_GICR_MAX)
+    if (info.ioapic_count > PLATFORM_IOAPIC_MAX || info.override_count > PLATFORM_OVERRIDE_MAX)
         abort();
     free(memory.bytes);
     return 0;

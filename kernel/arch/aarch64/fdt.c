@@ -5,12 +5,13 @@
  * in, depth is bounded, and each walk visits every token once. The first walk goes over the whole
  * tree before anything is believed, so a tree that is damaged anywhere is refused as a whole.
  */
+#include "firmware.h"
+
 #include <base/bytes.h>
 #include <base/checked.h>
 #include <base/compiler.h>
 #include <base/string.h>
 #include <kernel/log.h>
-#include <kernel/platform.h>
 
 enum {
     FDT_MAGIC = (int)0xd00dfeed,

@@ -1,5 +1,6 @@
 /* Device trees from a fuzzer. */
-#include <kernel/platform.h>
+#include "firmware.h"
+
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,9 +1,10 @@
 /* Device trees written token by token, then told lies. */
+#include "firmware.h"
+
 #include <base/bytes.h>
 #include <base/string.h>
 #include <base/test.h>
 #include <kernel/log.h>
-#include <kernel/platform.h>
 
 enum { BEGIN_NODE = 1, END_NODE = 2, PROP = 3, NOP = 4, END = 9 };
 enum { HEADER_BYTES = 40, STRUCT_MAX = 3072, STRINGS_MAX = 512, BLOB_MAX = 4096 };

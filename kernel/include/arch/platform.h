@@ -1,0 +1,9 @@
+/* What firmware says of the machine. */
+#pragma once
+
+struct boot_info;
+
+/* Fill `platform` (kernel/platform.h) from the tables that info->rsdp and info->dtb lead to. Needs
+ * the kernel's own page tables.
+ */
+void arch_platform_init(const struct boot_info *info);

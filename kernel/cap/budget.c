@@ -79,8 +79,6 @@ static void account_look(struct budget *budget, enum budget_kind kind)
         bool above = above_soft(account);
         bool crossed = above && !account->above;
         __atomic_store_n(&account->above, above, __ATOMIC_SEQ_CST);
-        if (crossed && budget->watch != NULL)
-            budget->watch->crossed(budget->watch, kind);
         if (crossed)
             signal_target_fire(&budget->soft);
         spinlock_release(&budget->lock);
@@ -218,13 +216,6 @@ void budget_limit_soft(struct budget *budget, enum budget_kind kind, uint64_t so
     __atomic_store_n(&account->above, above_soft(account), __ATOMIC_SEQ_CST);
     spinlock_release(&budget->lock);
     account_look(budget, kind);
-}
-
-void budget_watch(struct budget *budget, struct budget_watch *watch_borrowed)
-{
-    spinlock_acquire(&budget->lock);
-    budget->watch = watch_borrowed;
-    spinlock_release(&budget->lock);
 }
 
 void budget_inspect(const struct budget *budget, struct object_info_budget *info_out)

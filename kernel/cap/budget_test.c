@@ -3,18 +3,17 @@
 #include <arch/simulation.h>
 #include <kernel/grace.h>
 #include <kernel/memory.h>
+#include <kernel/notification.h>
 #include <kernel/slab.h>
 #include <kernel/vspace.h>
 
-struct alarm {
-    struct budget_watch watch; /* first */
-    unsigned count;
-};
-
-static void alarm_crossed(struct budget_watch *watch, enum budget_kind kind)
+/* True if it was signalled since the last time. */
+static bool rang(struct notification *alarm)
 {
-    EXPECT_EQ(kind, BUDGET_THREADS);
-    CONTAINER_OF(watch, struct alarm, watch)->count++;
+    bool rang = alarm->bits != 0;
+
+    alarm->bits = 0;
+    return rang;
 }
 
 /* A chain of budgets, each below the one before. */
@@ -70,33 +69,36 @@ TEST(a_sum_that_overflows_is_over_the_limit)
 
 TEST(a_soft_limit_is_told_once_for_each_crossing)
 {
-    struct alarm alarm = { .watch = { .crossed = alarm_crossed } };
+    struct object *object;
     struct budget *chain[2];
 
     REQUIRE(chain_create(chain, 2) == 2);
-    budget_watch(chain[0], &alarm.watch);
+    REQUIRE(notification_create(NULL, &object) == OK);
+    struct notification *alarm = object_as_notification(object);
+    EXPECT_EQ(signal_target_bind(&chain[0]->soft, alarm, 1), OK);
     budget_limit_soft(chain[0], BUDGET_THREADS, 5);
     EXPECT_EQ(budget_charge(chain[1], BUDGET_THREADS, 5), OK);
-    EXPECT_EQ(alarm.count, 0);
+    EXPECT(!rang(alarm));
     EXPECT_EQ(budget_charge(chain[1], BUDGET_THREADS, 1), OK);
     EXPECT_EQ(budget_charge(chain[1], BUDGET_THREADS, 3), OK);
-    EXPECT_EQ(alarm.count, 1);
+    EXPECT(rang(alarm));
     budget_uncharge(chain[1], BUDGET_THREADS, 3);
     EXPECT_EQ(budget_charge(chain[1], BUDGET_THREADS, 3), OK);
-    EXPECT_EQ(alarm.count, 1); /* it never was at the limit again */
+    EXPECT(!rang(alarm)); /* it never was at the limit again */
     budget_uncharge(chain[1], BUDGET_THREADS, 4);
     EXPECT_EQ(budget_charge(chain[1], BUDGET_THREADS, 2), OK);
-    EXPECT_EQ(alarm.count, 2);
+    EXPECT(rang(alarm));
     budget_limit_soft(chain[0], BUDGET_THREADS, 6); /* what is above already is not told */
     budget_limit(chain[0], BUDGET_THREADS, 7);
     EXPECT_EQ(budget_charge(chain[1], BUDGET_THREADS, 1), ERR_LIMIT);
-    EXPECT_EQ(alarm.count, 2);
-    budget_watch(chain[0], NULL);
+    EXPECT(!rang(alarm));
+    signal_target_clear(&chain[0]->soft);
     budget_uncharge(chain[1], BUDGET_THREADS, 7);
     budget_limit_soft(chain[0], BUDGET_THREADS, 0);
     EXPECT_EQ(budget_charge(chain[1], BUDGET_THREADS, 1), OK);
     budget_uncharge(chain[1], BUDGET_THREADS, 1);
-    EXPECT_EQ(alarm.count, 2);
+    EXPECT(!rang(alarm));
+    object_put(object);
     chain_put(chain, 2);
 }
 

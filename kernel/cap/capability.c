@@ -404,29 +404,3 @@ enum status cspace_revoke(struct cspace *cspace, uint64_t handle, struct work *w
     capability_release(capability);
     return status;
 }
-
-void object_check(struct object *object)
-{
-    uint64_t count = 0;
-
-    spinlock_acquire(&object->lock);
-    struct capability *at = NULL;
-    struct list *next = object->roots.next;
-    for (;;) {
-        struct list *head = at != NULL ? &at->children : &object->roots;
-        if (next != head) {
-            struct capability *child = CONTAINER_OF(next, struct capability, sibling);
-            ASSERT(child->parent == at && child->object == object);
-            count++;
-            at = child;
-            next = child->children.next;
-        } else if (at != NULL) {
-            next = at->sibling.next;
-            at = at->parent;
-        } else {
-            break;
-        }
-    }
-    ASSERT(count == object->capability_count && object->references >= count);
-    spinlock_release(&object->lock);
-}

@@ -7,6 +7,7 @@
  */
 #include "cap_test.h"
 #include <arch/simulation.h>
+#include <kernel/notification.h>
 
 enum { POINT_MAX = 60, OTHER_CPU = 1 };
 
@@ -246,15 +247,6 @@ HOST_TEST(any_two_operations_in_any_order_leave_all_whole)
     EXPECT(points > 3 * ARRAY_LEN(operation) * ARRAY_LEN(operation));
 }
 
-static unsigned alarm_count;
-
-static void alarm_crossed(struct budget_watch *watch, enum budget_kind kind)
-{
-    (void)watch;
-    (void)kind;
-    alarm_count++;
-}
-
 static void charge_ten(void)
 {
     EXPECT_EQ(budget_charge(part, BUDGET_THREADS, 10), OK);
@@ -268,16 +260,17 @@ static void give_back_fifteen(void)
 /* The second CPU comes where the first has seen the crossing and is about to say so. */
 HOST_TEST(a_crossing_that_two_see_is_told_once)
 {
-    struct budget_watch watch = { .crossed = alarm_crossed };
+    struct object *bell;
 
-    REQUIRE(budget_create(NULL, &part) == OK);
-    budget_watch(part, &watch);
+    REQUIRE(budget_create(NULL, &part) == OK && notification_create(NULL, &bell) == OK);
+    struct notification *alarm = object_as_notification(bell);
+    EXPECT_EQ(signal_target_bind(&part->soft, alarm, 1), OK);
     budget_limit_soft(part, BUDGET_THREADS, 5);
-    alarm_count = 0;
     (void)simulation_interleave(1, OTHER_CPU, charge_ten);
     charge_ten();
     EXPECT(simulation_interleave(0, 0, NULL));
-    EXPECT_EQ(alarm_count, 1);
+    EXPECT_EQ(alarm->bits, 1);
+    alarm->bits = 0;
     EXPECT(part->account[BUDGET_THREADS].above);
     budget_uncharge(part, BUDGET_THREADS, 5);
     (void)simulation_interleave(1, OTHER_CPU, charge_ten); /* down and up again: as if nothing */
@@ -289,7 +282,8 @@ HOST_TEST(a_crossing_that_two_see_is_told_once)
     (void)simulation_interleave(1, OTHER_CPU, give_back_fifteen);
     EXPECT_EQ(budget_charge(part, BUDGET_THREADS, 15), OK);
     EXPECT(simulation_interleave(0, 0, NULL));
-    EXPECT_EQ(alarm_count, 1);
+    EXPECT_EQ(alarm->bits, 0);
     EXPECT(!part->account[BUDGET_THREADS].above);
+    object_put(bell);
     budget_put(part);
 }

@@ -116,30 +116,16 @@ enum status device_part(const struct object *object, uint64_t badge, uint64_t of
     return status;
 }
 
-enum status device_physical(const struct object *object, uint64_t badge, uint64_t offset,
-                            uint64_t size_bytes, paddr_t *base_out)
+enum status device_at(const struct object *object, bool ports, uint64_t badge, uint64_t offset,
+                      uint64_t size, uint64_t *at_out)
 {
     const struct device *device = CONTAINER_OF(object, const struct device, object);
     struct span part;
 
-    if (device->ports)
+    if (device->ports != ports || device->whole == 0)
         return ERR_UNSUPPORTED;
-    enum status status = part_of(device, badge, offset, size_bytes, &part);
+    enum status status = part_of(device, badge, offset, size, &part);
     if (status == OK)
-        *base_out = paddr(part.first << PAGE_SHIFT);
-    return status;
-}
-
-enum status device_port(const struct object *object, uint64_t badge, uint64_t offset,
-                        unsigned width_bytes, uint16_t *port_out)
-{
-    const struct device *device = CONTAINER_OF(object, const struct device, object);
-    struct span part;
-
-    if (!device->ports || device->whole == 0)
-        return ERR_UNSUPPORTED;
-    enum status status = part_of(device, badge, offset, width_bytes, &part);
-    if (status == OK)
-        *port_out = (uint16_t)part.first;
+        *at_out = part.first << unit_shift(device);
     return status;
 }

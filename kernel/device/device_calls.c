@@ -63,20 +63,20 @@ enum status sys_irq_acknowledge(const struct sys_irq_acknowledge_args *args)
 enum status sys_device_io(const struct sys_device_io_args *args, struct sys_device_io_ret *ret)
 {
     struct capability_ref ref;
-    uint16_t port;
+    uint64_t port;
     bool write = args->op >= PORT_OP_WRITE8;
     unsigned width_bytes = 1u << (args->op - (write ? PORT_OP_WRITE8 : PORT_OP_READ8));
     uint32_t right = write ? RIGHT_DEVICE_WRITE : RIGHT_DEVICE_READ;
     enum status status = syscall_capability(args->device, OBJECT_DEVICE, right, &ref);
 
     if (status == OK)
-        status = device_port(ref.object, ref.badge, args->offset, width_bytes, &port);
+        status = device_at(ref.object, true, ref.badge, args->offset, width_bytes, &port);
     if (status != OK)
         return status;
     if (!write)
-        ret->result = arch_port_read(port, width_bytes);
+        ret->result = arch_port_read((uint16_t)port, width_bytes);
     else if (args->value >> (8 * width_bytes) == 0)
-        arch_port_write(port, width_bytes, (uint32_t)args->value);
+        arch_port_write((uint16_t)port, width_bytes, (uint32_t)args->value);
     else
         status = ERR_RANGE;
     return status;

@@ -77,7 +77,7 @@ TEST(memory_is_no_device)
 {
     struct frame *frame;
     uint64_t part;
-    paddr_t at;
+    uint64_t at;
 
     devices_ready();
     REQUIRE(frame_alloc(0, 0, &frame) == OK);
@@ -86,7 +86,7 @@ TEST(memory_is_no_device)
     const struct object *memory = &device_memory.object;
     EXPECT_EQ(device_part(memory, 0, owned, PAGE_SIZE, &part), ERR_ACCESS);
     EXPECT_EQ(device_part(memory, 0, owned - PAGE_SIZE, 3 * PAGE_SIZE, &part), ERR_ACCESS);
-    EXPECT_EQ(device_physical(memory, 0, owned, PAGE_SIZE, &at), ERR_ACCESS);
+    EXPECT_EQ(device_at(memory, false, 0, owned, PAGE_SIZE, &at), ERR_ACCESS);
     for (size_t i = 0; i < boot_info.region_count; i++) {
         const struct boot_region *region = &boot_info.region[i];
         if (region->kind == BOOT_REGION_RESERVED || region->kind == BOOT_REGION_FRAMEBUFFER)
@@ -102,23 +102,24 @@ TEST(registers_are_split_and_never_grow)
     const struct object *memory = &device_memory.object;
     uint64_t part;
     uint64_t inner;
-    paddr_t at;
+    uint64_t at;
 
     devices_ready();
     REQUIRE(device_part(memory, 0, free_page, 4 * PAGE_SIZE, &part) == OK);
-    EXPECT_EQ(device_physical(memory, part, PAGE_SIZE, PAGE_SIZE, &at), OK);
-    EXPECT_EQ(at.raw, free_page + PAGE_SIZE);
-    EXPECT_EQ(device_physical(memory, part, 0, 5 * PAGE_SIZE, &at), ERR_RANGE);
-    EXPECT_EQ(device_physical(memory, part, PAGE_SIZE, 4 * PAGE_SIZE, &at), ERR_RANGE);
-    EXPECT_EQ(device_physical(memory, part, UINT64_MAX - PAGE_SIZE + 1, PAGE_SIZE, &at), ERR_RANGE);
-    EXPECT_EQ(device_physical(memory, part, UINT64_MAX - PAGE_SIZE + 1, 2 * PAGE_SIZE, &at),
+    EXPECT_EQ(device_at(memory, false, part, PAGE_SIZE, PAGE_SIZE, &at), OK);
+    EXPECT_EQ(at, free_page + PAGE_SIZE);
+    EXPECT_EQ(device_at(memory, false, part, 0, 5 * PAGE_SIZE, &at), ERR_RANGE);
+    EXPECT_EQ(device_at(memory, false, part, PAGE_SIZE, 4 * PAGE_SIZE, &at), ERR_RANGE);
+    EXPECT_EQ(device_at(memory, false, part, UINT64_MAX - PAGE_SIZE + 1, PAGE_SIZE, &at),
               ERR_RANGE);
-    EXPECT_EQ(device_physical(memory, part, 0, 0, &at), ERR_RANGE);
-    EXPECT_EQ(device_physical(memory, part, 8, PAGE_SIZE, &at), ERR_RANGE);
-    EXPECT_EQ(device_physical(memory, part, 0, PAGE_SIZE + 8, &at), ERR_RANGE);
+    EXPECT_EQ(device_at(memory, false, part, UINT64_MAX - PAGE_SIZE + 1, 2 * PAGE_SIZE, &at),
+              ERR_RANGE);
+    EXPECT_EQ(device_at(memory, false, part, 0, 0, &at), ERR_RANGE);
+    EXPECT_EQ(device_at(memory, false, part, 8, PAGE_SIZE, &at), ERR_RANGE);
+    EXPECT_EQ(device_at(memory, false, part, 0, PAGE_SIZE + 8, &at), ERR_RANGE);
     REQUIRE(device_part(memory, part, 2 * PAGE_SIZE, PAGE_SIZE, &inner) == OK);
-    EXPECT_EQ(device_physical(memory, inner, 0, PAGE_SIZE, &at), OK);
-    EXPECT_EQ(at.raw, free_page + 2 * PAGE_SIZE);
+    EXPECT_EQ(device_at(memory, false, inner, 0, PAGE_SIZE, &at), OK);
+    EXPECT_EQ(at, free_page + 2 * PAGE_SIZE);
     EXPECT_EQ(device_part(memory, inner, 0, 2 * PAGE_SIZE, &part), ERR_RANGE);
     EXPECT_EQ(device_part(memory, inner, PAGE_SIZE, PAGE_SIZE, &part), ERR_RANGE);
     uint64_t end = device_memory.whole << PAGE_SHIFT;
@@ -129,40 +130,40 @@ TEST(registers_are_split_and_never_grow)
 
 TEST(ports_are_no_memory_and_memory_no_ports)
 {
-    paddr_t at;
-    uint16_t port;
+    uint64_t at;
+    uint64_t port;
 
     devices_ready();
-    EXPECT_EQ(device_physical(&device_ports.object, 0, 0, PAGE_SIZE, &at), ERR_UNSUPPORTED);
-    EXPECT_EQ(device_port(&device_memory.object, 0, 0, 1, &port), ERR_UNSUPPORTED);
+    EXPECT_EQ(device_at(&device_ports.object, false, 0, 0, PAGE_SIZE, &at), ERR_UNSUPPORTED);
+    EXPECT_EQ(device_at(&device_memory.object, true, 0, 0, 1, &port), ERR_UNSUPPORTED);
 }
 
 TEST(ports_are_split_and_never_grow)
 {
     const struct object *ports = &device_ports.object;
     uint64_t part;
-    uint16_t port;
+    uint64_t port;
 
     devices_ready();
     if (device_ports.whole == 0) {
-        EXPECT_EQ(device_port(ports, 0, 0x80, 1, &port), ERR_UNSUPPORTED);
+        EXPECT_EQ(device_at(ports, true, 0, 0x80, 1, &port), ERR_UNSUPPORTED);
         SKIP("no ports");
     }
     REQUIRE(device_part(ports, 0, 0x70, 2, &part) == OK);
-    EXPECT_EQ(device_port(ports, part, 1, 1, &port), OK);
+    EXPECT_EQ(device_at(ports, true, part, 1, 1, &port), OK);
     EXPECT_EQ(port, 0x71);
-    EXPECT_EQ(device_port(ports, part, 0, 2, &port), OK);
-    EXPECT_EQ(device_port(ports, part, 1, 2, &port), ERR_RANGE);
-    EXPECT_EQ(device_port(ports, part, 0, 4, &port), ERR_RANGE);
-    EXPECT_EQ(device_port(ports, part, 2, 1, &port), ERR_RANGE);
-    EXPECT_EQ(device_port(ports, part, UINT64_MAX, 1, &port), ERR_RANGE);
-    EXPECT_EQ(device_port(ports, part, UINT64_MAX, 2, &port), ERR_RANGE);
-    EXPECT_EQ(device_port(ports, 0, 0xffff, 1, &port), OK);
-    EXPECT_EQ(device_port(ports, 0, 0xffff, 2, &port), ERR_RANGE);
-    EXPECT_EQ(device_port(ports, 0, 0x10000, 1, &port), ERR_RANGE);
+    EXPECT_EQ(device_at(ports, true, part, 0, 2, &port), OK);
+    EXPECT_EQ(device_at(ports, true, part, 1, 2, &port), ERR_RANGE);
+    EXPECT_EQ(device_at(ports, true, part, 0, 4, &port), ERR_RANGE);
+    EXPECT_EQ(device_at(ports, true, part, 2, 1, &port), ERR_RANGE);
+    EXPECT_EQ(device_at(ports, true, part, UINT64_MAX, 1, &port), ERR_RANGE);
+    EXPECT_EQ(device_at(ports, true, part, UINT64_MAX, 2, &port), ERR_RANGE);
+    EXPECT_EQ(device_at(ports, true, 0, 0xffff, 1, &port), OK);
+    EXPECT_EQ(device_at(ports, true, 0, 0xffff, 2, &port), ERR_RANGE);
+    EXPECT_EQ(device_at(ports, true, 0, 0x10000, 1, &port), ERR_RANGE);
     /* The console is the kernel's, whole or in part. */
-    EXPECT_EQ(device_port(ports, 0, 0x3f8, 1, &port), ERR_ACCESS);
-    EXPECT_EQ(device_port(ports, 0, 0x3f5, 4, &port), ERR_ACCESS);
+    EXPECT_EQ(device_at(ports, true, 0, 0x3f8, 1, &port), ERR_ACCESS);
+    EXPECT_EQ(device_at(ports, true, 0, 0x3f5, 4, &port), ERR_ACCESS);
     EXPECT_EQ(device_part(ports, 0, 0x3f0, 0x100, &part), ERR_ACCESS);
 }
 

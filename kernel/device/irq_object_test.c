@@ -175,7 +175,8 @@ HOST_TEST(what_cannot_be_bound)
     uint64_t two = split(all, LEVEL, 2, IRQ_TRIGGER_FIRMWARE);
     EXPECT_EQ(bind(two, 1), ERR_RANGE);
     uint64_t around = split(all, KERNEL_LINE, 1, IRQ_TRIGGER_FIRMWARE);
-    (void)irq_register(KERNEL_LINE, kernels_own, NULL);
+    bool edge;
+    EXPECT_EQ(irq_attach(KERNEL_LINE, IRQ_TRIGGER_FIRMWARE, kernels_own, NULL, &edge), OK);
     EXPECT_EQ(split(all, KERNEL_LINE, 1, IRQ_TRIGGER_FIRMWARE), HANDLE_NONE);
     EXPECT_EQ(bind(around, 1), ERR_ACCESS);
     irq_detach(KERNEL_LINE);

@@ -88,15 +88,6 @@ static enum status give_module(struct process *process, const struct boot_module
     return status;
 }
 
-static enum status give_image(struct process *process, const struct boot_module *module)
-{
-    uint64_t handle;
-    enum status status = give_module(process, module, &handle);
-
-    ASSERT(status != OK || handle == HANDLE_IMAGE);
-    return status;
-}
-
 /* The list, and a capability for each module that is not empty. */
 static enum status give_modules(struct process *process, const struct boot_info *info,
                                 const struct boot_module *image)
@@ -161,6 +152,7 @@ enum status bootstrap_start(const struct boot_info *info)
     const struct boot_module *module = find_system_image(info);
     struct budget *budget;
     struct process *process;
+    uint64_t image_handle = HANDLE_IMAGE;
     enum status status = budget_create(NULL, &budget);
     if (status == OK)
         status = process_create(budget, &process);
@@ -169,7 +161,8 @@ enum status bootstrap_start(const struct boot_info *info)
     process->essential = true;
     status = give_all(process);
     if (status == OK && module != NULL && module->size_bytes != 0)
-        status = give_image(process, module);
+        status = give_module(process, module, &image_handle);
+    ASSERT(image_handle == HANDLE_IMAGE);
     if (status == OK)
         status = give_modules(process, info, module);
     if (status == OK)

@@ -41,16 +41,6 @@ void irq_detach(unsigned line)
     spinlock_release(&lock);
 }
 
-enum status irq_register(unsigned line, void (*handler)(void *context), void *context)
-{
-    bool edge;
-    enum status status = irq_attach(line, IRQ_TRIGGER_FIRMWARE, handler, context, &edge);
-
-    if (status == OK)
-        arch_irq_enable(line);
-    return status;
-}
-
 bool irq_is_taken(unsigned line)
 {
     spinlock_acquire(&lock);

@@ -198,13 +198,8 @@ enum status kmap_init(const struct boot_info *info)
     if (status != OK)
         return status;
     arch_pte_publish();
-    kmap_activate();
-    return OK;
-}
-
-void kmap_activate(void)
-{
     arch_kernel_root_activate(paddr_of_direct(root));
+    return OK;
 }
 
 /* ---- Devices and firmware ---- */

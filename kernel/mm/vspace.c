@@ -251,7 +251,7 @@ void vspace_put(struct vspace *vspace_taken)
 
 /* ---- Mapping ---- */
 
-static bool area_ok(const struct vspace *vspace, uaddr_t at, uint64_t size_bytes)
+bool vspace_area_ok(const struct vspace *vspace, uaddr_t at, uint64_t size_bytes)
 {
     return size_bytes != 0 && IS_ALIGNED(at.raw | size_bytes, (uint64_t)PAGE_SIZE) &&
            uaddr_range_ok(at, size_bytes) && at.raw + size_bytes <= vspace->end;
@@ -364,7 +364,7 @@ enum status vspace_map(struct vspace *vspace, const struct map_request *request)
     checked.limit = (request->limit | PERM_READ) & RIGHTS;
     if ((checked.perm & ~checked.limit) != 0)
         return ERR_ACCESS;
-    if (!area_ok(vspace, request->at, request->size_bytes) ||
+    if (!vspace_area_ok(vspace, request->at, request->size_bytes) ||
         !IS_ALIGNED(request->offset, (uint64_t)PAGE_SIZE) || request->offset > size_bytes ||
         request->size_bytes > size_bytes - request->offset)
         return ERR_RANGE;
@@ -392,7 +392,8 @@ static enum status map_own(struct vspace *vspace, uaddr_t at, struct memory *mem
 enum status vspace_reserve(struct vspace *vspace, uaddr_t at, uint64_t size_bytes, unsigned perm)
 {
     struct memory *memory;
-    enum status status = area_ok(vspace, at, size_bytes) ? perm_check(perm, &perm) : ERR_RANGE;
+    enum status status =
+        vspace_area_ok(vspace, at, size_bytes) ? perm_check(perm, &perm) : ERR_RANGE;
 
     if (status == OK)
         status = memory_create_anonymous(vspace->payer, size_bytes, &memory);
@@ -491,15 +492,6 @@ enum status vspace_close(struct vspace *vspace, struct work *work)
     vspace->closed = true;
     spinlock_release(&vspace->lock);
     return vspace_unmap_slice(vspace, &at, USER_END, work);
-}
-
-enum status vspace_unmap(struct vspace *vspace, uaddr_t at, uint64_t size_bytes)
-{
-    struct work work = { .left = UINT32_MAX };
-    uint64_t end = at.raw + size_bytes;
-
-    return area_ok(vspace, at, size_bytes) ? vspace_unmap_slice(vspace, &at.raw, end, &work)
-                                           : ERR_RANGE;
 }
 
 /* The first mapping on the list, if it is still one of this address space's. */
@@ -621,16 +613,6 @@ enum status vspace_protect_slice(struct vspace *vspace, uint64_t *at, uint64_t e
         spinlock_release(&vspace->lock);
     }
     return status;
-}
-
-enum status vspace_protect(struct vspace *vspace, uaddr_t at, uint64_t size_bytes, unsigned perm)
-{
-    struct work work = { .left = UINT32_MAX };
-    uint64_t end = at.raw + size_bytes;
-
-    if (!area_ok(vspace, at, size_bytes))
-        return ERR_RANGE;
-    return vspace_protect_slice(vspace, &at.raw, end, perm, &work);
 }
 
 /* ---- Cloning ---- */
@@ -759,20 +741,7 @@ enum status vspace_clone(struct vspace *from, struct vspace *to, struct budget *
     return status;
 }
 
-/* ---- Questions and faults ---- */
-
-enum status vspace_query(struct vspace *vspace, uaddr_t at, paddr_t *pa_out, unsigned *perm_out)
-{
-    if (!uaddr_range_ok(at, 1))
-        return ERR_RANGE;
-    struct vspace_leaf leaf = vspace_tables_find(vspace, at.raw);
-    if (!arch_pte_present(leaf.pte))
-        return ERR_NOT_FOUND;
-    uint64_t inside = at.raw & (ptable_span(leaf.level) - 1);
-    *pa_out = paddr(arch_pte_paddr(leaf.pte).raw + inside);
-    *perm_out = arch_pte_perm(leaf.pte) & ~(unsigned)(PERM_USER | PERM_GLOBAL);
-    return OK;
-}
+/* ---- Faults ---- */
 
 /* Whoever reads one page of what is there soon reads the next. */
 static void fill_around(struct vspace *vspace, struct mapping *mapping, uint64_t at)

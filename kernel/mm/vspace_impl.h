@@ -42,6 +42,9 @@ static inline struct pte pte_revived(struct pte pte)
     return (struct pte){ pte.raw | 1 };
 }
 
+/* Whole pages that may be mapped here. */
+bool vspace_area_ok(const struct vspace *vspace, uaddr_t at, uint64_t size_bytes);
+
 /* ---- vspace.c, for Memory. Its lock is held. ---- */
 
 /* Pages [first, end) leave the page tables, or are not writable there any more. */
@@ -103,7 +106,8 @@ struct vspace_leaf {
     unsigned level;
 };
 
-struct vspace_leaf vspace_tables_find(struct vspace *vspace, uint64_t at);
+/* The entry that decides about `at`. With tables_lock. */
+struct vspace_leaf vspace_tables_find(const struct vspace *vspace, uint64_t at);
 /* Make `at` lead to the page with `perm`, whatever was there. When it fails nothing is there. */
 enum status vspace_tables_set(struct vspace *vspace, uint64_t at, uint64_t pa, unsigned perm);
 /* The same with 2 MiB; false if there is a table already, or no memory. */

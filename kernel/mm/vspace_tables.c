@@ -31,8 +31,7 @@ void vspace_table_destroy(struct vspace *vspace, struct pte *table)
     vspace->table_count--;
 }
 
-/* The entry that decides about `at`. */
-static struct vspace_leaf find(const struct vspace *vspace, uint64_t at)
+struct vspace_leaf vspace_tables_find(const struct vspace *vspace, uint64_t at)
 {
     struct pte *table = root_of(vspace);
 
@@ -43,14 +42,6 @@ static struct vspace_leaf find(const struct vspace *vspace, uint64_t at)
             return (struct vspace_leaf){ slot, pte, level };
         table = ptable_of(pte);
     }
-}
-
-struct vspace_leaf vspace_tables_find(struct vspace *vspace, uint64_t at)
-{
-    spinlock_acquire(&vspace->tables_lock);
-    struct vspace_leaf leaf = find(vspace, at);
-    spinlock_release(&vspace->tables_lock);
-    return leaf;
 }
 
 /* Slots begin at their table's page. */
@@ -204,7 +195,7 @@ void vspace_tables_remove(struct vspace *vspace, uint64_t at, uint64_t end)
 static enum status table_for(struct vspace *vspace, uint64_t at, unsigned level,
                              struct pte **table_out)
 {
-    struct vspace_leaf gap = find(vspace, at);
+    struct vspace_leaf gap = vspace_tables_find(vspace, at);
     struct pte *table = table_of_slot(gap.slot);
     struct pte *made[PT_LEVELS];
 
@@ -262,7 +253,7 @@ static bool covers(struct pte pte, unsigned perm)
 
 static enum status set_locked(struct vspace *vspace, uint64_t at, uint64_t pa, unsigned perm)
 {
-    struct vspace_leaf leaf = find(vspace, at);
+    struct vspace_leaf leaf = vspace_tables_find(vspace, at);
     struct pte *table = table_of_slot(leaf.slot);
 
     if (arch_pte_present(leaf.pte)) {
@@ -298,7 +289,7 @@ enum status vspace_tables_set(struct vspace *vspace, uint64_t at, uint64_t pa, u
 
 static bool set_block_locked(struct vspace *vspace, uint64_t at, uint64_t pa, unsigned perm)
 {
-    struct vspace_leaf leaf = find(vspace, at);
+    struct vspace_leaf leaf = vspace_tables_find(vspace, at);
     struct pte *table;
 
     if (arch_pte_present(leaf.pte)) {
@@ -444,7 +435,7 @@ static void cut(struct vspace *vspace, uint64_t edge)
 {
     if (edge >= USER_END || IS_ALIGNED(edge, ptable_span(1)))
         return;
-    struct vspace_leaf leaf = find(vspace, edge);
+    struct vspace_leaf leaf = vspace_tables_find(vspace, edge);
     if (arch_pte_present(leaf.pte) && leaf.level > 0)
         remove_locked(vspace, edge, edge + PAGE_SIZE);
 }
@@ -463,7 +454,7 @@ uint64_t vspace_tables_next(struct vspace *vspace, uint64_t at, uint64_t end)
 {
     spinlock_acquire(&vspace->tables_lock);
     while (at < end) {
-        struct vspace_leaf leaf = find(vspace, at);
+        struct vspace_leaf leaf = vspace_tables_find(vspace, at);
         if (arch_pte_present(leaf.pte) || leaf.level == 0)
             break; /* a table of pages is not empty */
         at = ptable_step(at, end, leaf.level);

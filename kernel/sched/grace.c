@@ -9,39 +9,21 @@ enum {
     CROWD_NODES = 4096,
 };
 
-struct node_queue {
+struct nodes {
     struct grace_node *first;
-    struct grace_node **end;
     uint32_t count;
 };
 
 static struct {
     struct spinlock lock;
     bool enabled;
-    bool running;              /* [L] a batch waits or is being freed */
-    bool wanted;               /* [L] begin again when it is done */
-    struct node_queue collect; /* [L] for the next batch */
-    struct node_queue batch;   /* [L] */
-    uint32_t silent;           /* [L] CPUs that the batch still waits for */
-    uint64_t done;             /* [A] batches that are over */
+    bool running;         /* [L] a batch waits or is being freed */
+    bool wanted;          /* [L] begin again when it is done */
+    struct nodes collect; /* [L] for the next batch */
+    struct nodes batch;   /* [L] */
+    uint32_t silent;      /* [L] CPUs that the batch still waits for */
+    uint64_t done;        /* [A] batches that are over */
 } grace = { .lock = SPINLOCK_INIT(RANK_GRACE) };
-
-static void queue_push(struct node_queue *queue, struct grace_node *node)
-{
-    node->next = NULL;
-    if (queue->first == NULL)
-        queue->end = &queue->first;
-    *queue->end = node;
-    queue->end = &node->next;
-    queue->count++;
-}
-
-static struct node_queue queue_take(struct node_queue *queue)
-{
-    struct node_queue taken = *queue;
-    *queue = (struct node_queue){ .first = NULL };
-    return taken;
-}
 
 void grace_enable(bool enable)
 {
@@ -53,7 +35,8 @@ static void begin(void) REQUIRES(grace.lock)
 {
     grace.running = true;
     grace.wanted = false;
-    grace.batch = queue_take(&grace.collect);
+    grace.batch = grace.collect;
+    grace.collect = (struct nodes){ .first = NULL };
     grace.silent = 0;
     for (uint32_t i = 0; i < cpu_count; i++) {
         struct cpu *cpu = cpu_get(i);
@@ -81,8 +64,9 @@ void grace_call(struct grace_node *node, void (*free)(struct grace_node *node))
     }
     node->free = free;
     spinlock_acquire(&grace.lock);
-    queue_push(&grace.collect, node);
-    if (grace.collect.count >= BATCH_NODES)
+    node->next = grace.collect.first;
+    grace.collect.first = node;
+    if (++grace.collect.count >= BATCH_NODES)
         begin_or_note();
     spinlock_release(&grace.lock);
 }

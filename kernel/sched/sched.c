@@ -299,11 +299,6 @@ static bool set_dead(struct thread *thread, enum thread_end end)
     return (before & THREAD_ON_CPU) == 0;
 }
 
-bool sched_block_current(void)
-{
-    return sched_block(cpu_self()->current);
-}
-
 bool sched_block(struct thread *thread)
 {
     struct cpu *cpu = cpu_self();

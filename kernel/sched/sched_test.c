@@ -63,7 +63,7 @@ static void user_event(void *unused)
     bool alive = it->state != MODEL_DYING;
     switch (random_below(8)) {
     case 0:
-        (void)sched_block_current();
+        (void)sched_block(cpu_self()->current);
         it->state = alive ? MODEL_BLOCKED : it->state;
         break;
     case 1:
@@ -418,7 +418,7 @@ static void sleep_a_slice(void *unused)
 static void block(void *unused)
 {
     (void)unused;
-    (void)sched_block_current();
+    (void)sched_block(cpu_self()->current);
 }
 
 /* Woken early from a sleep, a thread that waits for something else is not woken by the old

@@ -119,14 +119,9 @@ void timer_queue_run(struct cpu *cpu, uint64_t now_ns)
     spinlock_release(&queue->lock);
 }
 
-uint64_t timer_queue_next_ns(struct cpu *cpu)
-{
-    return __atomic_load_n(&cpu->timers.next_ns, __ATOMIC_RELAXED);
-}
-
 void timer_program(struct cpu *cpu)
 {
-    uint64_t next = MIN(timer_queue_next_ns(cpu), cpu->slice_end_ns);
+    uint64_t next = MIN(READ_ONCE(cpu->timers.next_ns), cpu->slice_end_ns);
     /* Too early an interrupt is cheaper than a device access on every switch: only ever pull it in.
      */
     if (next >= cpu->timer_programmed_ns)

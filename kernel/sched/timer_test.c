@@ -75,7 +75,7 @@ static void one_step(uint64_t *random, uint64_t *now_ns)
         it->queued = false;
     }
     for (uint32_t i = 0; i < cpu_count; i++)
-        EXPECT_EQ(timer_queue_next_ns(cpu_get(i)), model_next(i));
+        EXPECT_EQ(cpu_get(i)->timers.next_ns, model_next(i));
 }
 
 HOST_TEST(random_timers_fire_once_in_order_and_never_early)
@@ -93,7 +93,7 @@ HOST_TEST(random_timers_fire_once_in_order_and_never_early)
     for (size_t i = 0; i < TIMER_MAX; i++)
         EXPECT_EQ(timer_cancel(&item[i].timer), item[i].queued);
     for (uint32_t i = 0; i < cpu_count; i++) {
-        EXPECT_EQ(timer_queue_next_ns(cpu_get(i)), DEADLINE_NEVER);
+        EXPECT_EQ(cpu_get(i)->timers.next_ns, DEADLINE_NEVER);
         EXPECT_EQ(cpu_get(i)->timers.count, 0);
         cpu_get(i)->timer_programmed_ns = DEADLINE_NEVER;
     }
@@ -119,7 +119,7 @@ HOST_TEST(timers_that_are_due_together_fire_in_slices)
         timer_init(&many[i], count_fire);
         timer_start(&many[i], 1000);
     }
-    for (fired_count = 0; timer_queue_next_ns(cpu) <= 1000; runs++) {
+    for (fired_count = 0; cpu->timers.next_ns <= 1000; runs++) {
         unsigned before = fired_count;
         timer_queue_run(cpu, 1000);
         EXPECT(fired_count > before && fired_count - before <= 64);

@@ -16,13 +16,22 @@ static void refuse(struct thread *current, enum status status)
     arch_frame_syscall_return(&current->frame, (uint64_t)status, 0);
 }
 
-static enum status endpoint_and_reply(const struct thread *current, struct capability_ref *endpoint,
-                                      struct object **reply)
+/* Receive, and answer before that or not. */
+static void receive(struct thread *current,
+                    void (*by)(struct capability *capability, struct reply *reply, uint64_t info,
+                               uint64_t deadline_ns))
 {
+    struct capability_ref endpoint;
+    struct object *reply;
     enum status status =
-        syscall_capability(word(current, 0), OBJECT_ENDPOINT, RIGHT_ENDPOINT_RECEIVE, endpoint);
+        syscall_capability(word(current, 0), OBJECT_ENDPOINT, RIGHT_ENDPOINT_RECEIVE, &endpoint);
 
-    return status == OK ? syscall_lookup(word(current, 3), OBJECT_REPLY, 0, reply) : status;
+    if (status == OK)
+        status = syscall_lookup(word(current, 3), OBJECT_REPLY, 0, &reply);
+    if (LIKELY(status == OK))
+        by(endpoint.capability, object_as_reply(reply), word(current, 1), word(current, 2));
+    else
+        refuse(current, status);
 }
 
 void ipc_call_slowly(struct thread *current)
@@ -39,15 +48,7 @@ void ipc_call_slowly(struct thread *current)
 
 void ipc_reply_receive_slowly(struct thread *current)
 {
-    struct capability_ref endpoint;
-    struct object *reply;
-    enum status status = endpoint_and_reply(current, &endpoint, &reply);
-
-    if (LIKELY(status == OK))
-        ipc_reply_receive_current(endpoint.capability, object_as_reply(reply), word(current, 1),
-                                  word(current, 2));
-    else
-        refuse(current, status);
+    receive(current, ipc_reply_receive_current);
 }
 
 void sys_ipc_send(struct thread *current)
@@ -67,13 +68,5 @@ void sys_ipc_send(struct thread *current)
 
 void sys_ipc_receive(struct thread *current)
 {
-    struct capability_ref endpoint;
-    struct object *reply;
-    enum status status = endpoint_and_reply(current, &endpoint, &reply);
-
-    if (LIKELY(status == OK))
-        ipc_receive_current(endpoint.capability, object_as_reply(reply), word(current, 1),
-                            word(current, 2));
-    else
-        refuse(current, status);
+    receive(current, ipc_receive_current);
 }

@@ -165,7 +165,6 @@ _Static_assert((unsigned)RIGHT_DEVICE_READ == PERM_READ &&
 static enum status shown_by(const struct capability *capability, struct map_request *request)
 {
     struct object *object = capability->object;
-    paddr_t base;
 
     if (object->type == OBJECT_MEMORY) {
         request->memory = object_as_memory(object);
@@ -173,11 +172,9 @@ static enum status shown_by(const struct capability *capability, struct map_requ
     }
     if (object->type != OBJECT_DEVICE)
         return ERR_NOT_FOUND;
-    enum status status =
-        device_physical(object, capability->badge, request->offset, request->size_bytes, &base);
     request->memory = object_as_device(object)->registers;
-    request->offset = base.raw;
-    return status;
+    return device_at(object, false, capability->badge, request->offset, request->size_bytes,
+                     &request->offset);
 }
 
 /* With the capability's object locked, so that a revocation finds the mapping or prevents it. */

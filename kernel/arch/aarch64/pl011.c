@@ -6,6 +6,7 @@
 
 #include <arch/console.h>
 #include <arch/cpu.h>
+#include <arch/irq.h>
 #include <arch_impl/mmio.h>
 #include <base/bytes.h>
 #include <kernel/boot_info.h>
@@ -159,11 +160,14 @@ void arch_console_receive(void (*handler)(void *context))
     if (port == NULL)
         return;
     receiver = handler;
-    enum status status = irq_register(platform.uart_irq, receive_interrupt, NULL);
+    bool edge;
+    enum status status =
+        irq_attach(platform.uart_irq, IRQ_TRIGGER_FIRMWARE, receive_interrupt, NULL, &edge);
     if (status != OK) {
         log_warn("console: no receive interrupt: %s", status_text(status));
         return;
     }
+    arch_irq_enable(platform.uart_irq);
     mmio_write32(port, UARTICR, INT_RX | INT_RX_TIMEOUT);
     mmio_write32(port, UARTIMSC, INT_RX | INT_RX_TIMEOUT);
 }

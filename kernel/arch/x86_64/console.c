@@ -2,6 +2,7 @@
 #include "regs.h"
 #include "x86.h"
 #include <arch/console.h>
+#include <arch/irq.h>
 #include <kernel/irq.h>
 #include <kernel/kmap.h>
 #include <kernel/log.h>
@@ -112,12 +113,14 @@ int arch_console_get(void)
 void arch_console_receive(void (*handler)(void *context))
 {
     unsigned line = platform.uart != UART_NONE ? platform.uart_irq : x86_line_of_isa(COM1_IRQ);
+    bool edge;
     if (!present)
         return;
-    if (irq_register(line, handler, NULL) != OK) {
+    if (irq_attach(line, IRQ_TRIGGER_FIRMWARE, handler, NULL, &edge) != OK) {
         log_warn("serial port: no interrupt on line %u", line);
         return;
     }
+    arch_irq_enable(line);
     uart_write(UART_INTERRUPTS, INTERRUPT_RECEIVED);
 }
 #endif

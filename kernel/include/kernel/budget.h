@@ -26,28 +26,20 @@ enum budget_kind { BUDGET_MEMORY /* bytes */, BUDGET_CAPABILITIES, BUDGET_THREAD
 enum { BUDGET_DEPTH_MAX = 16 };
 #define BUDGET_UNLIMITED UINT64_MAX
 
-/* Told when use rises above the soft limit: once, until it has been at or below it again. Runs with
- * the budget's lock held, wherever something is charged.
- */
-struct budget_watch {
-    void (*crossed)(struct budget_watch *watch, enum budget_kind kind);
-};
-
 struct budget_account {
     uint64_t used;  /* [A] */
     uint64_t limit; /* [A] hard */
     uint64_t soft;  /* [A] */
-    bool above;     /* [A] written under lock: the watch knows that use is above soft */
+    bool above;     /* [A] written under lock: it was told that use is above soft */
 };
 
 struct budget {
     struct object object; /* first; object.payer is the parent */
     struct spinlock lock;
-    uint32_t depth;             /* [C] 1: has no parent */
-    bool dying;                 /* [A] new charges fail */
-    struct list paid;           /* [L] object.paid_node, those that are retired at the end */
-    struct budget_watch *watch; /* [L] */
-    struct signal_target soft;  /* told as the watch is */
+    uint32_t depth;            /* [C] 1: has no parent */
+    bool dying;                /* [A] new charges fail */
+    struct list paid;          /* [L] object.paid_node, those that are retired at the end */
+    struct signal_target soft; /* told when use rises above soft: once, until it is not above */
     struct budget_account account[BUDGET_KINDS];
     struct cpu_share share; /* CPU time */
 };
@@ -94,8 +86,6 @@ void payer_free_frame(struct budget *payer, struct frame *frame_taken);
 void budget_limit(struct budget *budget, enum budget_kind kind, uint64_t limit);
 /* What is above already is not reported: inspect after setting. */
 void budget_limit_soft(struct budget *budget, enum budget_kind kind, uint64_t soft);
-/* Replaces the watch; afterwards the old one is not running and not going to. NULL: none. */
-void budget_watch(struct budget *budget, struct budget_watch *watch_borrowed);
 void budget_inspect(const struct budget *budget, struct object_info_budget *info_out);
 
 /* Destroy everything that it and those below it paid for. In slices: ERR_WOULD_BLOCK says that

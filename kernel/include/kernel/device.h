@@ -26,19 +26,16 @@ void device_init(const struct boot_info *info);
 /* The whole of each; ports are empty where the machine has none. */
 extern struct device device_memory, device_ports;
 
-/* The physical address of [offset, offset + size_bytes) of what `badge` covers of `object`. Errors:
- * ERR_UNSUPPORTED for ports; ERR_RANGE: unaligned, or not within; ERR_ACCESS: RAM, or the kernel's.
- */
-enum status device_physical(const struct object *object, uint64_t badge, uint64_t offset,
-                            uint64_t size_bytes, paddr_t *base_out);
 /* What a capability for part of it would be stamped with. `offset` and `size` are bytes for memory,
- * ports for ports. Errors as device_physical.
+ * ports for ports. ERR_RANGE: unaligned, or not within; ERR_ACCESS: RAM, or the kernel's.
  */
 enum status device_part(const struct object *object, uint64_t badge, uint64_t offset, uint64_t size,
                         uint64_t *part_out);
-/* The port at `offset`, `width_bytes` wide. ERR_UNSUPPORTED: memory. ERR_RANGE, ERR_ACCESS. */
-enum status device_port(const struct object *object, uint64_t badge, uint64_t offset,
-                        unsigned width_bytes, uint16_t *port_out);
+/* The physical address, or the port, where such a part begins. Errors also ERR_UNSUPPORTED: it is
+ * the other kind, or there are none.
+ */
+enum status device_at(const struct object *object, bool ports, uint64_t badge, uint64_t offset,
+                      uint64_t size, uint64_t *at_out);
 
 static inline struct device *object_as_device(struct object *object)
 {

@@ -10,13 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* One handler a line, for good. Enables the line, routed to the boot CPU. ERR_EXISTS if it has one,
- * ERR_RANGE if there is no such line.
- */
-enum status irq_register(unsigned line, void (*handler)(void *context), void *context);
-/* The same for a while, with a trigger; the line stays masked until arch_irq_enable. *edge_out: how
- * it signals. Afterwards a handler that was called already may still be running on another CPU.
- * Errors as arch_irq_configure and irq_register.
+/* One handler a line: ERR_EXISTS if it has one, ERR_RANGE if there is no such line. It stays masked
+ * until arch_irq_enable, which routes it to the boot CPU. *edge_out: how it signals. Errors also as
+ * arch_irq_configure. Afterwards a handler that was called already may still be running on another
+ * CPU.
  */
 enum status irq_attach(unsigned line, enum irq_trigger trigger, void (*handler)(void *context),
                        void *context, bool *edge_out);

@@ -12,8 +12,6 @@ struct boot_info;
 
 /* Build the tables and switch this CPU to them. */
 enum status kmap_init(const struct boot_info *info);
-/* Switch another CPU to them. */
-void kmap_activate(void);
 
 /* Map device registers, for good. ERR_INVALID: RAM that the frame allocator owns. ERR_RANGE: beyond
  * physical memory. ERR_LIMIT: no room in the area. ERR_NO_MEMORY.

@@ -15,11 +15,10 @@ enum { SCHED_SLICE_NS = 10 * 1000 * 1000 };
 
 void sched_init_cpu(struct cpu *cpu);
 
-/* The current thread stops running at the kernel exit, until sched_wake. False, and it goes on, if
- * it is to die there. What threads block for is to be left in other ways as well: see wait.h.
+/* The current thread, or the one that was chosen to run on this CPU, stops running at the kernel
+ * exit, until sched_wake. False, and it goes on, if it is to die there. What threads block for is
+ * to be left in other ways as well: see wait.h.
  */
-bool sched_block_current(void);
-/* The same for the thread that was chosen to run on this CPU. */
 bool sched_block(struct thread *thread);
 /* The current thread sleeps until the deadline. */
 void sched_sleep_current(uint64_t deadline_ns);

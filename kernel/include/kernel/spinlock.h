@@ -58,11 +58,11 @@ struct CAPABILITY("lock") spinlock {
     }
 
 void spinlock_init(struct spinlock *lock, enum lock_rank rank);
-/* The second of two locks that have the same rank; it counts as `rank` for the checker. */
-void spinlock_acquire_second(struct spinlock *lock, enum lock_rank rank) ACQUIRES(*lock);
 /* Until the ticket is served. */
 PRESERVES_MOST void spinlock_wait(struct spinlock *lock, uint32_t ticket);
+/* The second of two locks that have the same rank; it counts as `rank` for the checker. */
 #ifdef CONFIG_DEBUG
+void spinlock_acquire_second(struct spinlock *lock, enum lock_rank rank) ACQUIRES(*lock);
 void spinlock_acquire(struct spinlock *lock) ACQUIRES(*lock);
 void spinlock_release(struct spinlock *lock) RELEASES(*lock);
 #else
@@ -73,14 +73,17 @@ static inline void spinlock_acquire(struct spinlock *lock) ACQUIRES(*lock) NO_LO
         spinlock_wait(lock, ticket);
 }
 
+#define spinlock_acquire_second(lock, rank) spinlock_acquire(lock)
+
 static inline void spinlock_release(struct spinlock *lock) RELEASES(*lock) NO_LOCK_ANALYSIS
 {
     uint32_t serving = __atomic_load_n(&lock->serving, __ATOMIC_RELAXED);
     __atomic_store_n(&lock->serving, serving + 1, __ATOMIC_RELEASE);
 }
 #endif
-/* By this CPU; without the checks of the debug flavour, by anybody. */
+/* For tests: by this CPU; without the checks of the debug flavour, by anybody. */
 bool spinlock_held(const struct spinlock *lock);
 
 /* A panicking CPU takes no locks: every acquire succeeds at once and proves nothing. */
 void spinlock_disable_for_panic(void);
+extern bool spinlocks_are_off; /* [A] a panicking CPU must not wait for one that was stopped */

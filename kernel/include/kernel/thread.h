@@ -5,7 +5,7 @@
  *
  *   NEW --thread_start--> READY <--sched_next--> RUNNING --thread_end_current--> DEAD
  *                           ^                      |
- *                           |             sched_block_current
+ *                           |             sched_block
  *                           |                      v
  *                           +----- wait_end ---- BLOCKED
  *

@@ -45,8 +45,6 @@ bool timer_cancel(struct timer *timer);
 /* From the timer interrupt: fire what is due, a bounded number at a time. If some are left, the
  * next deadline is past and timer_program makes the interrupt come again. */
 void timer_queue_run(struct cpu *cpu, uint64_t now_ns);
-/* Earliest deadline of this CPU's queue, or DEADLINE_NEVER. */
-uint64_t timer_queue_next_ns(struct cpu *cpu);
 /* Program the hardware for the earlier of the next timer and the end of the slice. */
 void timer_program(struct cpu *cpu);
 

@@ -83,19 +83,17 @@ enum status vspace_reserve(struct vspace *vspace, uaddr_t at, uint64_t size_byte
 enum status vspace_map_physical(struct vspace *vspace, uaddr_t at, paddr_t pa, size_t count,
                                 unsigned perm);
 
-/* Remove mappings (cut where needed) within [at, at + size). Holes are fine. ERR_RANGE: unaligned,
- * or outside the user half. ERR_NO_MEMORY, ERR_LIMIT: what has to be cut in two cannot be.
+/* Remove mappings (cut where needed) within [*at, end), in slices: *at moves on to `end`, and
+ * ERR_WOULD_BLOCK says that `work` is used up. Holes are fine. ERR_NO_MEMORY, ERR_LIMIT: what has
+ * to be cut in two cannot be.
  */
-enum status vspace_unmap(struct vspace *vspace, uaddr_t at, uint64_t size_bytes);
-/* Change what mappings within allow; `perm` 0: nothing, and the pages stay. Holes are fine. Errors
- * as vspace_unmap; ERR_ACCESS at the first mapping whose limit is lower: what precedes is changed.
+enum status vspace_unmap_slice(struct vspace *vspace, uint64_t *at, uint64_t end,
+                               struct work *work);
+/* Change what mappings within allow; `perm` 0: nothing, and the pages stay. Errors as for
+ * unmapping; ERR_ACCESS at the first mapping whose limit is lower: what precedes is changed.
  * ERR_RANGE for W and X. Memory that becomes executable so, or by a fault, runs as it is now; who
  * fills pages that are executable already calls arch_sync_instructions.
  */
-enum status vspace_protect(struct vspace *vspace, uaddr_t at, uint64_t size_bytes, unsigned perm);
-/* The same in slices: *at moves on to `end`; ERR_WOULD_BLOCK when `work` is used up. */
-enum status vspace_unmap_slice(struct vspace *vspace, uint64_t *at, uint64_t end,
-                               struct work *work);
 enum status vspace_protect_slice(struct vspace *vspace, uint64_t *at, uint64_t end, unsigned perm,
                                  struct work *work);
 /* Remove all mappings, and take no more. */
@@ -108,9 +106,12 @@ enum status vspace_close(struct vspace *vspace, struct work *work);
 enum status vspace_clone(struct vspace *from, struct vspace *to, struct budget *payer, uint64_t *at,
                          uint64_t end, struct work *work);
 
-/* The physical address behind `at`, and what page tables grant (read, write, execute, memory type).
- * ERR_NOT_FOUND if nothing is there (yet). ERR_RANGE: outside the user half.
+/* For tests: the two above at once, of what must be whole pages (ERR_RANGE); and the physical
+ * address behind `at`, with what page tables grant (read, write, execute, memory type), or
+ * ERR_NOT_FOUND.
  */
+enum status vspace_unmap(struct vspace *vspace, uaddr_t at, uint64_t size_bytes);
+enum status vspace_protect(struct vspace *vspace, uaddr_t at, uint64_t size_bytes, unsigned perm);
 enum status vspace_query(struct vspace *vspace, uaddr_t at, paddr_t *pa_out, unsigned *perm_out);
 
 /* A user access at `at` with `access` (PERM_READ, _WRITE or _EXECUTE) faulted: OK if it may be

@@ -40,7 +40,7 @@ void file_put(struct file *file)
         file->watched_end(file);
     if (file->node != NULL)
         file_locks_release(file);
-    if (file->ops->release != NULL)
+    if (file->ops != NULL && file->ops->release != NULL)
         file->ops->release(file);
     if (file->writes)
         node_end_write(file->node);

@@ -303,6 +303,11 @@ static const struct file_ops pipe_ops = {
 
 /* ---- pipe2 ---- */
 
+static void forget_pipe(void *special)
+{
+    pipe_put(special);
+}
+
 static void open_side(struct pipe *pipe, struct file *file)
 {
     rt_lock(&pipe->lock);
@@ -342,11 +347,14 @@ int pipe_pair(uint32_t flags, struct file *side_out[2])
         if (error != 0)
             file_put(side_out[0]);
     }
-    pipe_put(pipe);
     if (error == 0) {
+        /* Who opens it again by /proc/PID/fd gets the same pipe. */
+        node->special = pipe_get(pipe);
+        node->special_free = forget_pipe;
         file_set_node(side_out[0], node_get(node));
         file_set_node(side_out[1], node_get(node));
     }
+    pipe_put(pipe);
     if (node != NULL)
         node_put(node);
     return error;
@@ -393,11 +401,6 @@ int64_t linux_pipe(uaddr_t to)
 
 /* ---- Named pipes ---- */
 
-static void forget_pipe(void *special)
-{
-    pipe_put(special);
-}
-
 /* That of the node, made by the first who opens it. */
 static struct pipe *pipe_of_node(struct node *node)
 {
@@ -440,10 +443,11 @@ static int wait_for_side(struct wait_queue *queue, const uint32_t *turn, uint32_
 int fifo_open_node(struct node *node, struct file *file)
 {
     bool reads = file_readable(file), writes = file_writable(file);
+    bool named = file->path.mount != NULL;
     struct pipe *pipe = pipe_of_node(node);
     if (pipe == NULL)
         return -ENOMEM;
-    if (writes && !reads && file_nonblocking(file) &&
+    if (named && writes && !reads && file_nonblocking(file) &&
         __atomic_load_n(&pipe->readers, __ATOMIC_ACQUIRE) == 0) {
         pipe_put(pipe);
         return -ENXIO;
@@ -451,14 +455,14 @@ int fifo_open_node(struct node *node, struct file *file)
     uint32_t reader_turn = READ_ONCE(pipe->reader_turn), writer_turn = READ_ONCE(pipe->writer_turn);
     file->ops = &pipe_ops;
     file->data = pipe;
-    file->position = reads && READ_ONCE(pipe->writers) == 0 ? writer_turn : UINT32_MAX;
+    file->position = named && reads && READ_ONCE(pipe->writers) == 0 ? writer_turn : UINT32_MAX;
     open_side(pipe, file);
     wait_queue_wake(&pipe->read_queue, 0);
     wait_queue_wake(&pipe->write_queue, 0);
     int error = 0;
-    if (reads && !writes && !file_nonblocking(file))
+    if (named && reads && !writes && !file_nonblocking(file))
         error = wait_for_side(&pipe->read_queue, &pipe->writer_turn, writer_turn, &pipe->writers);
-    if (writes && !reads)
+    if (named && writes && !reads)
         error = wait_for_side(&pipe->write_queue, &pipe->reader_turn, reader_turn, &pipe->readers);
     if (error != 0) {
         pipe_release(file);

@@ -11,7 +11,8 @@
  *                              +--------> STARTS
  *
  * The delay doubles from one death to the next, up to DELAY_MAX_NS; an instance that was ready and
- * lived longer than the delay begins anew at DELAY_MIN_NS, and so does one that `control` killed.
+ * lived HEALTHY_NS longer than the delay begins anew at DELAY_MIN_NS, and so does one that
+ * `control` killed.
  */
 #include <base/string.h>
 #include <object_info.h>
@@ -27,6 +28,7 @@
 
 #define DELAY_MIN_NS ((uint64_t)10 * 1000 * 1000)
 #define DELAY_MAX_NS ((uint64_t)5 * 1000 * 1000 * 1000)
+#define HEALTHY_NS   ((uint64_t)500 * 1000 * 1000)
 
 static const char *name_of(const struct init *init, unsigned service)
 {
@@ -110,7 +112,7 @@ static void bury(struct init *init, unsigned service, bool killed, bool failed)
     if (instance->budget == 0)
         return; /* a death that was seen before */
     bool healthy = instance->state == SERVICE_RUNS &&
-                   clock_now_ns() - instance->started_ns > instance->delay_ns;
+                   clock_now_ns() - instance->started_ns > instance->delay_ns + HEALTHY_NS;
     spawn_end(instance);
     instance->deaths++;
     if (healthy || killed)

@@ -3,6 +3,7 @@
 #include <base/status.h>
 #include <linux/abi/errno.h>
 #include <linux/abi/signal.h>
+#include <linux/limits.h>
 #include <linux/task.h>
 
 enum {
@@ -37,24 +38,33 @@ static uint64_t process_resident(struct process *process)
     return bytes;
 }
 
-/* The process that has most; counted. */
+/* What it has, and for each point of oom_score_adj a thousandth of all there is on top or off:
+ * proc(5). */
+static int64_t process_weight(struct process *process)
+{
+    int64_t part = (int64_t)(container_memory_bytes() / 1000);
+    int64_t adjust = __atomic_load_n(&process->oom_score_adj, __ATOMIC_RELAXED);
+    return (int64_t)process_resident(process) + adjust * part;
+}
+
+/* The process that weighs most; counted. */
 static struct process *largest_process(void)
 {
     struct process *largest = NULL;
-    uint64_t most = 0;
+    int64_t most = 0;
     for (int32_t pid = process_next(0); pid != 0; pid = process_next(pid)) {
         struct process *process = process_find(pid);
         if (process == NULL)
             continue;
-        uint64_t bytes = process_resident(process);
-        if (largest != NULL && bytes <= most) {
+        int64_t weight = process_weight(process);
+        if (largest != NULL && weight <= most) {
             process_put(process);
             continue;
         }
         if (largest != NULL)
             process_put(largest);
         largest = process;
-        most = bytes;
+        most = weight;
     }
     return largest;
 }

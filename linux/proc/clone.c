@@ -145,6 +145,7 @@ static void clone_family(struct clone *clone) REQUIRES(processes_lock)
     process->session = mine->session;
     process->terminal = mine->terminal == NULL ? NULL : tty_get(mine->terminal);
     process->has_subreaper = mine->has_subreaper || mine->subreaper;
+    process->oom_score_adj = __atomic_load_n(&mine->oom_score_adj, __ATOMIC_RELAXED);
     process->dumpable = mine->dumpable;
     memcpy(process->limit, mine->limit, sizeof(process->limit));
     process->leader = task_get(clone->child);

@@ -51,3 +51,23 @@ def test_a_program_writes_forks_and_ends(arch, fused, tmp_path):
     lines, status = run(arch, tmp_path, root, "/bin/first", fused=fused)
     assert lines == ["hello from /bin/first", "the child", "fork works"]
     assert status == 7 << 8
+
+
+@pytest.mark.parametrize("arch", suite.ARCHES)
+@pytest.mark.parametrize("fused", (False, True))
+def test_signals_and_threads_have_what_the_cpu_gives_them(arch, fused, tmp_path):
+    root = tmp_path / "root"
+    (root / "bin").mkdir(parents=True)
+    compiled(arch, "signals", root / "bin")
+    lines, status = run(arch, tmp_path, root, "/bin/signals", fused=fused)
+    assert lines == [
+        "a fault is told with its address",
+        "a page that may not be written is told from none",
+        "an instruction that is none, on a stack of its own",
+        "an alarm interrupts, and registers come back",
+        "a wait for signals ends with one",
+        "a thread runs with its own pointer and clears its word",
+        "a child stops",
+        "and goes on to its end",
+    ]
+    assert status == 0

@@ -85,14 +85,12 @@ $(OUT)/compile_commands.json: $(filter %.c.o,$(LINUX_OBJECTS))
 
 # --- As an ordinary process.
 LINUX_HOST_OUT      := out/host/linux-objects
-LINUX_HOST_CODE     := $(call plain,$(LINUX_PORTABLE) $(sort $(wildcard linux/machine/host/*.c linux/machine/host/$(LINUX_HOST_ARCH)/*.c linux/arch/$(LINUX_HOST_ARCH)/*.c) $(LINUX_LIBRARY))) \
+LINUX_HOST_CODE     := $(call plain,$(LINUX_PORTABLE) $(sort $(wildcard linux/machine/host/*.c linux/machine/host/$(LINUX_HOST_ARCH)/*.c linux/arch/$(LINUX_HOST_ARCH)/*.c) $(LINUX_LIBRARY) lib/rt/ring.c)) \
 	$(HOST_GEN)/linux_calls.c
 LINUX_HOST_TESTS    := $(sort $(shell find linux -name '*_test.c' -not -path 'linux/machine/native/*' -not -path 'linux/arch/*') \
 	$(wildcard linux/arch/$(LINUX_HOST_ARCH)/*_test.c)) lib/base/host/test_main.c
 LINUX_FUZZ_SOURCES  := $(sort $(shell find linux -name '*_fuzz.c'))
 LINUX_HOST_INCLUDES := $(LINUX_INCLUDES) -I$(HOST_GEN)
-# The parts land one by one: what is not there yet must not be called.
-LINUX_HOST_LINK     := -Wl,--unresolved-symbols=ignore-all
 linux_host_objects   = $(patsubst %,$(LINUX_HOST_OUT)/%.o,$(1))
 
 $(LINUX_HOST_OUT)/%.c.o: %.c $(UNIT_STAMP) build/linux.mk | $$(dir $$@). $(HOST_GEN)/linux/calls.h $(call abi_files,$(HOST_GEN))
@@ -101,12 +99,12 @@ $(LINUX_HOST_OUT)/%.c.o: %.c $(UNIT_STAMP) build/linux.mk | $$(dir $$@). $(HOST_
 
 out/host/unit-linux: $(call linux_host_objects,$(LINUX_HOST_CODE) $(LINUX_HOST_TESTS))
 	$(call say,LD,$@)
-	$(Q)$(HOSTCC) $(UNIT_LINK) $(LINUX_HOST_LINK) -fsanitize=address,undefined -pthread -o $@ $^
+	$(Q)$(HOSTCC) $(UNIT_LINK) -fsanitize=address,undefined -pthread -o $@ $^
 
 define linux_fuzzer
 out/host/fuzz-linux-$(patsubst %_fuzz.c,%,$(notdir $(1))): $(call linux_host_objects,$(1) $(LINUX_HOST_CODE))
 	$$(call say,LD,$$@)
-	$$(Q)$$(HOSTCC) $$(UNIT_LINK) $$(LINUX_HOST_LINK) -fsanitize=address,undefined,fuzzer -pthread -o $$@ $$^
+	$$(Q)$$(HOSTCC) $$(UNIT_LINK) -fsanitize=address,undefined,fuzzer -pthread -o $$@ $$^
 endef
 $(foreach f,$(LINUX_FUZZ_SOURCES),$(eval $(call linux_fuzzer,$(f))))
 

@@ -12,7 +12,7 @@
 #include <linux/heap.h>
 #include <linux/task.h>
 
-enum { FD_MAX = 1048576, FIRST_CAPACITY = 64 };
+enum { FD_MAX = 1048576, FIRST_CAPACITY = 64, SLOT_BYTES = sizeof(void *) };
 
 struct file_table {
     uint32_t references; /* atomic */
@@ -37,7 +37,7 @@ static int table_new(unsigned capacity, struct file_table **table_out)
         return -ENOMEM;
     table->references = 1;
     table->capacity = capacity;
-    table->files = heap_alloc_array(capacity, sizeof(*table->files));
+    table->files = heap_alloc_array(capacity, SLOT_BYTES);
     table->used = heap_alloc_array(capacity / 64, sizeof(uint64_t));
     table->close_on_exec = heap_alloc_array(capacity / 64, sizeof(uint64_t));
     if (table->files == NULL || table->used == NULL || table->close_on_exec == NULL) {
@@ -130,8 +130,8 @@ static int grow_locked(struct file_table *table, unsigned fd)
     unsigned capacity = old;
     while (capacity <= fd)
         capacity *= 2;
-    int error = grow_array((void **)&table->files, old * sizeof(*table->files),
-                           capacity * sizeof(*table->files));
+    int error =
+        grow_array((void **)&table->files, (size_t)old * SLOT_BYTES, (size_t)capacity * SLOT_BYTES);
     if (error == 0)
         error = grow_array((void **)&table->used, old / 8, capacity / 8);
     if (error == 0)

@@ -88,7 +88,7 @@ static int mem_create(struct node *directory, const struct node_attributes *attr
 static int64_t mem_readlink(struct node *node, char *to, size_t size_bytes)
 {
     const char *target = mem_node(node)->target;
-    size_t length = MIN(strlen(target), size_bytes);
+    size_t length = strnlen(target, size_bytes);
     memcpy(to, target, length);
     rt_lock(&node->lock);
     node_accessed_locked(node);

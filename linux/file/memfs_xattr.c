@@ -98,7 +98,7 @@ static int put_in(struct mem_node *node, struct mem_xattr *made, unsigned flags)
         return -EEXIST;
     if (old == NULL && (flags & XATTR_REPLACE) != 0)
         return -ENODATA;
-    if (bytes_of_all(node) + strlen(made->name) + 1 + made->value_bytes > 2 * XATTRS_BYTES_MAX)
+    if (bytes_of_all(node) + strlen(made->name) + 1 + made->value_bytes > 2ull * XATTRS_BYTES_MAX)
         return -ENOSPC;
     if (old != NULL)
         discard(old);

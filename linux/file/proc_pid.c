@@ -375,7 +375,7 @@ static int64_t link_readlink(struct node *node, char *to, size_t size_bytes)
 
 int64_t proc_text(const char *text, char *to, size_t size_bytes)
 {
-    size_t length = MIN(strlen(text), size_bytes);
+    size_t length = strnlen(text, size_bytes);
     memcpy(to, text, length);
     return (int64_t)length;
 }

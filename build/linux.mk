@@ -68,7 +68,7 @@ $(OUT)/linux-objects/linux/machine/native/vdso_image.S.o: $(VDSO)
 
 $(OUT)/linux.debug: $(LINUX_OBJECTS)
 	$(call say,LD,$@)
-	$(Q)$(LLD) $(SERVICE_LINK) -o $@ $(LINUX_OBJECTS)
+	$(Q)$(LLD) $(SERVICE_LINK) -o $@ $(LINUX_OBJECTS) $(LIBGCC)
 $(OUT)/linux: $(OUT)/linux.debug
 	$(call say,STRIP,$@)
 	$(Q)$(OBJCOPY) --strip-all $< $@

@@ -16,7 +16,7 @@ void task_set_replies(struct task *task)
 {
     struct guest_state *state = vcpu_state(task->vcpu);
     const struct cred *cred = task->cred;
-    static_assert(LINUX_CALL_gettid < GUEST_REPLIES, "within the page");
+    static_assert((int)LINUX_CALL_gettid < (int)GUEST_REPLIES, "within the page");
     reply(state, LINUX_CALL_getpid, (uint64_t)task->process->pid);
     reply(state, LINUX_CALL_gettid, (uint64_t)task->tid);
     reply(state, LINUX_CALL_getuid, cred->uid);

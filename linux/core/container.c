@@ -10,6 +10,7 @@
 #include <linux/mounts.h>
 #include <linux/pipe.h>
 #include <linux/pool.h>
+#include <linux/tty.h>
 #include <rt/ring.h>
 
 enum { EXEC_SESSIONS_MAX = 4 };
@@ -73,6 +74,7 @@ static void mount_layers(const struct container_block *block)
     must(pool_create(ALIGN_UP(MIN(pool, POOL_BYTES_MAX), POOL_STEP)), "room for files");
     must(mounts_start(layers, count), "the root file system");
     fifo_register(fifo_open_node);
+    terminals_start();
 }
 
 /* ---- Commands ---- */
@@ -151,7 +153,10 @@ static bool give_input(const struct container_entry *entry)
     if (session == NULL)
         return true;
     int error = 0;
-    if (session->input != NULL)
+    if (session->terminal != NULL)
+        error = terminal_input(session->terminal, entry->data,
+                               entry->kind == CONTAINER_INPUT ? entry->size_bytes : 0);
+    else if (session->input != NULL)
         error = stdio_input(session->input, entry->data,
                             entry->kind == CONTAINER_INPUT ? entry->size_bytes : 0);
     session_put(session);
@@ -168,6 +173,18 @@ static void send_signal(const struct container_entry *entry)
     session_put(session);
 }
 
+static void resize(const struct container_entry *entry)
+{
+    struct session *session = session_find(entry->session);
+    const struct linux_winsize size = { .rows = (uint16_t)(entry->value >> 16),
+                                        .columns = (uint16_t)entry->value };
+    if (session == NULL)
+        return;
+    if (session->terminal != NULL)
+        tty_resize(session->terminal, &size);
+    session_put(session);
+}
+
 static bool obey(const struct container_entry *entry)
 {
     if (entry->size_bytes > CONTAINER_DATA_BYTES)
@@ -179,6 +196,9 @@ static bool obey(const struct container_entry *entry)
     case CONTAINER_INPUT:
     case CONTAINER_INPUT_END:
         return give_input(entry);
+    case CONTAINER_RESIZE:
+        resize(entry);
+        return true;
     case CONTAINER_EXEC:
         exec_piece(entry);
         return true;

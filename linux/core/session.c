@@ -8,6 +8,7 @@
 #include <linux/container.h>
 #include <linux/heap.h>
 #include <linux/machine.h>
+#include <linux/tty.h>
 
 /* What docker gives root in a container: chown, dac_override, fowner, fsetid, kill, setgid, setuid,
  * setpcap, net_bind_service, net_raw, sys_chroot, mknod, audit_write, setfcap. */
@@ -31,6 +32,8 @@ void session_put(struct session *session)
     container_texts_free(&session->texts);
     if (session->input != NULL)
         stdio_input_free(session->input);
+    if (session->terminal != NULL)
+        tty_put(session->terminal);
     heap_free(session);
 }
 
@@ -134,13 +137,10 @@ static void write_names(const char *hostname)
     write_file("/etc/hosts", text);
 }
 
-static int take_user(const char *text)
+static int take_user(const struct user *user)
 {
-    struct user user;
     struct cred *cred;
-    int error = user_find(text, &user);
-    if (error == 0)
-        error = cred_create(user.uid, user.gid, user.groups, user.group_count,
+    int error = cred_create(user->uid, user->gid, user->groups, user->group_count,
                             CONTAINER_CAPABILITIES, &cred);
     if (error != 0)
         return error;
@@ -166,28 +166,45 @@ static int prepare(struct program_start *program)
     int error = user_find(texts->user, &user);
     if (error == 0)
         error = add_home(start, user.home);
-    return error == 0 ? take_user(texts->user) : error;
+    if (error == 0 && start->session->terminal != NULL)
+        error = terminal_open_stdio(start->session->terminal, user.uid);
+    return error == 0 ? take_user(&user) : error;
 }
 
-/* ---- From its start to its end ---- */
+/* ---- Its beginning ---- */
+
+/* Where its input comes from and its output goes, so that both may come from now on. */
+static int session_open(struct session *session)
+{
+    const struct container_block *block = session->texts.block;
+    if (block->terminal == 0)
+        return stdio_create(session, block->input != 0, &session->files);
+    int error = file_table_create(&session->files);
+    if (error != 0)
+        return error;
+    error = terminal_create((uint16_t)block->rows, (uint16_t)block->columns, &session->terminal);
+    if (error != 0)
+        file_table_put(session->files);
+    return error;
+}
 
 static int session_make(struct session *session, struct session_program *start)
 {
     struct fs_context *fs;
     struct cred *cred;
-    int error = stdio_create(session, session->texts.block->input != 0, &start->program.files);
-    if (error != 0)
-        return error;
-    error = fs_context_create(&fs);
+    struct file_table *files = session->files;
+    session->files = NULL;
+    int error = fs_context_create(&fs);
     if (error == 0) {
         error = cred_create(0, 0, NULL, 0, CONTAINER_CAPABILITIES, &cred);
         if (error != 0)
             fs_context_put(fs);
     }
     if (error != 0) {
-        file_table_put(start->program.files);
+        file_table_put(files);
         return error;
     }
+    start->program.files = files;
     start->session = session;
     start->program.arguments = session->texts.arguments;
     start->program.environment = session->texts.environment;
@@ -226,7 +243,52 @@ static void refuse(const struct session *session, int error)
     (void)events_send(CONTAINER_REFUSED, session->id, (uint32_t)-error, &io, false);
 }
 
-static int run(struct session *session)
+/* ---- What a terminal shows ---- */
+
+static void show(void *argument)
+{
+    struct session *session = argument;
+    uint8_t bytes[CONTAINER_DATA_BYTES];
+    uint32_t length;
+    while ((length = terminal_output(session->terminal, bytes, sizeof(bytes))) > 0) {
+        struct io io;
+        io_own(&io, bytes, length);
+        (void)events_send(CONTAINER_OUTPUT, session->id, 0, &io, false);
+    }
+    __atomic_store_n(&session->shown, 1, __ATOMIC_RELEASE);
+    machine_wake(&session->shown, 1);
+    session_put(session);
+    vcpu_exit();
+}
+
+static int show_start(struct session *session)
+{
+    struct vcpu *vcpu;
+    if (session->terminal == NULL)
+        return 0;
+    int error = vcpu_create(show, session, NULL, &vcpu);
+    if (error != 0) {
+        terminal_close(session->terminal);
+        return error;
+    }
+    (void)session_get(session);
+    vcpu_start(vcpu);
+    return 0;
+}
+
+/* All that was printed is on its way. */
+static void show_end(struct session *session)
+{
+    if (session->terminal == NULL)
+        return;
+    terminal_close(session->terminal);
+    while (__atomic_load_n(&session->shown, __ATOMIC_ACQUIRE) == 0)
+        machine_wait(&session->shown, 0, MACHINE_NEVER);
+}
+
+/* ---- From its start to its end ---- */
+
+static int run_program(struct session *session)
 {
     struct session_program start = { 0 };
     int32_t pid = 0;
@@ -245,10 +307,24 @@ static int run(struct session *session)
     rt_lock(&sessions_lock);
     session->pid = 0;
     rt_unlock(&sessions_lock);
+    show_end(session);
     if (error != 0)
         return error;
     (void)events_send(CONTAINER_EXITED, session->id, status, NULL, false);
     return 0;
+}
+
+static int run(struct session *session)
+{
+    int error = show_start(session);
+    if (error != 0) {
+        file_table_put(session->files);
+        return error;
+    }
+    error = run_program(session);
+    if (error != 0 && __atomic_load_n(&session->shown, __ATOMIC_ACQUIRE) == 0)
+        show_end(session);
+    return error;
 }
 
 static void session_main(void *argument)
@@ -264,6 +340,14 @@ static void session_main(void *argument)
     vcpu_exit();
 }
 
+/* Nothing of it runs. */
+static void session_close(struct session *session)
+{
+    file_table_put(session->files);
+    if (session->terminal != NULL)
+        terminal_close(session->terminal);
+}
+
 int session_start(uint32_t id, struct container_texts *texts_taken)
 {
     struct session *session = heap_alloc(sizeof(*session));
@@ -275,7 +359,12 @@ int session_start(uint32_t id, struct container_texts *texts_taken)
     *session = (struct session){ .id = id, .references = 1, .texts = *texts_taken };
     list_init(&session->link);
     *texts_taken = (struct container_texts){ 0 };
-    int error = vcpu_create(session_main, session, NULL, &vcpu);
+    int error = session_open(session);
+    if (error == 0) {
+        error = vcpu_create(session_main, session, NULL, &vcpu);
+        if (error != 0)
+            session_close(session);
+    }
     if (error != 0) {
         session_put(session);
         return error;

@@ -146,8 +146,11 @@ int file_open_unchecked(const struct path *path, uint32_t flags, struct file **f
     file->node = node_get(path->name->node);
     if ((flags & O_PATH) == 0) {
         error = begin_writing(file);
-        if (error == 0)
+        if (error == 0) {
+            file->flags |= flags & O_NOCTTY; /* terminals look at it */
             error = open_node(file->node, file);
+            file->flags &= ~O_NOCTTY;
+        }
     }
     if (error != 0)
         file_put(file);

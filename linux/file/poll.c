@@ -58,9 +58,13 @@ void poll_table_end(struct poll_table *table)
 
 uint32_t file_poll(struct file *file, struct poller *poller)
 {
-    if (file->ops->poll == NULL)
-        return POLL_IN | POLL_OUT;
-    return file->ops->poll(file, poller);
+    uint32_t events = POLL_IN | POLL_OUT;
+    if (file->ops->poll != NULL)
+        events = file->ops->poll(file, poller);
+    /* Other names of the same. */
+    events |= (events & POLL_IN) != 0 ? POLL_READ_NORMAL : 0;
+    events |= (events & POLL_OUT) != 0 ? POLL_WRITE_NORMAL : 0;
+    return events;
 }
 
 /* ---- poll ---- */

@@ -115,6 +115,8 @@ void process_put(struct process *process)
     if (process->handlers != NULL)
         signal_handlers_put(process->handlers);
     process_timers_free(process);
+    if (process->terminal != NULL)
+        tty_put(process->terminal);
     wait_queue_end(&process->signal_queue);
     wait_queue_end(&process->child_queue);
     wait_queue_end(&process->end_queue);

@@ -1,6 +1,7 @@
 /* Files as aarch64 has them: struct stat, and four O_ flags at other places. */
 #include <base/compiler.h>
 #include <linux/abi/stat.h>
+#include <linux/poll.h>
 
 struct linux_stat {
     uint64_t device, inode;
@@ -56,3 +57,5 @@ uint32_t open_flags_to_guest(uint32_t flags)
 {
     return exchange(flags);
 }
+
+const struct epoll_layout epoll_layout = { .data = 8, .size_bytes = 16 };

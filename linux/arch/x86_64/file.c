@@ -1,6 +1,7 @@
 /* Files as x86_64 has them: struct stat, and O_ flags as they are (linux/abi/fcntl.h). */
 #include <base/compiler.h>
 #include <linux/abi/stat.h>
+#include <linux/poll.h>
 
 struct linux_stat {
     uint64_t device, inode, links;
@@ -45,3 +46,5 @@ uint32_t open_flags_to_guest(uint32_t flags)
 {
     return flags;
 }
+
+const struct epoll_layout epoll_layout = { .data = 4, .size_bytes = 12 };

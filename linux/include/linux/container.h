@@ -34,7 +34,9 @@ struct session {
     int32_t pid;         /* 0: its program does not run; under sessions_lock */
     struct container_texts texts;
     struct stdio_input *input; /* NULL: it has none */
-    struct tty *terminal;      /* NULL: it has none */
+    struct tty *terminal;      /* counted; NULL: it has none */
+    struct file_table *files;  /* its descriptors, until its program has them */
+    uint32_t shown;            /* atomic: all that the terminal printed was sent */
 };
 struct session *session_get(struct session *session);
 void session_put(struct session *session);

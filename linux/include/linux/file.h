@@ -16,11 +16,15 @@ struct task;
 #define POLL_HUP   0x0010u
 #define POLL_NVAL  0x0020u
 #define POLL_RDHUP 0x2000u
+/* As POLL_IN and POLL_OUT: file_poll adds them. */
+#define POLL_READ_NORMAL  0x0040u
+#define POLL_WRITE_NORMAL 0x0100u
 
 /* How somebody who polls is put on a file's queues: add() is called for each with `poller` not
  * NULL. */
 struct poller {
     int (*add)(struct poller *poller, struct wait_queue *queue);
+    bool lasting; /* it stays on them when the call is over (epoll), as long as the file is there */
 };
 
 struct file_ops {

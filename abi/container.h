@@ -8,7 +8,7 @@
  *     events              Memory: a ring (rt/ring.h), the sandbox produces
  *     commands            Memory: a ring, the sandbox consumes
  *     creator             Notification: signal; the bits of creator_bits
- *     sandbox             Notification: wait; bit 0: something is in `commands`, or room in
+ *     sandbox             Notification: signal, wait; bit 0: something is in `commands`, or room in
  * `events` log                 Endpoint: send; lines for the operator, optional
  *
  * Nothing else: no endpoint is served, nobody waits for a sandbox. Both sides take the other for a

@@ -298,6 +298,8 @@ static bool deeper_than(const char *json, size_t size_bytes, unsigned most)
 
 static enum status check(struct container_request *request, char *error)
 {
+    if (request->read_only_root)
+        return refuse(error, "ReadonlyRootfs", "is not supported");
     if (request->image[0] == '\0')
         return refuse(error, "Image", "is missing");
     if (request->memory_bytes == 0)

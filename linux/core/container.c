@@ -80,8 +80,9 @@ static void mount_layers(const struct container_block *block)
 /* ---- Commands ---- */
 
 static struct ring commands;
-static uint64_t signal_handle; /* constant */
-static struct exec {           /* blocks that come in pieces */
+static uint64_t creator_handle, creator_bits; /* constant */
+static uint64_t signal_handle;                /* constant */
+static struct exec {                          /* blocks that come in pieces */
     uint32_t session;
     uint32_t used;
     uint8_t *bytes; /* heap; NULL: free */
@@ -113,16 +114,16 @@ static struct exec *exec_of(uint32_t session)
 
 static void refuse_session(uint32_t session, int error)
 {
-    (void)events_send(CONTAINER_REFUSED, session, (uint32_t)-error, NULL, false);
+    /* This thread makes room for all, so it must not wait for some. */
+    (void)events_send(CONTAINER_REFUSED, session, (uint32_t)-error, NULL, true);
 }
 
+/* Without room the piece is dropped, and what is left of the block is none: exec_run refuses it. */
 static void exec_piece(const struct container_entry *entry)
 {
     struct exec *exec = exec_of(entry->session);
-    if (exec == NULL) {
-        refuse_session(entry->session, -ENOMEM);
+    if (exec == NULL)
         return;
-    }
     uint32_t room = CONTAINER_BLOCK_BYTES_MAX - exec->used;
     uint32_t part = MIN(entry->size_bytes, room);
     memcpy(exec->bytes + exec->used, entry->data, part);
@@ -218,6 +219,8 @@ static void obey_all(void)
             return;
         WRITE_ONCE(is_waiting, false);
         enum status status = ring_pop(&commands, &waiting);
+        if (ring_must_wake(&commands))
+            machine_signal(creator_handle, creator_bits);
         if (status == OK)
             WRITE_ONCE(is_waiting, true);
         else if (status != ERR_WOULD_BLOCK || ring_may_sleep(&commands))
@@ -225,11 +228,13 @@ static void obey_all(void)
     }
 }
 
-static void open_rings(uint64_t creator_bits)
+static void open_rings(uint64_t bits)
 {
+    creator_handle = machine_given("creator");
+    creator_bits = bits;
     size_t size_bytes = ring_bytes(CONTAINER_EVENTS, sizeof(struct container_entry));
     void *at = map_given("events", size_bytes, MACHINE_READ | MACHINE_WRITE);
-    must(events_start(at, size_bytes, machine_given("creator"), creator_bits), "events");
+    must(events_start(at, size_bytes, creator_handle, creator_bits), "events");
     machine_set_log(events_note);
     size_bytes = ring_bytes(CONTAINER_COMMANDS, sizeof(struct container_entry));
     at = map_given("commands", size_bytes, MACHINE_READ | MACHINE_WRITE);

@@ -337,6 +337,7 @@ static void session_main(void *argument)
     list_remove(&session->link);
     rt_unlock(&sessions_lock);
     session_put(session);
+    commands_go_on(); /* its input needs no room any more */
     vcpu_exit();
 }
 

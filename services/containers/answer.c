@@ -52,7 +52,9 @@ static enum status write_text(const char *text, size_t size_bytes, uint64_t *mem
     enum status status = memory_create(rt_budget(), span, 0, 0, 0, &memory);
     if (status != OK)
         return status;
-    status = space_map(memory, 0, span, ACCESS_READ | ACCESS_WRITE, &at);
+    status = memory_range(memory, MEMORY_OP_COMMIT, 0, span);
+    if (status == OK)
+        status = space_map(memory, 0, span, ACCESS_READ | ACCESS_WRITE, &at);
     if (status == OK) {
         memcpy(at, text, size_bytes);
         (void)space_unmap(at, span);
@@ -438,6 +440,7 @@ void containers_signal(void *context, uint64_t bits)
         if ((bits >> i & 1) != 0)
             look_at(all, &all->container[i]);
     }
+    containers_late(context); /* signals may come so fast that no wait ever times out */
 }
 
 uint64_t containers_deadline(void *context)

@@ -53,7 +53,7 @@ unsigned authority_grants(const struct containers *all, const struct container *
         { "sandbox",
           { .handle = container->sandbox_signal,
             .type = OBJECT_NOTIFICATION,
-            .rights = RIGHT_NOTIFICATION_WAIT } },
+            .rights = RIGHT_NOTIFICATION_WAIT | RIGHT_NOTIFICATION_SIGNAL } },
         { "clock",
           { .handle = rt_handle("clock"),
             .type = OBJECT_MEMORY,

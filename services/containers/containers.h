@@ -138,7 +138,7 @@ enum status command_send(struct container *container, const struct container_ent
 enum status command_exec(struct container *container, const struct container_block *block,
                          uint32_t *session_out);
 struct session *session_find(struct container *container, uint32_t id);
-void watchers_signal(const struct container *container);
+void watchers_signal(struct container *container);
 
 /* images.c */
 /* ERR_NOT_FOUND: no image of that name. */

@@ -11,12 +11,16 @@
 
 enum { BATCH = 2 * CONTAINER_EVENTS, WAIT_STATUS_KILLED = 9, NOTES_MAX = 64 };
 
-void watchers_signal(const struct container *container)
+/* A watcher whose notification is gone makes room for another. */
+void watchers_signal(struct container *container)
 {
     for (unsigned i = 0; i < WATCH_MAX; i++) {
-        const struct watch *watch = &container->watch[i];
-        if (watch->notification != 0)
-            (void)notification_signal(watch->notification, watch->bits);
+        struct watch *watch = &container->watch[i];
+        if (watch->notification == 0 ||
+            notification_signal(watch->notification, watch->bits) != ERR_DEAD)
+            continue;
+        (void)handle_close(watch->notification);
+        *watch = (struct watch){ 0 };
     }
 }
 
@@ -48,6 +52,7 @@ static void finish(struct container *container, enum container_state state, uint
     container->status = status;
     container->finished_ns = clock_now_ns();
     sandbox_end(container);
+    events_end(container, WAIT_STATUS_KILLED);
 }
 
 static void session_ends(struct container *container, struct session *session,
@@ -114,12 +119,16 @@ static bool take(struct container *container, const struct container_entry *entr
 
 /* ---- What it is told ---- */
 
+/* With something left the sandbox is asked to say when there is room. */
 static void flush(struct container *container)
 {
     struct outbox *outbox = &container->outbox;
     unsigned sent = 0;
-    while (sent < outbox->count && ring_push(&container->commands, &outbox->entry[sent]) == OK)
-        sent++;
+    do {
+        while (sent < outbox->count && ring_push(&container->commands, &outbox->entry[sent]) == OK)
+            sent++;
+    } while (sent < outbox->count && !container->commands.broken &&
+             !ring_may_sleep(&container->commands));
     outbox->count -= sent;
     if (sent > 0 && outbox->count > 0)
         memmove(outbox->entry, outbox->entry + sent, outbox->count * sizeof(*outbox->entry));

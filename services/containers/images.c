@@ -173,7 +173,7 @@ static enum status take_layers(uint32_t number, unsigned count, struct image *im
 enum status image_open(const char *name, struct image *image_out)
 {
     struct image_description *description = NULL;
-    uint32_t number;
+    uint32_t number = 0;
     enum status status = is_number(name, &number) ? describe(number, &description)
                                                   : find_by_name(name, &number, &description);
     if (status != OK)

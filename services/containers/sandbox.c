@@ -14,8 +14,9 @@
 #include "containers.h"
 
 enum {
-    SANDBOX_CAPABILITIES = 65536,
-    SANDBOX_THREADS = 4096, /* tasks and a few of the personality's own */
+    SANDBOX_CAPABILITIES = 16384,
+    SANDBOX_THREADS = 256, /* unless the request says otherwise; the service has 1024 for all */
+    SANDBOX_THREADS_MAX = 768,
     SANDBOX_PRIORITY = 16,
 };
 
@@ -40,8 +41,8 @@ static enum status limit(struct container *container)
     if (status == OK)
         status = budget_limit(budget, LIMIT_KIND_CAPABILITIES, SANDBOX_CAPABILITIES, UINT64_MAX);
     if (status == OK)
-        status = budget_limit(budget, LIMIT_KIND_THREADS, MIN(threads, (uint64_t)SANDBOX_THREADS),
-                              UINT64_MAX);
+        status = budget_limit(budget, LIMIT_KIND_THREADS,
+                              MIN(threads, (uint64_t)SANDBOX_THREADS_MAX), UINT64_MAX);
     if (status == OK && wanted->cpu_quota_ns != 0)
         status =
             budget_limit(budget, LIMIT_KIND_CPU_QUOTA, wanted->cpu_quota_ns, wanted->cpu_period_ns);
@@ -55,12 +56,12 @@ static uint64_t pages(uint64_t size_bytes)
     return (size_bytes + SPACE_PAGE - 1) / SPACE_PAGE * SPACE_PAGE;
 }
 
-/* Memory that we and the sandbox share, committed: touching it can not fail later. */
+/* Memory that we and the sandbox share. It is contiguous, so all of it is there and nobody can take
+ * pages away: touching it cannot fail later. */
 static enum status shared(uint64_t size_bytes, uint64_t *memory_out, void **at_out)
 {
-    enum status status = memory_create(rt_budget(), pages(size_bytes), 0, 0, 0, memory_out);
-    if (status == OK)
-        status = memory_range(*memory_out, MEMORY_OP_COMMIT, 0, pages(size_bytes));
+    enum status status = memory_create(rt_budget(), pages(size_bytes), MEMORY_FLAGS_CONTIGUOUS,
+                                       SPACE_PAGE, UINT64_MAX, memory_out);
     if (status == OK)
         status = space_map(*memory_out, 0, pages(size_bytes), ACCESS_READ | ACCESS_WRITE, at_out);
     return status;

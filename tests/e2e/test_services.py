@@ -124,7 +124,7 @@ def test_the_end_of_init_is_the_end_of_the_machine(arch, tmp_path):
 def power_command(arch, tmp_path, name):
     suite.make("build", f"ARCH={arch}")
     manifest = tmp_path / "power.conf"
-    with open("tests/e2e/power.conf", encoding="utf-8") as file:
+    with open("tests/e2e/power.template", encoding="utf-8") as file:
         manifest.write_text(file.read().replace("service NAME", f"service {name}"))
     return machine.direct(arch, initrd=volume_with(arch, name, str(manifest)))
 

@@ -26,6 +26,7 @@ static void *run_on(void *argument)
         (void)nanosleep(&tick, NULL);
         rt_log("still here %u", i);
     }
+    return NULL;
 }
 
 static void *leave(void *argument)

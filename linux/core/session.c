@@ -291,25 +291,23 @@ static void show_end(struct session *session)
 static int run_program(struct session *session)
 {
     struct session_program start = { 0 };
-    int32_t pid = 0;
-    uint32_t status = 0;
+    struct process *process = NULL;
     int error = session_make(session, &start);
     if (error == 0)
-        error = process_start(&start.program, &pid);
+        error = process_start(&start.program, &process);
     heap_free(start.environment);
     if (error != 0)
         return error;
+    int32_t pid = process->pid;
     rt_lock(&sessions_lock);
     session->pid = pid;
     rt_unlock(&sessions_lock);
     (void)events_send(CONTAINER_STARTED, session->id, (uint32_t)pid, NULL, false);
-    error = process_join(pid, &status);
+    uint32_t status = process_join(process);
     rt_lock(&sessions_lock);
     session->pid = 0;
     rt_unlock(&sessions_lock);
     show_end(session);
-    if (error != 0)
-        return error;
     (void)events_send(CONTAINER_EXITED, session->id, status, NULL, false);
     return 0;
 }

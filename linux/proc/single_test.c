@@ -52,3 +52,15 @@ void single_task_end(struct task *task)
     task_put(task);
     process_put(process);
 }
+
+/* What nobody is the parent of leaves the table when it ends, which may be before anybody waits. */
+TEST(join_tells_how_a_process_ended_that_the_table_does_not_have)
+{
+    struct process *process;
+    EXPECT_EQ(process_create(NULL, &process), 0);
+    rt_lock(&processes_lock);
+    process->exit_status = 139;
+    process->zombie = true;
+    rt_unlock(&processes_lock);
+    EXPECT_EQ(process_join(process), 139);
+}

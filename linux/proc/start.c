@@ -152,7 +152,7 @@ static int start_make(const struct program_start *program, struct start *start,
     return 0;
 }
 
-int process_start(struct program_start *program, int32_t *pid_out)
+int process_start(struct program_start *program, struct process **process_out)
 {
     struct start start = { .program = program };
     struct process *process = NULL;
@@ -167,32 +167,33 @@ int process_start(struct program_start *program, int32_t *pid_out)
             process_put(process);
         return error;
     }
-    *pid_out = process->pid;
     task_set_replies(task);
     vcpu_start(task->vcpu);
     while (__atomic_load_n(&start.told, __ATOMIC_ACQUIRE) == 0)
         machine_wait(&start.told, 0, MACHINE_NEVER);
-    process_put(process);
+    if (start.error != 0)
+        process_put(process);
+    else
+        *process_out = process;
     return start.error;
 }
 
-int process_join(int32_t pid, uint32_t *status_out)
+/* It is nobody's child, so it is out of the table as soon as it has ended: no pid would find it. */
+uint32_t process_join(struct process *process)
 {
-    struct process *process = process_find(pid);
-    if (process == NULL)
-        return -ESRCH;
+    uint32_t status;
     for (;;) {
         uint32_t seen = __atomic_load_n(&process->task_word, __ATOMIC_SEQ_CST);
         rt_lock(&processes_lock);
         bool ended = process->zombie;
-        *status_out = process->exit_status;
+        status = process->exit_status;
         rt_unlock(&processes_lock);
         if (ended)
             break;
         machine_wait(&process->task_word, seen, MACHINE_NEVER);
     }
     process_put(process);
-    return 0;
+    return status;
 }
 
 int process_signal_outside(int32_t pid, int number)

@@ -7,37 +7,14 @@ import re
 import shutil
 import subprocess
 
+from suite.packages import DEBIAN, apt, unpack, update
+
 MARKER = r"init is up"
-DEBIAN = {"x86_64": "amd64", "aarch64": "arm64"}
 CONSOLE = {"x86_64": "ttyS0", "aarch64": "ttyAMA0"}
 INIT = """#!/bin/busybox sh
 /bin/busybox echo init is up
 /bin/busybox poweroff -f
 """
-
-
-def apt(tool, arch, folder, *words, **options):
-    """The package client with state of its own and one architecture; the machine's own sources."""
-    state = os.path.abspath(f"{folder}/apt")
-    for part in ("lists/partial", "cache/archives/partial"):
-        os.makedirs(f"{state}/{part}", exist_ok=True)
-    open(f"{state}/status", "a", encoding="utf-8").close()
-    settings = [
-        f"APT::Architecture={DEBIAN[arch]}", f"APT::Architectures={DEBIAN[arch]}",
-        f"Dir::State={state}", f"Dir::State::lists={state}/lists", f"Dir::Cache={state}/cache",
-        f"Dir::State::status={state}/status", "APT::Sandbox::User=root",
-    ]
-    command = [tool, *(w for s in settings for w in ("-o", s)), *words]
-    return subprocess.run(command, capture_output=True, text=True, **options)
-
-
-def unpack(package, arch, folder):
-    """Download a package and unpack it below `folder`."""
-    done = apt("apt-get", arch, folder, "download", package, cwd=folder)
-    found = glob.glob(f"{folder}/{package}_*.deb")
-    if not found:
-        raise RuntimeError(f"{package} for {DEBIAN[arch]} cannot be had: {done.stderr.strip()}")
-    subprocess.run(["dpkg-deb", "-x", found[0], f"{folder}/root"], check=True)
 
 
 def newest_kernel(arch, folder):
@@ -72,9 +49,7 @@ def fetch(arch, folder):
     os.makedirs(folder, exist_ok=True)
     kernels = glob.glob(f"{folder}/root/boot/vmlinuz-*")
     if not kernels:
-        done = apt("apt-get", arch, folder, "update")
-        if done.returncode != 0:
-            raise RuntimeError(f"no package lists: {done.stderr.strip()[-300:]}")
+        update(arch, folder)
         unpack(newest_kernel(arch, folder), arch, folder)
         unpack("busybox-static", arch, folder)
         kernels = glob.glob(f"{folder}/root/boot/vmlinuz-*")

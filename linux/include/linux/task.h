@@ -270,11 +270,13 @@ struct program_start {
      * credentials, and the environment here. 0 or an error. NULL: nothing. */
     int (*prepare)(struct program_start *program);
 };
-/* Process 1, or (a running container) one more beside it, a child of nobody's. Its pid once the
- * program runs, or why it does not (-ENOENT and so on); what is taken is gone either way. */
-int process_start(struct program_start *program, int32_t *pid_out);
-/* Until a process that process_start gave has ended: its status as wait4 gives it. */
-int process_join(int32_t pid, uint32_t *status_out);
+/* Process 1, or (a running container) one more beside it, a child of nobody's. A reference to it
+ * for process_join once the program runs, or why it does not (-ENOENT and so on); what is taken is
+ * gone either way. */
+int process_start(struct program_start *program, struct process **process_out);
+/* Until a process that process_start gave has ended: its status as wait4 gives it. Takes the
+ * reference. */
+uint32_t process_join(struct process *process);
 /* From outside: SIGKILL and SIGSTOP work on process 1, too. 0 or -ESRCH. */
 int process_signal_outside(int32_t pid, int number);
 /* No process is left: the container may end. */

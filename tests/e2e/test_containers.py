@@ -1,0 +1,173 @@
+"""Containers in a running system: what a user asks of them, what hostile ones can do, and whether busybox
+does the same here as on Linux. Starting a machine takes longer than a container does, so each boot runs many."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+import machine
+from images import workloads
+from suite import machine as suite
+from suite import packages
+
+sys.path.insert(0, "tools/run-containers")
+import bundle  # noqa: E402
+
+BOOT_S = 240
+MIB = 1 << 20
+MODES = ("split", "fused")
+
+
+def image(make, *words):
+    try:
+        return make(*words)
+    except packages.Missing as problem:
+        pytest.skip(f"packages cannot be had: {problem}")
+
+
+class Ran:
+    """What became of the containers of one boot: lines and status by name."""
+
+    def __init__(self, arch, name, archive, wanted, timeout=BOOT_S):
+        suite.build(arch)
+        requests = [bundle.request("image.tar", key, {"Image": None, **options}) for key, options in wanted.items()]
+        if len(requests) == 1:  # `run` prefixes lines only where there are several
+            requests.append(bundle.request("image.tar", "other", {"Cmd": ["true"]}))
+        plan = {"Containers": requests, "PowerOff": True}
+        volume = bundle.write(arch, f"out/{arch}/e2e-{name}", plan, {"image.tar": archive})
+        self.run = suite.boot(machine.direct(arch, mem="1G", initrd=volume), f"e2e-{arch}-{name}", timeout)
+        self.text = machine.Transcript(self.run).text
+        assert not self.run.timed_out, self.run.ending()
+        assert "KERNEL PANIC" not in self.text, self.run.ending()
+
+    def lines(self, key):
+        return re.findall(rf"(?m)^run: {key}: (.*)$", self.text)
+
+    def status(self, key):
+        found = re.search(rf"(?m)^run: {key} exited with status (\d+)", self.text)
+        return int(found[1]) if found else None
+
+
+def shell(text, **options):
+    return {"Cmd": ["sh", "-c", text], **options}
+
+
+WANTED = {
+    "echo": {"Cmd": ["echo", "hello", "a  b"]},
+    "zero": {"Cmd": ["true"]},
+    "three": shell("exit 3"),
+    "term": shell("sh -c 'kill -TERM $$'; exit $?"),
+    "immune": shell("kill -TERM $$; echo lives"),  # as on Linux: the first process has to want it
+    "fault": {"Cmd": ["hostile", "fault"]},
+    "apart": shell("printf out; printf error >&2; printf put; printf s >&2; echo; echo >&2"),
+    "environment": shell("echo $FROM; echo $ALSO", Env=["ALSO=request"]),
+    "working": {"Cmd": ["pwd"]},
+    "elsewhere": {"Cmd": ["pwd"], "WorkingDir": "/usr/bin"},
+    "user": shell("id -u; id -g; touch /x || echo held back", User="1000:50"),
+    "named": shell("id -u; id -G", User="user"),
+    "missing": {"Cmd": ["/no/such/program"]},
+    "left": shell("echo mine >/tmp/left; sleep 1; ls /tmp; ps | grep -c '[s]leep 77'"),
+    "right": shell("echo mine >/tmp/right; sleep 77 & sleep 1; ls /tmp; kill %1"),
+}
+HOSTILE = {
+    "memory": {"Cmd": ["hostile", "memory"], "Memory": 32 * MIB},
+    "forks": {"Cmd": ["hostile", "forks"], "PidsLimit": 40},
+    "all-forks": {"Cmd": ["hostile", "forks"], "Memory": 32 * MIB},
+    "files": {"Cmd": ["hostile", "files"]},
+    "flood": shell("yes $(printf %0150d 0) | head -c 2000000; echo over >&2"),
+    "random": {"Cmd": ["hostile", "random", "1", "300"]},
+    "random2": {"Cmd": ["hostile", "random", "77", "300"]},
+    "read": {"Cmd": ["hostile", "read"]},
+    "write": {"Cmd": ["hostile", "write"]},
+    "jump": {"Cmd": ["hostile", "jump"]},
+    "neighbour": shell("for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.3; echo $i | grep -q $i || exit 9; done; echo lives"),
+}
+
+
+@pytest.mark.parametrize("arch", suite.ARCHES)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_container_runs_as_it_was_asked_to(arch, mode):
+    ran = Ran(arch, f"asked-{mode}", image(workloads.plain, arch),
+              {name: {**options, "Isolation": mode} for name, options in WANTED.items()})
+    status = {name: ran.status(name) for name in WANTED}
+    ending = ran.run.ending()
+    assert status == {**dict.fromkeys(WANTED, 0), "three": 3, "term": 128 + 15, "fault": 128 + 11,
+                      "missing": None, "left": 1}, ending
+    assert "run: missing failed" in ran.text and ran.lines("missing") == [
+        "/no/such/program: no such file or directory"], ending
+    assert ran.lines("echo") == ["hello a  b"] and ran.lines("immune") == ["lives"], ending
+    assert sorted(ran.lines("apart")) == ["errors", "output"], ending
+    assert ran.lines("environment") == ["image", "request"], ending
+    assert ran.lines("working") == ["/srv"] and ran.lines("elsewhere") == ["/usr/bin"], ending
+    assert ran.lines("user")[:2] == ["1000", "50"] and ran.lines("user")[-1] == "held back", ending
+    assert ran.lines("named") == ["1000", "1000 50"], ending
+    assert ran.lines("left") == ["left", "0"] and ran.lines("right")[0] == "right", ending
+
+
+@pytest.mark.parametrize("arch", suite.ARCHES)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_hostile_container_harms_itself_alone(arch, mode):
+    wanted = {name: {**options, "Isolation": mode} for name, options in HOSTILE.items()
+              # Fused, a container's own personality is within its reach: the boundary is the container.
+              if mode == "split" or name not in ("read", "write", "jump")}
+    ran = Ran(arch, f"hostile-{mode}", image(workloads.plain, arch), wanted)
+    ending = ran.run.ending()
+    assert ran.lines("neighbour") == ["lives"] and ran.status("neighbour") == 0, ending
+    assert ran.status("memory") == 128 + 9 or ran.lines("memory"), ending
+    children = [int(n) for n in re.findall(r"(?m)^run: forks: children: (\d+)$", ran.text)]
+    assert children and children[0] < 40, ending
+    # Without a limit of its own, its memory is the limit.
+    assert ran.status("all-forks") in (0, 128 + 9, None), ending
+    assert [line.split()[0] for line in ran.lines("files")] == ["descriptors:"] and ran.status("files") == 0, ending
+    assert "over" in ran.lines("flood") and ran.status("flood") == 0, ending
+    if mode == "split":
+        for name in ("read", "write", "jump"):
+            assert ran.status(name) == 128 + 11 and not ran.lines(name), ending
+    assert "run: exit status" in ran.text, ending
+
+
+@pytest.mark.parametrize("arch", suite.ARCHES)
+@pytest.mark.parametrize("name", ("busybox",))
+def test_a_workload_passes(arch, name):
+    ran = Ran(arch, f"workload-{name}", image(workloads.workload, arch, name), {name: {"Isolation": "fused"}})
+    assert ran.status(name) == 0 and ran.lines(name)[-1] == f"PASS {name}", ran.run.ending()
+
+
+def sections(lines):
+    """What each case wrote and its status, by the case."""
+    found, key = {}, None
+    for line in lines:
+        if line.startswith("== "):
+            key = line
+            found[key] = []
+        elif key is not None:
+            found[key].append(line)
+    return found
+
+
+def on_linux(tree):
+    """The same tree as root of processes of this machine's own Linux."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may run a tree of its own on Linux")
+    prepare = ("mount --make-rprivate / && mount --bind $0 $0 && mount -t proc proc $0/proc && mount --rbind /dev $0/dev && "
+               "mount -t tmpfs -o mode=1777 none $0/tmp && exec chroot $0 /wl/run.sh")
+    done = subprocess.run(["unshare", "-mpu", "--fork", "sh", "-c", prepare, os.path.abspath(tree)],
+                          env={"PATH": workloads.PATH[5:]}, capture_output=True, text=True, errors="replace", timeout=BOOT_S)
+    if done.returncode != 0:
+        pytest.skip(f"this Linux does not let us: {done.stderr.strip()[-200:]}")
+    return sections(done.stdout.splitlines())
+
+
+@pytest.mark.parametrize("arch", suite.ARCHES)
+def test_busybox_does_what_it_does_on_linux(arch):
+    host = os.uname().machine
+    image(workloads.workload, host, "applets")
+    expected = on_linux(workloads.tree_of(host, "applets"))
+    assert len(expected) >= 40
+    ran = Ran(arch, "applets", image(workloads.workload, arch, "applets"), {"applets": {"Isolation": "fused"}})
+    found = sections(ran.lines("applets"))
+    wrong = {case: (found.get(case), lines) for case, lines in expected.items() if found.get(case) != lines}
+    assert not wrong, "\n".join(f"{case}\n  here  {here}\n  linux {there}" for case, (here, there) in wrong.items())

@@ -1,0 +1,274 @@
+/* A Linux program without a library that does what it should not: the first argument says what.
+ * Built for both CPUs by tests/images/programs.py; it ends with status 0 where it was held back
+ * cleanly.
+ *
+ *     random SEED COUNT   system calls with any numbers and arguments, in children that may die of
+ * them read | write | jump one touch of the upper half of user space, where the personality lies
+ *     fault               a touch of an address where nothing is
+ *     memory              touches anonymous memory until it is killed or refused
+ *     forks               children that wait, until there can be no more
+ *     files               descriptors until there can be no more
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__x86_64__)
+enum { EXIT = 231, WRITE = 1, FORK = 57, WAIT = 61, DUP = 32, MMAP = 9, PAUSE = 34, KILL = 62 };
+#define CALLS 335
+
+static long call(long number, long a, long b, long c, long d, long e, long f)
+{
+    long result;
+    register long r10 __asm__("r10") = d;
+    register long r8 __asm__("r8") = e;
+    register long r9 __asm__("r9") = f;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    return result;
+}
+
+static long fork_process(void)
+{
+    return call(FORK, 0, 0, 0, 0, 0, 0);
+}
+
+static void pause_forever(void)
+{
+    for (;;)
+        (void)call(PAUSE, 0, 0, 0, 0, 0, 0);
+}
+
+__asm__(".globl _start\n_start: mov %rsp, %rdi\nand $-16, %rsp\ncall begin\nud2");
+#else
+enum {
+    EXIT = 94,
+    WRITE = 64,
+    CLONE = 220,
+    WAIT = 260,
+    DUP = 23,
+    MMAP = 222,
+    PPOLL = 73,
+    KILL = 129
+};
+#define CALLS 292
+
+static long call(long number, long a, long b, long c, long d, long e, long f)
+{
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = a;
+    register long x1 __asm__("x1") = b;
+    register long x2 __asm__("x2") = c;
+    register long x3 __asm__("x3") = d;
+    register long x4 __asm__("x4") = e;
+    register long x5 __asm__("x5") = f;
+    __asm__ volatile("svc 0"
+                     : "+r"(x0)
+                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+                     : "memory");
+    return x0;
+}
+
+static long fork_process(void)
+{
+    return call(CLONE, 17, 0, 0, 0, 0, 0);
+}
+
+static void pause_forever(void)
+{
+    for (;;)
+        (void)call(PPOLL, 0, 0, 0, 0, 0, 0);
+}
+
+__asm__(".globl _start\n_start: mov x0, sp\nbl begin\nbrk 1");
+#endif
+
+#define UPPER_HALF 0x00007f8000000000ull /* what no Linux process has: 47 bits less a part */
+
+enum { SIGKILL = 9, MIB = 1 << 20, CHILDREN = 20, FORKS_MAX = 100000 };
+
+static size_t length_of(const char *text)
+{
+    size_t length = 0;
+    while (text[length] != '\0')
+        length++;
+    return length;
+}
+
+static int same(const char *a, const char *b)
+{
+    while (*a != '\0' && *a == *b) {
+        a++;
+        b++;
+    }
+    return *a == *b;
+}
+
+static void say(const char *text)
+{
+    (void)call(WRITE, 1, (long)text, (long)length_of(text), 0, 0, 0);
+}
+
+static void say_number(const char *what, unsigned long value)
+{
+    char text[24];
+    size_t at = sizeof(text);
+    text[--at] = '\0';
+    text[--at] = '\n';
+    do {
+        text[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+    say(what);
+    say(" ");
+    say(text + at);
+}
+
+static unsigned long number_of(const char *text)
+{
+    unsigned long value = 0;
+    for (; *text >= '0' && *text <= '9'; text++)
+        value = value * 10 + (unsigned long)(*text - '0');
+    return value;
+}
+
+/* ---- Random calls ---- */
+
+static uint64_t state;
+
+static uint64_t next(void)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return state * 0x2545f4914f6cdd1dull;
+}
+
+static char room[65536];
+
+/* Numbers that calls take for descriptors, addresses, sizes and flags, and some that are none. */
+static long argument(void)
+{
+    uint64_t random = next();
+    switch (random % 8) {
+    case 0:
+        return (long)(random >> 32 & 15);
+    case 1:
+        return (long)(uintptr_t)(room + (random >> 32) % sizeof(room));
+    case 2:
+        return (long)(UPPER_HALF + (random >> 20 & ~(uint64_t)4095));
+    case 3:
+        return -(long)(random >> 60);
+    case 4:
+        return (long)((uint64_t)1 << (random >> 58));
+    case 5:
+        return (long)(random >> 40);
+    case 6:
+        return 4096 * (long)(random >> 56);
+    default:
+        return (long)random;
+    }
+}
+
+static void random_calls(unsigned long count)
+{
+    for (unsigned long i = 0; i < count; i++) {
+        long number = (long)(next() % CALLS);
+        if (number == KILL || number == EXIT)
+            continue;
+        long a = argument(), b = argument(), c = argument(), d = argument();
+        (void)call(number, a, b, c, d, argument(), argument());
+    }
+    (void)call(EXIT, 0, 0, 0, 0, 0, 0);
+}
+
+static void random_children(uint64_t seed, unsigned long count)
+{
+    unsigned long reaped = 0;
+    for (unsigned child = 0; child < CHILDREN; child++) {
+        state = (seed + child) * 0x9e3779b97f4a7c15ull | 1;
+        long id = fork_process();
+        if (id == 0)
+            random_calls(count);
+        /* One that sleeps is not waited for: the end of this process is its end too. */
+        for (unsigned turn = 0; turn < 2000 && id > 0; turn++) {
+            if (call(WAIT, id, 0, 1 /* WNOHANG */, 0, 0, 0) == id) {
+                reaped++;
+                break;
+            }
+        }
+    }
+    say_number("children that ended:", reaped);
+}
+
+/* ---- Too much ---- */
+
+static void memory(void)
+{
+    for (unsigned long i = 0;; i++) {
+        long at = call(MMAP, 0, MIB, 3, 0x22, -1, 0);
+        if (at < 0 && at > -4096) {
+            say_number("memory refused after MiB:", i);
+            return;
+        }
+        for (size_t page = 0; page < MIB; page += 4096)
+            ((volatile char *)at)[page] = 1;
+    }
+}
+
+static void forks(void)
+{
+    unsigned long count = 0;
+    while (count < FORKS_MAX) {
+        long id = fork_process();
+        if (id == 0)
+            pause_forever();
+        if (id < 0)
+            break;
+        count++;
+    }
+    say_number("children:", count);
+}
+
+static void files(void)
+{
+    unsigned long count = 0;
+    while (call(DUP, 0, 0, 0, 0, 0, 0) >= 0)
+        count++;
+    say_number("descriptors:", count);
+}
+
+static void touch(const char *how)
+{
+    volatile char *at = (volatile char *)(UPPER_HALF + 0x200000);
+    if (same(how, "fault"))
+        at = (volatile char *)8;
+    if (same(how, "read") || same(how, "fault"))
+        say_number("could read", (unsigned long)*at);
+    else if (same(how, "write"))
+        *at = 1;
+    else
+        ((void (*)(void))at)();
+    say("still here\n");
+}
+
+__attribute__((used)) _Noreturn static void begin(long *stack)
+{
+    long count = stack[0];
+    char **words = (char **)(stack + 1);
+    const char *what = count > 1 ? words[1] : "";
+    if (same(what, "random") && count > 3)
+        random_children(number_of(words[2]), number_of(words[3]));
+    else if (same(what, "memory"))
+        memory();
+    else if (same(what, "forks"))
+        forks();
+    else if (same(what, "files"))
+        files();
+    else
+        touch(what);
+    (void)call(EXIT, 0, 0, 0, 0, 0, 0);
+    for (;;) {
+    }
+}

@@ -1,0 +1,154 @@
+"""Workloads (tests/workloads/NAME) as images: packages.txt names the distribution's packages (`# base:
+scratch`: nothing but busybox and links to it), run.sh is the first process; all of the folder is /wl.
+
+    tests/images/workloads.py ARCH NAME...        makes out/images/ARCH/NAME.tar
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+
+if __name__ == "__main__":
+    sys.path.insert(0, "tests")
+
+from suite import archives, packages  # noqa: E402
+
+FOLDERS = {"bin": 0o755, "sbin": 0o755, "usr": 0o755, "usr/bin": 0o755, "usr/sbin": 0o755, "etc": 0o755,
+           "root": 0o700, "home": 0o755, "srv": 0o755, "mnt": 0o755, "run": 0o755, "var": 0o755,
+           "var/log": 0o755, "proc": 0o555, "sys": 0o555, "dev": 0o755, "tmp": 0o1777}
+FILES = {
+    "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:A User:/home:/bin/sh\n"
+                  "nobody:x:65534:65534:nobody:/:/bin/false\n",
+    "etc/group": "root:x:0:\ntty:x:5:\nuser:x:1000:\nstaff:x:50:user\nnogroup:x:65534:\n",
+    "etc/hosts": "127.0.0.1 localhost\n::1 localhost\n127.0.1.1 box\n",
+}
+# What packages leave to the scripts that run when they are installed.
+LINKS = {"bin/sh": ["dash"], "usr/bin/awk": ["gawk"], "usr/bin/vi": ["vim.tiny"]}
+PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def fetched(arch):
+    """The folder that packages of this architecture are fetched into, with lists that are there."""
+    folder = f"out/images/{arch}/packages"
+    if not os.path.exists(f"{folder}/updated"):
+        os.makedirs(folder, exist_ok=True)
+        packages.update(arch, folder)
+        open(f"{folder}/updated", "w", encoding="utf-8").close()
+    return folder
+
+
+def busybox(arch):
+    """The path of a static busybox for that architecture."""
+    folder = fetched(arch)
+    found = f"{folder}/root/bin/busybox"
+    if not os.path.exists(found):
+        packages.unpack("busybox-static", arch, folder)
+    return found
+
+
+def applets(arch):
+    """Names that busybox goes by: the list is in the program, each name ending with a zero byte."""
+    with open(busybox(arch), "rb") as file:
+        data = file.read()
+    at = data.index(b"[\0[[\0")
+    return [name.decode() for name in data[at:data.index(b"\0\0", at)].split(b"\0")]
+
+
+def base(tree):
+    for name, mode in FOLDERS.items():
+        os.makedirs(f"{tree}/{name}", exist_ok=True)
+        if not os.path.islink(f"{tree}/{name}"):
+            os.chmod(f"{tree}/{name}", mode)
+    for name, text in FILES.items():
+        with open(f"{tree}/{name}", "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+def scratch(arch, tree):
+    base(tree)
+    shutil.copy(busybox(arch), f"{tree}/bin/busybox")
+    for name in applets(arch):
+        if name != "busybox":
+            os.symlink("busybox", f"{tree}/bin/{name}")
+
+
+def installed(arch, names, tree):
+    for path in packages.with_dependencies(names, arch, fetched(arch)):
+        subprocess.run(["dpkg-deb", "-x", path, tree], check=True)
+    base(tree)
+    for link, targets in LINKS.items():
+        for target in targets:
+            there = os.path.join(tree, os.path.dirname(link), target)
+            if os.path.exists(there) and not os.path.lexists(f"{tree}/{link}"):
+                os.symlink(target, f"{tree}/{link}")
+
+
+def tar(tree):
+    """The tree as a layer: everything is root's, whoever packs."""
+    def plain(info):
+        info.uid = info.gid = info.mtime = 0
+        info.uname = info.gname = ""
+        return info
+
+    return archives.tar_of(lambda archive: [archive.add(f"{tree}/{name}", name, filter=plain)
+                                            for name in sorted(os.listdir(tree))])
+
+
+def program(arch, name):
+    """A static program of tests/images/programs, by the compiler that builds the tree; its path."""
+    source, target = f"tests/images/programs/{name}.c", f"out/images/{arch}/{name}"
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    more = ["-mno-outline-atomics"] if arch == "aarch64" else []
+    subprocess.run(["clang", f"--target={arch}-linux-gnu", "-std=gnu17", "-O1", "-Wall", "-Wextra", "-Werror", *more,
+                    "-ffreestanding", "-fno-stack-protector", "-static", "-nostdlib", "-fuse-ld=lld", "-o", target,
+                    source], check=True)
+    return target
+
+
+def tree_of(arch, name):
+    """Where workload() leaves the tree that it packed."""
+    return f"out/images/{arch}/{name}"
+
+
+def write(path, layers, config, arch):
+    """A docker archive, and its path."""
+    made = archives.docker([(["test:" + os.path.basename(path)[:-4]], layers, config)],
+                           architecture=packages.DEBIAN[arch])
+    with open(path, "wb") as file:
+        file.write(made)
+    return path
+
+
+def workload(arch, name):
+    """The path of the archive; made when it is not there or older than the workload."""
+    source, target = f"tests/workloads/{name}", f"out/images/{arch}/{name}.tar"
+    newest = max(os.path.getmtime(p) for p in [__file__, *(f"{source}/{f}" for f in os.listdir(source))])
+    if os.path.exists(target) and os.path.getmtime(target) >= newest:
+        return target
+    tree = tree_of(arch, name)
+    shutil.rmtree(tree, ignore_errors=True)
+    os.makedirs(tree)
+    with open(f"{source}/packages.txt", encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    if "# base: scratch" in lines:
+        scratch(arch, tree)
+    else:
+        installed(arch, ["base-files", "coreutils", *(n for n in lines if n and n[0] != "#")], tree)
+    shutil.copytree(source, f"{tree}/wl")
+    return write(target, [tar(tree)], {"Cmd": ["/wl/run.sh"], "Env": [PATH]}, arch)
+
+
+def plain(arch):
+    """The path of an archive with busybox and the programs, and no first process."""
+    target, tree = f"out/images/{arch}/plain.tar", tree_of(arch, "plain")
+    shutil.rmtree(tree, ignore_errors=True)
+    os.makedirs(tree)
+    scratch(arch, tree)
+    shutil.copy(program(arch, "hostile"), f"{tree}/bin/hostile")
+    return write(target, [tar(tree)], {"Env": [PATH, "FROM=image"], "WorkingDir": "/srv"}, arch)
+
+
+if __name__ == "__main__":
+    for wanted in sys.argv[2:]:
+        print(workload(sys.argv[1], wanted))

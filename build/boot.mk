@@ -23,7 +23,13 @@ $(OUT)/boot/%.o: % $(FLAGS_STAMP) build/boot.mk | $$(dir $$@).
 	$(Q)$(CC) $(BOOT_CFLAGS) $(BOOT_INCLUDES) -MMD -MP $(call database,$@) -c -o $@ $<
 
 # --- The bundle. A path on the boot volume and the file that is put there.
-BOOT_FILES := boot/limine.conf=$(OUT)/limine.conf boot/themelios=$(KERNEL) boot/system.erofs=$(OUT)/system.erofs
+# The file carries its volume with it, so whoever checks the file has checked the image: no digest inside.
+BOOT_CONF  := $(OUT)/limine-direct.conf
+$(BOOT_CONF): system/limine.conf
+	$(call say,GEN,$@)
+	$(Q)sed -e 's/#@BLAKE2B@//' $< >$@
+
+BOOT_FILES := boot/limine.conf=$(BOOT_CONF) boot/themelios=$(KERNEL) boot/system.erofs=$(OUT)/system.erofs
 
 $(BOOT_BUNDLE): out/host/mkbundle $(foreach f,$(BOOT_FILES),$(lastword $(subst =, ,$(f))))
 	$(call say,CPIO,$@)

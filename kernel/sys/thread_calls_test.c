@@ -412,8 +412,9 @@ GUEST_TEST(a_quota_slows_a_program_down)
     uint64_t debt_ns = left_ns < 0 ? (uint64_t)-left_ns : 0;
     test_note("%llu us of %llu us, owing %llu us", (unsigned long long)used_ns / 1000,
               (unsigned long long)elapsed_ns / 1000, (unsigned long long)debt_ns / 1000);
-    EXPECT(used_ns <= 2 * MS * (elapsed_ns / (20 * MS) + 2) + debt_ns +
-                          (uint64_t)cpu_count * SHARE_QUANTUM_NS);
+    /* A tenth is allowed, and every CPU may be over by what it did while the host had it wait;
+     * without the quota it is all of the time on each. */
+    EXPECT(used_ns <= elapsed_ns / 4 + debt_ns);
     EXPECT_EQ(user_call(&f, SYSCALL_budget_limit, NULL, budget, quota, UINT64_MAX, 0), OK);
     for (unsigned i = 1; i <= 3; i++)
         (void)user_wait_count(&f, i, user_count(&f, i) + 100);

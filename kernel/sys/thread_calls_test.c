@@ -396,25 +396,32 @@ GUEST_TEST(a_quota_slows_a_program_down)
     EXPECT_EQ(user_call(&f, SYSCALL_budget_limit, NULL, budget, LIMIT_KIND_CPU_WEIGHT, 0, 0),
               ERR_RANGE);
     EXPECT_EQ(user_call(&f, SYSCALL_budget_limit, NULL, budget, 5, 1, 0), ERR_RANGE);
-    for (unsigned i = 1; i <= 3; i++)
-        EXPECT_EQ(control(&f, create(&f, i, GUEST_SPIN), THREAD_OP_START, 0), OK);
+    uint64_t thread[3];
+    for (unsigned i = 0; i < 3; i++) {
+        thread[i] = create(&f, i + 1, GUEST_SPIN);
+        EXPECT_EQ(control(&f, thread[i], THREAD_OP_START, 0), OK);
+    }
     for (unsigned i = 1; i <= 3; i++)
         (void)user_wait_count(&f, i, 1);
     EXPECT_EQ(user_call(&f, SYSCALL_budget_limit, NULL, budget, quota, 2 * MS, 20 * MS), OK);
     user_let_run_ns(40ull * MS); /* who ran alone is charged now for all of it */
-    uint64_t used_ns = READ_ONCE(f.budget->share.used_ns);
     uint64_t start_ns = clock_now_ns();
+    uint64_t used_ns = READ_ONCE(f.budget->share.used_ns);
     user_let_run_ns(400ull * MS);
-    uint64_t elapsed_ns = clock_now_ns() - start_ns;
+    /* Nobody runs, so all is charged: what was used and what is owed belong to the same moment. */
+    for (unsigned i = 0; i < 3; i++)
+        EXPECT_EQ(control(&f, thread[i], THREAD_OP_SUSPEND, 0), OK);
     used_ns = READ_ONCE(f.budget->share.used_ns) - used_ns;
     /* An emulated CPU may get no time of the host's while it runs: that is a debt. */
     int64_t left_ns = READ_ONCE(f.budget->share.left_ns);
     uint64_t debt_ns = left_ns < 0 ? (uint64_t)-left_ns : 0;
+    uint64_t elapsed_ns = clock_now_ns() - start_ns;
     test_note("%llu us of %llu us, owing %llu us", (unsigned long long)used_ns / 1000,
               (unsigned long long)elapsed_ns / 1000, (unsigned long long)debt_ns / 1000);
-    /* A tenth is allowed, and every CPU may be over by what it did while the host had it wait;
-     * without the quota it is all of the time on each. */
-    EXPECT(used_ns <= elapsed_ns / 4 + debt_ns);
+    EXPECT(used_ns <= 2 * MS * (elapsed_ns / (20 * MS) + 2) + debt_ns +
+                          (uint64_t)cpu_count * SHARE_QUANTUM_NS);
+    for (unsigned i = 0; i < 3; i++)
+        EXPECT_EQ(control(&f, thread[i], THREAD_OP_RESUME, 0), OK);
     EXPECT_EQ(user_call(&f, SYSCALL_budget_limit, NULL, budget, quota, UINT64_MAX, 0), OK);
     for (unsigned i = 1; i <= 3; i++)
         (void)user_wait_count(&f, i, user_count(&f, i) + 100);

@@ -73,12 +73,8 @@ $(OUT)/linux: $(OUT)/linux.debug
 	$(call say,STRIP,$@)
 	$(Q)$(OBJCOPY) --strip-all $< $@
 
-ifneq ($(wildcard linux/machine/native/*.c),)
 SYSTEM_FILES   += bin/linux:$(OUT)/linux
 BUILD_PRODUCTS += $(OUT)/linux
-else
-BUILD_PRODUCTS += $(filter $(OUT)/linux-objects/linux/%,$(LINUX_OBJECTS))
-endif
 $(OUT)/compile_commands.json: $(filter %.c.o,$(LINUX_OBJECTS))
 
 -include $(shell find $(OUT)/linux-objects -name '*.d' 2>/dev/null)

@@ -6,6 +6,7 @@
 #include <linux/container.h>
 #include <linux/core.h>
 #include <linux/heap.h>
+#include <linux/limits.h>
 #include <linux/machine.h>
 #include <linux/mounts.h>
 #include <linux/pipe.h>
@@ -13,7 +14,7 @@
 #include <linux/tty.h>
 #include <rt/ring.h>
 
-enum { EXEC_SESSIONS_MAX = 4 };
+enum { EXEC_SESSIONS_MAX = 4, REFUSALS_MAX = 64 };
 #define POOL_BYTES_MIN ((uint64_t)64 << 20)
 #define POOL_BYTES_MAX ((uint64_t)64 << 30)
 #define POOL_STEP      ((uint64_t)2 << 20)
@@ -112,10 +113,30 @@ static struct exec *exec_of(uint32_t session)
     return free_one->bytes != NULL ? free_one : NULL;
 }
 
+/* Sessions that could not be started. This thread makes room for all, so it must not wait for some:
+ * what does not fit is said later. */
+static struct refusal {
+    uint32_t session;
+    int error;
+} refusals[REFUSALS_MAX];
+static unsigned refusal_count;
+
+static void send_refusals(void)
+{
+    unsigned sent = 0;
+    while (sent < refusal_count && events_send(CONTAINER_REFUSED, refusals[sent].session,
+                                               (uint32_t)-refusals[sent].error, NULL, true) == 0)
+        sent++;
+    refusal_count -= sent;
+    memmove(refusals, refusals + sent, refusal_count * sizeof(*refusals));
+}
+
+/* The creator has fewer sessions than there is room for. */
 static void refuse_session(uint32_t session, int error)
 {
-    /* This thread makes room for all, so it must not wait for some. */
-    (void)events_send(CONTAINER_REFUSED, session, (uint32_t)-error, NULL, true);
+    if (refusal_count < REFUSALS_MAX)
+        refusals[refusal_count++] = (struct refusal){ session, error };
+    send_refusals();
 }
 
 /* Without room the piece is dropped, and what is left of the block is none: exec_run refuses it. */
@@ -169,8 +190,7 @@ static void send_signal(const struct container_entry *entry)
     struct session *session = session_find(entry->session);
     if (session == NULL)
         return;
-    if (session->pid != 0)
-        (void)process_signal_outside(session->pid, (int)entry->value);
+    session_signal(session, entry->value);
     session_put(session);
 }
 
@@ -228,6 +248,19 @@ static void obey_all(void)
     }
 }
 
+/* What programs are told of it; the budget is what holds. */
+static void tell_limits(const struct container_block *block)
+{
+    const struct container_limits limits = {
+        .memory_bytes = block->memory_bytes,
+        .cpu_quota_us = block->cpu_quota_ns / 1000,
+        .cpu_period_us = block->cpu_period_ns / 1000,
+        .tasks = block->process_max,
+    };
+    container_set_limits(&limits);
+    processes_limit(block->process_max);
+}
+
 static void open_rings(uint64_t bits)
 {
     creator_handle = machine_given("creator");
@@ -250,13 +283,14 @@ _Noreturn void container_main(void)
     machine_set_fused(texts.block->isolation == CONTAINER_FUSED);
     open_rings(texts.block->creator_bits);
     signal_handle = machine_given("sandbox");
+    tell_limits(texts.block);
     mount_layers(texts.block);
     host_name_set(texts.hostname, MIN(strlen(texts.hostname), (size_t)HOST_NAME_MAX));
-    processes_limit(texts.block->process_max);
     must(session_start(CONTAINER_FIRST_SESSION, &texts), "the first program");
     for (;;) {
         obey_all();
         machine_wait_signal(signal_handle, MACHINE_NEVER);
         events_room();
+        send_refusals();
     }
 }

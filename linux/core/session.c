@@ -51,6 +51,33 @@ struct session *session_find(uint32_t id)
     return found;
 }
 
+void session_signal(struct session *session, uint32_t number)
+{
+    if (number < 1 || number > SIGNAL_COUNT)
+        return;
+    rt_lock(&sessions_lock);
+    int32_t pid = session->pid;
+    if (pid == 0)
+        session->early |= SIGNAL_BIT(number);
+    rt_unlock(&sessions_lock);
+    if (pid != 0)
+        (void)process_signal_outside(pid, (int)number); /* it may have ended meanwhile */
+}
+
+/* Its program runs: what came before goes to it. */
+static void session_runs(struct session *session, int32_t pid)
+{
+    rt_lock(&sessions_lock);
+    session->pid = pid;
+    signal_set early = session->early;
+    session->early = 0;
+    rt_unlock(&sessions_lock);
+    for (int number = 1; number <= SIGNAL_COUNT; number++) {
+        if ((early & SIGNAL_BIT(number)) != 0)
+            (void)process_signal_outside(pid, number);
+    }
+}
+
 /* ---- In the new task ---- */
 
 /* The start that is `program`, with what belongs to it. */
@@ -299,9 +326,7 @@ static int run_program(struct session *session)
     if (error != 0)
         return error;
     int32_t pid = process->pid;
-    rt_lock(&sessions_lock);
-    session->pid = pid;
-    rt_unlock(&sessions_lock);
+    session_runs(session, pid);
     (void)events_send(CONTAINER_STARTED, session->id, (uint32_t)pid, NULL, false);
     uint32_t status = process_join(process);
     rt_lock(&sessions_lock);

@@ -7,14 +7,13 @@
 #include <linux/names.h>
 #include <linux/task.h>
 
-static void anonymous_free(struct node *node)
+void anonymous_free(struct node *node)
 {
     node_end(node);
     heap_free(node);
 }
 
-static int anonymous_set(struct node *node, const struct node_attributes *attributes,
-                         unsigned which)
+int anonymous_set(struct node *node, const struct node_attributes *attributes, unsigned which)
 {
     if ((which & SET_SIZE) != 0)
         return -EINVAL;
@@ -52,6 +51,11 @@ static struct file_system *anonymous_file_system(void)
 
 int anonymous_node(uint32_t mode, struct node **node_out)
 {
+    return anonymous_node_with(&anonymous_ops, mode, node_out);
+}
+
+int anonymous_node_with(const struct node_ops *ops, uint32_t mode, struct node **node_out)
+{
     const struct task *task = task_self();
     struct node *node = heap_alloc(sizeof(*node));
     uint64_t now_ns = 0;
@@ -69,7 +73,7 @@ int anonymous_node(uint32_t mode, struct node **node_out)
         .modified = now,
         .changed = now,
     };
-    node_init(node, anonymous_file_system(), &anonymous_ops, &attributes);
+    node_init(node, anonymous_file_system(), ops, &attributes);
     *node_out = node;
     return 0;
 }

@@ -16,7 +16,8 @@ enum { INPUT_BYTES = 64 * 1024 };
 struct stdio_input {
     struct rt_lock lock;
     struct wait_queue queue;
-    bool ended;
+    bool ended;       /* nothing more comes */
+    uint32_t readers; /* open files; once there is none again nobody can read any more */
     uint32_t head, fill;
     uint8_t bytes[INPUT_BYTES];
 };
@@ -133,11 +134,23 @@ static int64_t input_ioctl(struct file *file, uint32_t request, uint64_t argumen
     return copy_out(argument, &fill, sizeof(fill));
 }
 
+static void input_release(struct file *file)
+{
+    struct stdio_input *input = input_of(file);
+    rt_lock(&input->lock);
+    bool last = --input->readers == 0;
+    input->ended = input->ended || last;
+    rt_unlock(&input->lock);
+    if (last)
+        commands_go_on(); /* what waits for room never gets any */
+    stream_release(file);
+}
+
 static const struct file_ops input_ops = {
     .read = input_read,
     .poll = input_poll,
     .ioctl = input_ioctl,
-    .release = stream_release,
+    .release = input_release,
     .describe = stream_describe,
 };
 
@@ -188,45 +201,107 @@ void stdio_input_free(struct stdio_input *input)
 
 /* ---- A table with all three ---- */
 
-static int stream_create(const struct file_ops *ops, struct session *session, uint32_t flags,
-                         uint64_t number, struct file **file_out)
+/* What a stream's node keeps, so that /dev/stdout opens it again. */
+struct stream {
+    struct session *session; /* counted */
+    uint64_t number;         /* of the descriptor */
+};
+
+static void stream_forget(void *special)
 {
-    struct node *node = NULL;
-    int error = anonymous_node(S_IFIFO | 0600, &node);
-    if (error == 0)
-        error = file_create(ops, flags, session_get(session), file_out);
+    struct stream *stream = special;
+    session_put(stream->session);
+    heap_free(stream);
+}
+
+static const struct file_ops *ops_of(const struct stream *stream)
+{
+    if (stream->number != 0)
+        return &output_ops;
+    return stream->session->input != NULL ? &input_ops : &null_ops;
+}
+
+/* The file becomes one of the stream's. */
+static void stream_attach(const struct stream *stream, struct file *file)
+{
+    file->ops = ops_of(stream);
+    file->data = session_get(stream->session);
+    file->position = stream->number;
+    if (file->ops != &input_ops)
+        return;
+    struct stdio_input *input = stream->session->input;
+    rt_lock(&input->lock);
+    input->readers++;
+    rt_unlock(&input->lock);
+}
+
+static int stream_open(struct node *node, struct file *file)
+{
+    const struct stream *stream = node->special;
+    if (stream->number == 0 ? file_writable(file) : file_readable(file))
+        return -EACCES;
+    stream_attach(stream, file);
+    return 0;
+}
+
+static const struct node_ops stream_node_ops = {
+    .set_attributes = anonymous_set,
+    .open = stream_open,
+    .free = anonymous_free,
+};
+
+static int stream_node(struct session *session, uint64_t number, struct node **node_out)
+{
+    struct stream *stream = heap_alloc(sizeof(*stream));
+    if (stream == NULL)
+        return -ENOMEM;
+    int error = anonymous_node_with(&stream_node_ops, S_IFIFO | 0666, node_out);
     if (error != 0) {
-        if (node != NULL) {
-            node_put(node);
-            session_put(session);
-        }
+        heap_free(stream);
         return error;
     }
-    (*file_out)->position = number;
+    *stream = (struct stream){ .session = session_get(session), .number = number };
+    (*node_out)->special = stream;
+    (*node_out)->special_free = stream_forget;
+    return 0;
+}
+
+static int stream_create(struct session *session, uint64_t number, struct file **file_out)
+{
+    struct node *node;
+    int error = stream_node(session, number, &node);
+    if (error != 0)
+        return error;
+    const struct stream *stream = node->special;
+    error = file_create(ops_of(stream), number == 0 ? O_RDONLY : O_WRONLY, NULL, file_out);
+    if (error != 0) {
+        node_put(node);
+        return error;
+    }
+    stream_attach(stream, *file_out);
     file_set_node(*file_out, node);
     return 0;
 }
 
-static int input_create(struct session *session, bool input, struct file **file_out)
+static int input_create(struct session *session)
 {
-    if (!input)
-        return stream_create(&null_ops, session, O_RDONLY, 0, file_out);
     session->input = heap_alloc(sizeof(*session->input));
     if (session->input == NULL)
         return -ENOMEM;
     wait_queue_init(&session->input->queue);
-    return stream_create(&input_ops, session, O_RDONLY, 0, file_out);
+    return 0;
 }
 
 int stdio_create(struct session *session, bool input, struct file_table **table_out)
 {
     struct file *file = NULL;
-    int error = file_table_create(table_out);
+    int error = input ? input_create(session) : 0;
+    if (error == 0)
+        error = file_table_create(table_out);
     if (error != 0)
         return error;
     for (int fd = 0; fd < 3 && error == 0; fd++) {
-        error = fd == 0 ? input_create(session, input, &file)
-                        : stream_create(&output_ops, session, O_WRONLY, (uint64_t)fd, &file);
+        error = stream_create(session, (uint64_t)fd, &file);
         if (error == 0)
             error = file_table_put_file(*table_out, fd, file);
     }

@@ -105,6 +105,29 @@ TEST(input_comes_whole_or_later_and_ends)
     creator_end(&c);
 }
 
+TEST(streams_open_again_by_their_descriptors)
+{
+    struct creator c;
+    struct container_entry entry;
+    creator_init(&c);
+    use(&c, true);
+    uaddr_t text = guest_text(&c.files, "again");
+    EXPECT_EQ(linux_openat(AT_FDCWD, guest_text(&c.files, "/proc/self/fd/2"), O_WRONLY, 0), 3);
+    EXPECT_EQ(linux_openat(AT_FDCWD, guest_text(&c.files, "/proc/self/fd/0"), O_RDONLY, 0), 4);
+    EXPECT_EQ(linux_openat(AT_FDCWD, guest_text(&c.files, "/proc/self/fd/1"), O_RDWR, 0), -EACCES);
+    EXPECT_EQ(linux_close(2), 0);
+    EXPECT_EQ(linux_write(3, text, 5), 5);
+    EXPECT_EQ(ring_pop(&c.ring, &entry), OK);
+    EXPECT(entry.kind == CONTAINER_ERROR && entry.session == 7 && entry.size_bytes == 5);
+    /* The first reader goes, the second still reads. */
+    EXPECT_EQ(linux_close(0), 0);
+    EXPECT_EQ(stdio_input(c.session->input, (const uint8_t *)"hi", 2), 0);
+    EXPECT_EQ(linux_read(4, guest_room(&c.files, 8), 8), 2);
+    EXPECT_EQ(linux_close(4), 0);
+    EXPECT_EQ(stdio_input(c.session->input, (const uint8_t *)"hi", 2), -EPIPE);
+    creator_end(&c);
+}
+
 TEST(a_session_that_finds_no_memory_leaves_nothing)
 {
     struct creator c;

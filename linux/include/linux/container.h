@@ -32,6 +32,7 @@ struct session {
     uint32_t id;
     uint32_t references; /* atomic */
     int32_t pid;         /* 0: its program does not run; under sessions_lock */
+    signal_set early;    /* signals that came before it did; under sessions_lock */
     struct container_texts texts;
     struct stdio_input *input; /* NULL: it has none */
     struct tty *terminal;      /* counted; NULL: it has none */
@@ -42,6 +43,8 @@ struct session *session_get(struct session *session);
 void session_put(struct session *session);
 /* That one, counted; NULL. */
 struct session *session_find(uint32_t id);
+/* To its first process, now or as soon as there is one. */
+void session_signal(struct session *session, uint32_t number);
 /* Start it: a thread of its own takes it to its end. Takes the texts. 0 or an error; what the
  * program's start says goes to the creator. */
 int session_start(uint32_t id, struct container_texts *texts_taken);

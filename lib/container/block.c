@@ -159,3 +159,21 @@ enum status container_block_make(const struct container_request *request,
     free(writer.block);
     return status;
 }
+
+enum status container_wishes(const struct container_block *block, struct image_wishes *wishes_out)
+{
+    char *at = (char *)(uintptr_t)block + block->environment_at;
+    *wishes_out = (struct image_wishes){
+        .working = (const char *)block + block->working_at,
+        .user = (const char *)block + block->user_at,
+    };
+    struct text_list *environment = &wishes_out->environment;
+    environment->text = calloc((size_t)block->environment_count + 1, sizeof(*environment->text));
+    if (environment->text == NULL)
+        return ERR_NO_MEMORY;
+    for (uint32_t i = 0; i < block->environment_count; i++) {
+        environment->text[environment->count++] = at;
+        at += strlen(at) + 1;
+    }
+    return OK;
+}

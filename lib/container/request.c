@@ -300,8 +300,6 @@ static enum status check(struct container_request *request, char *error)
 {
     if (request->read_only_root)
         return refuse(error, "ReadonlyRootfs", "is not supported");
-    if (request->image[0] == '\0')
-        return refuse(error, "Image", "is missing");
     if (request->memory_bytes == 0)
         request->memory_bytes = REQUEST_MEMORY_DEFAULT;
     if (request->memory_bytes < REQUEST_MEMORY_MIN)

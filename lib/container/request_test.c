@@ -59,7 +59,6 @@ TEST(what_cannot_be_is_refused_with_its_reason)
     } bad[] = {
         { "", "the request: is not JSON" },
         { "[]", "the request: is not an object" },
-        { "{}", "Image: is missing" },
         { "{\"Image\":1}", "Image: is not a text" },
         { "{\"Image\":\"a\",\"image\":\"a\"}", "image: is not known" },
         { "{\"Image\":\"a\",\"Image\":\"a\"}", "Image: is there twice" },
@@ -175,6 +174,31 @@ TEST(environment_is_merged_by_name)
     EXPECT_EQ(block->terminal, 1);
     EXPECT_EQ(block->size_bytes, block->hostname_at + 2);
     free(block);
+}
+
+TEST(a_second_program_begins_with_what_the_container_has)
+{
+    struct container_block *second;
+    struct image_wishes wishes;
+    struct container_block *first = make("{\"Image\":\"a\",\"Env\":[\"C=1\"],\"User\":\"u\"}");
+    EXPECT_EQ(container_wishes(first, &wishes), OK);
+    EXPECT_EQ(parse("{\"Cmd\":[\"id\"],\"Env\":[\"C=2\"]}"), OK);
+    EXPECT_EQ(container_block_make(&request, &wishes, &second, error), OK);
+    container_request_free(&request);
+    EXPECT_STR(joined(second, second->arguments_at, second->argument_count), "id");
+    EXPECT_STR(joined(second, second->environment_at, second->environment_count),
+               "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin|A=image|B=image|"
+               "C=2");
+    EXPECT_STR((const char *)second + second->working_at, "/srv");
+    EXPECT_STR((const char *)second + second->user_at, "u");
+    /* Without a command there is nothing to run. */
+    EXPECT_EQ(parse("{}"), OK);
+    struct container_block *none;
+    EXPECT_EQ(container_block_make(&request, &wishes, &none, error), ERR_INVALID);
+    container_request_free(&request);
+    free(wishes.environment.text);
+    free(second);
+    free(first);
 }
 
 TEST(nothing_to_run_and_too_much_are_refused)

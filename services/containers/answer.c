@@ -293,13 +293,17 @@ static enum status answer_authority(void *context, uint64_t badge,
 static enum status exec(struct containers *all, struct container *container, const char *json,
                         size_t size_bytes, uint32_t *session_out)
 {
-    static const struct image_wishes none;
     struct container_request request;
     struct container_block *block;
+    struct image_wishes wishes;
     enum status status = container_request_parse(json, size_bytes, &request, all->problem);
     if (status != OK)
         return status;
-    status = container_block_make(&request, &none, &block, all->problem);
+    status = container_wishes(container->block, &wishes);
+    if (status == OK) {
+        status = container_block_make(&request, &wishes, &block, all->problem);
+        free(wishes.environment.text);
+    }
     container_request_free(&request);
     if (status != OK)
         return status;

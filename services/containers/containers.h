@@ -93,7 +93,8 @@ struct containers {
     struct container container[CONTAINERS_MAX];
     uint32_t last_number;
     uint64_t endpoint, notification;
-    uint64_t image; /* the system image: read, execute, map */
+    uint64_t sandboxes; /* budget above those of all sandboxes: what is left to us is ours */
+    uint64_t image;     /* the system image: read, execute, map */
     struct program_file program;
     char problem[PROBLEM_BYTES];
     uint64_t problem_badge; /* whose it is */
@@ -107,6 +108,8 @@ struct container *container_find(struct containers *all, uint32_t number);
 unsigned container_slot(const struct containers *all, const struct container *container);
 
 /* sandbox.c */
+/* The budget above all sandboxes, with what the machine and we ourselves need kept out of it. */
+enum status sandboxes_limit(struct containers *all);
 enum status sandbox_start(struct containers *all, struct container *container);
 /* Everything that its budget paid for is gone when it returns. */
 void sandbox_end(struct container *container);

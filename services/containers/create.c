@@ -79,6 +79,10 @@ static enum status make_block(struct containers *all, struct container *containe
 static enum status open_image(struct containers *all, struct container *container)
 {
     const char *name = container->request.image;
+    if (name[0] == '\0') {
+        (void)strlcpy(all->problem, "Image: is missing", sizeof(all->problem));
+        return ERR_INVALID;
+    }
     enum status status = image_open(name, &container->image);
     if (status == ERR_NOT_FOUND)
         (void)format_text(all->problem, sizeof(all->problem), "there is no image %s", name);

@@ -61,7 +61,8 @@ int main(void)
         .deadline = containers_deadline,
         .late = containers_late,
     };
-    if (!find_program() || !make_notification())
+    if (!find_program() || !make_notification() ||
+        !must(sandboxes_limit(&all), "a budget for sandboxes"))
         return 1;
     if (supervisor_call_ready(rt_handle(STARTUP_SUPERVISOR), DEADLINE_NEVER) != OK)
         return 1;

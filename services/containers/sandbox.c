@@ -18,7 +18,12 @@ enum {
     SANDBOX_THREADS = 256, /* unless the request says otherwise; the service has 1024 for all */
     SANDBOX_THREADS_MAX = 768,
     SANDBOX_PRIORITY = 16,
+    /* What of our own budget no sandbox can have. */
+    RESERVE_CAPABILITIES = 8192,
+    RESERVE_THREADS = 8,
 };
+#define RESERVE_BYTES_MIN ((uint64_t)48 << 20)
+#define RESERVE_BYTES_MAX ((uint64_t)1 << 30)
 
 static union {
     struct startup block;
@@ -28,6 +33,41 @@ static union {
 static_assert(sizeof(struct startup) + GRANT_MAX * sizeof(struct startup_capability) <=
                   sizeof(startup),
               "a start-up block holds all grants");
+
+/* ---- All of them together ---- */
+
+/* An eighth of the machine, within bounds: for services, the kernel's own, our logs and answers. */
+static uint64_t reserve(uint64_t machine_bytes)
+{
+    return MIN(MAX(machine_bytes / 8, RESERVE_BYTES_MIN), RESERVE_BYTES_MAX);
+}
+
+static uint64_t without(uint64_t limit, uint64_t kept)
+{
+    return limit > kept ? limit - kept : 0;
+}
+
+enum status sandboxes_limit(struct containers *all)
+{
+    struct object_info machine, own;
+    enum status status = object_create(rt_budget(), OBJECT_BUDGET, &all->sandboxes);
+    if (status == OK)
+        status = object_info(rt_handle("machine"), &machine, sizeof(machine));
+    if (status == OK)
+        status = object_info(rt_budget(), &own, sizeof(own));
+    if (status != OK)
+        return status;
+    const uint64_t *limit = own.detail.budget.limit;
+    uint64_t machine_bytes = machine.detail.system.frame_count * SPACE_PAGE;
+    uint64_t memory = MIN(limit[0], without(machine_bytes, reserve(machine_bytes)));
+    const uint64_t hard[] = { memory, without(limit[1], RESERVE_CAPABILITIES),
+                              without(limit[2], RESERVE_THREADS) };
+    static const enum limit_kind kind[] = { LIMIT_KIND_MEMORY, LIMIT_KIND_CAPABILITIES,
+                                            LIMIT_KIND_THREADS };
+    for (unsigned i = 0; i < ARRAY_LEN(kind) && status == OK; i++)
+        status = budget_limit(all->sandboxes, kind[i], hard[i], UINT64_MAX);
+    return status;
+}
 
 /* ---- What it is made of ---- */
 
@@ -146,7 +186,7 @@ static enum status build(const struct containers *all, struct container *contain
 
 static enum status make_objects(const struct containers *all, struct container *container)
 {
-    enum status status = object_create(rt_budget(), OBJECT_BUDGET, &container->budget);
+    enum status status = object_create(all->sandboxes, OBJECT_BUDGET, &container->budget);
     if (status == OK)
         status = limit(container);
     if (status == OK)

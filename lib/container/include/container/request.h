@@ -39,7 +39,7 @@ struct text_list {
 
 struct container_request {
     char name[REQUEST_NAME_BYTES];
-    char image[REQUEST_IMAGE_BYTES];
+    char image[REQUEST_IMAGE_BYTES]; /* "": not said */
     struct text_list entrypoint, command, environment;
     bool entrypoint_given, command_given; /* an empty list counts: it takes the image's away */
     char *working, *user, *hostname;      /* NULL: not said */
@@ -65,6 +65,10 @@ struct image_wishes {
     struct text_list entrypoint, command, environment;
     const char *working, *user, *stop_signal;
 };
+
+/* What a container has, as what another program in it starts with: its environment, directory and
+ * user, and no command. The texts stay the block's, the list is the caller's to free. */
+enum status container_wishes(const struct container_block *block, struct image_wishes *wishes_out);
 
 /* The block (abi/container.h) but for its layers, in memory from malloc. An entry point of the
  * request takes the image's command away, as everywhere. ERR_INVALID: nothing to run; ERR_LIMIT:

@@ -93,6 +93,9 @@ bool endpoint_take_bits(struct endpoint *endpoint, struct thread *current)
 {
     if (LIKELY(endpoint->signalled == 0))
         return false;
+    if (endpoint->senders_turn && !tree_empty(&endpoint->senders))
+        return false;
+    endpoint->senders_turn = true;
     deliver_bits(current, endpoint->signalled);
     endpoint->signalled = 0;
     reply_release(current);

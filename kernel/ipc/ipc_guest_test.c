@@ -727,6 +727,32 @@ GUEST_TEST(a_receiver_gets_the_bits_of_a_bound_notification)
     pair_destroy(&pair);
 }
 
+/* Whoever signals without end does not keep callers away. */
+GUEST_TEST(signals_and_senders_take_turns)
+{
+    static const bool bits_come[] = { true, false, true, true };
+    struct pair pair;
+    struct object *notification;
+    if (!pair_init(&pair))
+        return;
+    EXPECT_EQ(notification_create(pair.server.budget, &notification), OK);
+    uint64_t handle =
+        user_give(&pair.server, notification, object_type_rights(OBJECT_NOTIFICATION));
+    EXPECT_EQ(user_call(&pair.server, SYSCALL_object_bind, NULL, pair.receive, handle, 1), OK);
+    (void)begin(&pair.client, CLIENT, SYSCALL_ipc_send, pair.send, 0, ipc_info(5, 1));
+    EXPECT(waits(&pair.client, CLIENT));
+    for (unsigned i = 0; i < ARRAY_LEN(bits_come); i++) {
+        notification_signal(object_as_notification(notification), 1);
+        (void)begin(&pair.server, SERVER, SYSCALL_ipc_receive, pair.receive, pair.answer, 0);
+        EXPECT_EQ(at_once(&pair.server, SERVER), OK);
+        uint64_t info = pair.server.command[SERVER].message.info;
+        EXPECT_EQ((info & IPC_INFO_SIGNAL) != 0, bits_come[i]);
+    }
+    EXPECT_EQ(result(&pair.client, CLIENT), OK);
+    object_put(notification);
+    pair_destroy(&pair);
+}
+
 /* A thread that has made no call yet remembers no handle, not even none. */
 GUEST_TEST(no_handle_names_no_endpoint)
 {

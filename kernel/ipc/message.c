@@ -364,8 +364,10 @@ static enum status receive_locked(const struct request *request) REQUIRES(reques
         enum status status = receive_from(request, sender);
         if (busy)
             put_both(sender, current);
-        if (status == OK)
+        if (status == OK) {
+            request->endpoint->senders_turn = false;
             return OK;
+        }
     }
     return SYSCALL_RESTART;
 }

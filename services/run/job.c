@@ -29,19 +29,22 @@ static void add(const struct run *run, const struct job *job, struct line *line,
         line->text[line->length++] = byte;
 }
 
-void job_print(const struct run *run, struct job *job)
+bool job_print(const struct run *run, struct job *job)
 {
     static char data[LOG_DATA_MAX];
     struct log_record record;
     uint64_t lost;
-    while (job->log != NULL && container_log_read(job->log, (size_t)job->log_bytes, &job->position,
-                                                  &record, data, &lost) == OK) {
+    for (unsigned turn = 0; turn < RECORDS_IN_A_TURN; turn++) {
+        if (job->log == NULL || container_log_read(job->log, (size_t)job->log_bytes, &job->position,
+                                                   &record, data, &lost) != OK)
+            return false;
         if (lost != 0)
             rt_log("%s: %llu bytes of output were lost", job->name, (unsigned long long)lost);
         struct line *line = &job->line[record.stream == LOG_STREAM_ERROR];
         for (unsigned i = 0; i < record.size_bytes; i++)
             add(run, job, line, data[i]);
     }
+    return true;
 }
 
 void job_print_end(const struct run *run, struct job *job)

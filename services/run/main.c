@@ -31,18 +31,21 @@ static uint32_t exit_code(uint32_t status)
     return signal != 0 ? 128 + signal : status >> 8 & 255;
 }
 
-static void follow(struct job *job)
+/* True: it has more to print at once. */
+static bool follow(struct job *job)
 {
     if (job->done)
-        return;
+        return false;
     struct containers_state_out state = { 0 };
     const struct containers_state_in in = { .container = job->container };
     enum status status = containers_call_state(rt_handle("containers"), run_soon(), &in, &state);
-    job_print(&run, job); /* after the state, so that nothing written before the end is missed */
+    /* After the state, so that nothing written before the end is missed. */
+    if (job_print(&run, job))
+        return true;
     if (status == OK &&
         (state.state == CONTAINER_STATE_CREATED || state.state == CONTAINER_STATE_RUNNING ||
          state.state == CONTAINER_STATE_STOPPING))
-        return;
+        return false;
     job->done = true;
     job_print_end(&run, job);
     if (status != OK) {
@@ -56,6 +59,7 @@ static void follow(struct job *job)
         rt_log("%s exited with status %" PRIu32 " after %" PRIu64 " ms", job->name, job->exit_code,
                (state.finished_ns - state.started_ns) / 1000000);
     }
+    return false;
 }
 
 static bool all_done(void)
@@ -69,14 +73,16 @@ static bool all_done(void)
 
 static void follow_all(void)
 {
+    bool more = false;
     while (!all_done()) {
         uint64_t bits = 0;
-        enum status status =
-            notification_wait(run.notification, UINT64_MAX, clock_deadline(RUN_LOOK_NS), &bits);
+        enum status status = notification_wait(run.notification, UINT64_MAX,
+                                               more ? 0 : clock_deadline(RUN_LOOK_NS), &bits);
         if (status != OK && status != ERR_TIMED_OUT)
             return;
+        more = false;
         for (unsigned i = 0; i < run.job_count; i++)
-            follow(&run.job[i]);
+            more = follow(&run.job[i]) || more;
     }
 }
 

@@ -13,6 +13,7 @@ enum {
     MODULE_NAME_BYTES = 64,
     RUN_FAILED = 125, /* as docker run has it: the container could not be run */
     LINE_BYTES = 180,
+    RECORDS_IN_A_TURN = 64,
 };
 #define RUN_LOOK_NS   ((uint64_t)500 * 1000 * 1000)
 #define RUN_ANSWER_NS ((uint64_t)30 * 1000 * 1000 * 1000)
@@ -56,6 +57,7 @@ bool job_add_image(struct job *job);
 
 /* job.c */
 bool job_start(struct run *run, struct job *job);
-void job_print(const struct run *run, struct job *job);
+/* Some of what it wrote; true: there may be more, after the others had their turn. */
+bool job_print(const struct run *run, struct job *job);
 /* What has no end of line, too. */
 void job_print_end(const struct run *run, struct job *job);

@@ -38,6 +38,7 @@ struct model_object {
     uint32_t generation[MODEL_SLOTS];
     /* A notification; of an endpoint, `bits` are those that nobody has received. */
     uint64_t bits;
+    bool senders_turn; /* of an endpoint: bits were received last */
     uint64_t timer_bits;
     uint64_t timer_ns; /* DEADLINE_NEVER: off */
     /* An endpoint or a process: the notification that is bound, and with which bits. */

@@ -310,14 +310,16 @@ static struct model_verdict receive_at(struct model *model, int thread, struct n
 
     if (model->object[named.reply].thread != MODEL_NONE)
         return just(ERR_BUSY);
+    struct model_object *endpoint = &model->object[named.endpoint];
     it->through = named.through;
-    if (model->object[named.endpoint].bits != 0) {
-        deliver_bits(model, thread, model->object[named.endpoint].bits);
-        model->object[named.endpoint].bits = 0;
-        return just(OK);
-    }
     for (unsigned failed = 0; failed < RECEIVE_ATTEMPTS; failed++) {
         int sender = first_waiting(model, named.endpoint, MODEL_SEND, MODEL_CALL);
+        if (endpoint->bits != 0 && (sender == MODEL_NONE || !endpoint->senders_turn)) {
+            endpoint->senders_turn = true;
+            deliver_bits(model, thread, endpoint->bits);
+            endpoint->bits = 0;
+            return just(OK);
+        }
         if (sender == MODEL_NONE && is_late(model, it->argument[2]))
             return just(ERR_TIMED_OUT);
         if (sender == MODEL_NONE) {
@@ -325,8 +327,10 @@ static struct model_verdict receive_at(struct model *model, int thread, struct n
             model->object[named.reply].thread = thread;
             return wait(model, thread, MODEL_RECEIVE, named.endpoint);
         }
-        if (receive_one(model, thread, sender, named.reply))
+        if (receive_one(model, thread, sender, named.reply)) {
+            endpoint->senders_turn = false;
             return just(OK);
+        }
     }
     return receive(model, thread);
 }

@@ -18,6 +18,7 @@ struct endpoint {
     struct object object; /* first */
     struct spinlock lock;
     uint64_t dead;               /* [L] not 0: nobody waits here any more */
+    bool senders_turn;           /* [L] bits came last: neither they nor senders starve the other */
     struct tree senders;         /* [L] of thread.ipc.node */
     struct list receivers;       /* [L] of thread.ipc.queue */
     uint64_t signalled;          /* [L] bits from the notification that no receiver has taken yet */

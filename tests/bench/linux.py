@@ -6,8 +6,10 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
-from suite.packages import DEBIAN, apt, unpack, update
+sys.path.insert(0, "tools/run-containers")
+from packages import DEBIAN, apt, unpack, update  # noqa: E402
 
 MARKER = r"init is up"
 CONSOLE = {"x86_64": "ttyS0", "aarch64": "ttyAMA0"}

@@ -11,10 +11,10 @@ import pytest
 import machine
 from images import workloads
 from suite import machine as suite
-from suite import packages
 
 sys.path.insert(0, "tools/run-containers")
 import bundle  # noqa: E402
+import packages  # noqa: E402
 
 BOOT_S = 240
 MIB = 1 << 20
@@ -153,6 +153,7 @@ def on_linux(tree):
     if os.geteuid() != 0:
         pytest.skip("only root may run a tree of its own on Linux")
     prepare = ("mount --make-rprivate / && mount --bind $0 $0 && mount -t proc proc $0/proc && mount --rbind /dev $0/dev && "
+               "mount -o remount,bind,ro $0/dev && "
                "mount -t tmpfs -o mode=1777 none $0/tmp && exec chroot $0 /wl/run.sh")
     done = subprocess.run(["unshare", "-mpu", "--fork", "sh", "-c", prepare, os.path.abspath(tree)],
                           env={"PATH": workloads.PATH[5:]}, capture_output=True, text=True, errors="replace", timeout=BOOT_S)

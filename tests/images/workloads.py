@@ -9,10 +9,13 @@ import shutil
 import subprocess
 import sys
 
+sys.path.insert(0, "tools/run-containers")
 if __name__ == "__main__":
     sys.path.insert(0, "tests")
 
-from suite import archives, packages  # noqa: E402
+import pack  # noqa: E402
+import packages  # noqa: E402
+from suite import archives  # noqa: E402
 
 FOLDERS = {"bin": 0o755, "sbin": 0o755, "usr": 0o755, "usr/bin": 0o755, "usr/sbin": 0o755, "etc": 0o755,
            "root": 0o700, "home": 0o755, "srv": 0o755, "mnt": 0o755, "run": 0o755, "var": 0o755,
@@ -28,33 +31,6 @@ LINKS = {"bin/sh": ["dash"], "usr/bin/awk": ["gawk"], "usr/bin/vi": ["vim.tiny"]
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def fetched(arch):
-    """The folder that packages of this architecture are fetched into, with lists that are there."""
-    folder = f"out/images/{arch}/packages"
-    if not os.path.exists(f"{folder}/updated"):
-        os.makedirs(folder, exist_ok=True)
-        packages.update(arch, folder)
-        open(f"{folder}/updated", "w", encoding="utf-8").close()
-    return folder
-
-
-def busybox(arch):
-    """The path of a static busybox for that architecture."""
-    folder = fetched(arch)
-    found = f"{folder}/root/bin/busybox"
-    if not os.path.exists(found):
-        packages.unpack("busybox-static", arch, folder)
-    return found
-
-
-def applets(arch):
-    """Names that busybox goes by: the list is in the program, each name ending with a zero byte."""
-    with open(busybox(arch), "rb") as file:
-        data = file.read()
-    at = data.index(b"[\0[[\0")
-    return [name.decode() for name in data[at:data.index(b"\0\0", at)].split(b"\0")]
-
-
 def base(tree):
     for name, mode in FOLDERS.items():
         os.makedirs(f"{tree}/{name}", exist_ok=True)
@@ -67,14 +43,13 @@ def base(tree):
 
 def scratch(arch, tree):
     base(tree)
-    shutil.copy(busybox(arch), f"{tree}/bin/busybox")
-    for name in applets(arch):
-        if name != "busybox":
-            os.symlink("busybox", f"{tree}/bin/{name}")
+    shutil.copy(pack.busybox_program(arch), f"{tree}/bin/busybox")
+    for name in pack.applets(arch):
+        os.symlink("busybox", f"{tree}/bin/{name}")
 
 
 def installed(arch, names, tree):
-    for path in packages.with_dependencies(names, arch, fetched(arch)):
+    for path in packages.with_dependencies(names, arch, packages.fetched(arch)):
         subprocess.run(["dpkg-deb", "-x", path, tree], check=True)
     base(tree)
     for link, targets in LINKS.items():
@@ -113,10 +88,7 @@ def tree_of(arch, name):
 
 def write(path, layers, config, arch):
     """A docker archive, and its path."""
-    made = archives.docker([(["test:" + os.path.basename(path)[:-4]], layers, config)],
-                           architecture=packages.DEBIAN[arch])
-    with open(path, "wb") as file:
-        file.write(made)
+    pack.archive(path, layers, config, packages.DEBIAN[arch], "test:" + os.path.basename(path)[:-4])
     return path
 
 

@@ -4,11 +4,9 @@ import hashlib
 import io
 import json
 import os
-import subprocess
 import tarfile
 
-DEBIAN = {"x86_64": "amd64", "aarch64": "arm64"}
-OCI = DEBIAN  # the same words
+import packages
 
 GREETING = ("echo \"Hello from a container: $(busybox | head -n 1)\"; uname -srm; id; "
             "echo \"$(ls /bin | wc -l) applets, $(nproc) CPUs\"; cat /proc/self/cgroup; df -h / | tail -n 1")
@@ -35,9 +33,9 @@ def archive(path, layers, config, architecture, name):
     os.replace(path + ".new", path)
 
 
-def busybox_layer(program):
+def busybox_layer(arch):
     """The static busybox with a link for each applet, and what a small system has beside it."""
-    with open(program, "rb") as file:
+    with open(busybox_program(arch), "rb") as file:
         binary = file.read()
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as tar:
@@ -45,7 +43,7 @@ def busybox_layer(program):
             entry(tar, directory, tarfile.DIRTYPE)
         entry(tar, "tmp", tarfile.DIRTYPE, 0o1777)
         entry(tar, "bin/busybox", data=binary)
-        for applet in applets():
+        for applet in applets(arch):
             entry(tar, f"bin/{applet}", tarfile.SYMTYPE, 0o777, link="busybox")
         entry(tar, "etc/passwd", mode=0o644,
               data=b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")
@@ -53,25 +51,28 @@ def busybox_layer(program):
     return layer.getvalue()
 
 
-def package(name, arch):
-    """The unpacked package of the distribution for that machine."""
-    root = f"out/images/{name}-{arch}"
-    subprocess.run(["tools/fetch-package", name, DEBIAN[arch], root], check=True)
-    return f"{root}/root"
+def busybox_program(arch):
+    """The path of a static busybox for that architecture."""
+    folder = packages.fetched(arch)
+    found = f"{folder}/root/bin/busybox"
+    if not os.path.exists(found):
+        packages.unpack("busybox-static", arch, folder)
+    return found
 
 
-def applets():
-    """The applets of the distribution's static busybox: it is built with the same ones everywhere."""
-    host = package("busybox-static", os.uname().machine)
-    listed = subprocess.run([f"{host}/bin/busybox", "--list"], capture_output=True, text=True, check=True).stdout
-    return [applet for applet in listed.split() if applet != "busybox"]
+def applets(arch):
+    """Names that busybox goes by: the list is in the program, each name ending with a zero byte."""
+    with open(busybox_program(arch), "rb") as file:
+        data = file.read()
+    at = data.index(b"[\0[[\0")
+    return [name.decode() for name in data[at:data.index(b"\0\0", at)].split(b"\0") if name != b"busybox"]
 
 
 def busybox(arch):
     """out/images/busybox-ARCH.tar, made once."""
     path = f"out/images/busybox-{arch}.tar"
-    program = f"{package('busybox-static', arch)}/bin/busybox"
+    layer = busybox_layer(arch)
     if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(__file__):
         config = {"Cmd": ["sh", "-c", GREETING], "Env": ["PATH=/bin:/sbin:/usr/bin:/usr/sbin"]}
-        archive(path, [busybox_layer(program)], config, OCI[arch], "busybox:latest")
+        archive(path, [layer], config, packages.DEBIAN[arch], "busybox:latest")
     return path

@@ -5,6 +5,7 @@ import glob
 import os
 import re
 import subprocess
+import time
 
 DEBIAN = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -29,9 +30,22 @@ def apt(tool, arch, folder, *words, **options):
 
 
 def update(arch, folder):
-    done = apt("apt-get", arch, folder, "update")
-    if done.returncode != 0:
-        raise Missing(f"no package lists for {DEBIAN[arch]}: {done.stderr.strip()[-300:]}")
+    for pause in (0, 5, 20):  # an archive may be out of breath for a moment
+        time.sleep(pause)
+        done = apt("apt-get", arch, folder, "update")
+        if done.returncode == 0:
+            return
+    raise Missing(f"no package lists for {DEBIAN[arch]}: {done.stderr.strip()[-300:]}")
+
+
+def fetched(arch):
+    """The folder that packages of this architecture are fetched into, with lists that are there."""
+    folder = f"out/images/{arch}/packages"
+    if not os.path.exists(f"{folder}/updated"):
+        os.makedirs(folder, exist_ok=True)
+        update(arch, folder)
+        open(f"{folder}/updated", "w", encoding="utf-8").close()
+    return folder
 
 
 def unpack(package, arch, folder):

@@ -201,7 +201,7 @@ static void check_layout(const char *line, size_t length)
  */
 struct direction {
     const char *from;
-    const char *may[12];
+    const char *may[13];
 };
 
 static const struct direction directions[] = {
@@ -213,6 +213,7 @@ static const struct direction directions[] = {
     { "lib/elf/", { "c", "base/", "elf/", "." } },
     { "lib/program/", { "c", "base/", "elf/", "fs/", "program/", "rt/", "." } },
     { "lib/oci/", { "c", "base/", "digest/", "fs/", "oci/", "." } },
+    { "lib/client/", { "c", "base/", "client/", "rt/", "." } },
     { "lib/container/", { "c", "base/", "container/", "." } },
     { "lib/manifest/", { "c", "base/", "manifest/", "." } },
     { "lib/rt/", { "c", "base/", "rt/", "rt_arch/", ".", "sys/" } },
@@ -226,11 +227,11 @@ static const struct direction directions[] = {
     { "linux/machine/", { "c", "base/", "linux/", "rt/", "rt_arch/", "." } },
     { "linux/", { "c", "base/", "elf/", "fs/", "linux/", "rt/", "." } },
     { "services/",
-      { "c", "base/", "container/", "digest/", "elf/", "fs/", "manifest/", "oci/", "program/",
-        "rt/", "rt_arch/", "." } },
+      { "c", "base/", "client/", "container/", "digest/", "elf/", "fs/", "manifest/", "oci/",
+        "program/", "rt/", "rt_arch/", "." } },
     { "tests/services/",
-      { "c", "base/", "container/", "digest/", "fs/", "oci/", "program/", "rt/", "rt_arch/", "sys/",
-        "." } },
+      { "c", "base/", "client/", "container/", "digest/", "fs/", "oci/", "program/", "rt/",
+        "rt_arch/", "sys/", "." } },
     { "tests/guest/", { "c", "base/", "rt/", "." } },
     { "tests/sandbox/", { "c", "base/", "rt/", "." } },
     { "tools/", { "c", "base/", "digest/", "fs/", "manifest/", "oci/", ".", "sys/" } },

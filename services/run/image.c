@@ -1,5 +1,6 @@
 /* An archive becomes an image: `images` gets it, and does the rest while we look. */
 #include <cJSON.h>
+#include <client/client.h>
 #include <protocol_images.h>
 #include <rt/clock.h>
 #include <rt/log.h>
@@ -11,7 +12,6 @@
 
 #include "run.h"
 
-#define LOOK_NS   ((uint64_t)5 * 1000 * 1000)
 #define UNPACK_NS ((uint64_t)600 * 1000 * 1000 * 1000)
 
 enum { ARCHIVE_MAX = JOB_MAX };
@@ -29,41 +29,12 @@ static bool complain(const char *archive, const char *what, enum status status)
     return false;
 }
 
-static void say_problem(const char *name, uint32_t archive)
+static bool say_problem(const char *name, uint32_t archive)
 {
     char text[512];
-    size_t length = 0;
-    struct images_problem_out out = { .text_size = 1 };
-    while (out.text_size > 0 && length + sizeof(out.text) < sizeof(text)) {
-        const struct images_problem_in in = { .archive = archive, .offset = (uint32_t)length };
-        out = (struct images_problem_out){ 0 };
-        if (images_call_problem(rt_handle("images"), run_soon(), &in, &out) != OK)
-            break;
-        memcpy(text + length, out.text, out.text_size);
-        length += out.text_size;
-    }
-    rt_log("%s is refused: %.*s", name, (int)length, text);
-}
-
-static bool wait_ready(const char *name, uint32_t archive)
-{
-    uint64_t deadline = clock_deadline(UNPACK_NS);
-    const struct images_state_in in = { .archive = archive };
-    for (;;) {
-        struct images_state_out out = { 0 };
-        enum status status = images_call_state(rt_handle("images"), run_soon(), &in, &out);
-        if (status != OK)
-            return complain(name, "its image is lost", status);
-        if (out.phase == IMAGES_PHASE_READY)
-            return true;
-        if (out.phase == IMAGES_PHASE_FAILED) {
-            say_problem(name, archive);
-            return false;
-        }
-        if (clock_now_ns() >= deadline)
-            return complain(name, "it takes too long to unpack", ERR_TIMED_OUT);
-        thread_yield(clock_deadline(LOOK_NS));
-    }
+    (void)client_archive_problem(rt_handle("images"), archive, text, sizeof(text));
+    rt_log("%s is refused: %s", name, text);
+    return false;
 }
 
 static bool add(const char *name, uint32_t *archive_out)
@@ -74,19 +45,20 @@ static bool add(const char *name, uint32_t *archive_out)
             return true;
         }
     }
-    struct images_add_in in = { 0 };
-    struct images_add_out out = { 0 };
-    enum status status = module_open(name, &in.memory, &in.size);
+    uint64_t memory = 0, size_bytes = 0;
+    enum status status = client_module(rt_handle("modules"), name, &memory, &size_bytes);
     if (status != OK)
         return complain(name, "there is no such module", status);
-    status = images_call_add(rt_handle("images"), run_soon(), &in, &out);
-    (void)handle_close(in.memory);
+    status = client_add_archive(rt_handle("images"), memory, size_bytes, clock_deadline(UNPACK_NS),
+                                archive_out);
+    (void)handle_close(memory);
+    if (status == ERR_FORMAT)
+        return say_problem(name, *archive_out);
     if (status != OK)
-        return complain(name, "it is not taken", status);
+        return complain(name, "it is not unpacked", status);
     (void)snprintf(known[known_count].name, sizeof(known[known_count].name), "%s", name);
-    known[known_count++].archive = out.archive;
-    *archive_out = out.archive;
-    return wait_ready(name, out.archive);
+    known[known_count++].archive = *archive_out;
+    return true;
 }
 
 /* ---- The request ---- */
@@ -123,7 +95,7 @@ bool job_add_image(struct job *job)
         return true;
     const struct images_image_in in = { .archive = archive, .index = 0 };
     struct images_image_out out = { 0 };
-    enum status status = images_call_image(rt_handle("images"), run_soon(), &in, &out);
+    enum status status = images_call_image(rt_handle("images"), client_soon(), &in, &out);
     if (status != OK)
         return complain(job->archive, "it has no image for this machine", status);
     return set_image(job, out.image);

@@ -8,6 +8,7 @@
  * Each container is a request of containers.create; Archive is the module that its image is in, and
  * without Image it is the only one of that archive.
  */
+#include <client/client.h>
 #include <inttypes.h>
 #include <object_info.h>
 #include <protocol_supervisor.h>
@@ -38,7 +39,7 @@ static bool follow(struct job *job)
         return false;
     struct containers_state_out state = { 0 };
     const struct containers_state_in in = { .container = job->container };
-    enum status status = containers_call_state(rt_handle("containers"), run_soon(), &in, &state);
+    enum status status = containers_call_state(rt_handle("containers"), client_soon(), &in, &state);
     /* After the state, so that nothing written before the end is missed. */
     if (job_print(&run, job))
         return true;

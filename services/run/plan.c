@@ -1,6 +1,6 @@
 /* run.json: a module that whoever starts the machine wrote. */
 #include <cJSON.h>
-#include <protocol_modules.h>
+#include <client/client.h>
 #include <rt/clock.h>
 #include <rt/log.h>
 #include <rt/space.h>
@@ -11,38 +11,6 @@
 #include <string.h>
 
 #include "run.h"
-
-uint64_t run_soon(void)
-{
-    return clock_deadline(RUN_ANSWER_NS);
-}
-
-/* ---- Modules ---- */
-
-static bool has_name(uint32_t index, const char *name)
-{
-    const struct modules_name_in in = { .index = index };
-    struct modules_name_out out = { 0 };
-    return modules_call_name(rt_handle("modules"), run_soon(), &in, &out) == OK &&
-           out.name_size == strlen(name) && memcmp(out.name, name, out.name_size) == 0;
-}
-
-enum status module_open(const char *name, uint64_t *memory_out, uint64_t *size_out)
-{
-    struct modules_count_out count = { 0 };
-    enum status status = modules_call_count(rt_handle("modules"), run_soon(), &count);
-    for (uint32_t i = 0; i < count.modules && status == OK; i++) {
-        if (!has_name(i, name))
-            continue;
-        const struct modules_contents_in in = { .index = i };
-        struct modules_contents_out out = { 0 };
-        status = modules_call_contents(rt_handle("modules"), run_soon(), &in, &out);
-        *memory_out = out.memory;
-        *size_out = out.size;
-        return status;
-    }
-    return status == OK ? ERR_NOT_FOUND : status;
-}
 
 /* ---- The text ---- */
 
@@ -101,7 +69,7 @@ bool plan_read(struct run *run)
 {
     uint64_t memory = 0, size_bytes = 0;
     void *at = NULL;
-    enum status status = module_open("run.json", &memory, &size_bytes);
+    enum status status = client_module(rt_handle("modules"), "run.json", &memory, &size_bytes);
     if (status == ERR_NOT_FOUND)
         return false;
     run->planned = true;

@@ -15,8 +15,7 @@ enum {
     LINE_BYTES = 180,
     RECORDS_IN_A_TURN = 64,
 };
-#define RUN_LOOK_NS   ((uint64_t)500 * 1000 * 1000)
-#define RUN_ANSWER_NS ((uint64_t)30 * 1000 * 1000 * 1000)
+#define RUN_LOOK_NS ((uint64_t)500 * 1000 * 1000)
 
 struct line {
     char text[LINE_BYTES + 1];
@@ -43,13 +42,9 @@ struct run {
     uint64_t notification;
 };
 
-uint64_t run_soon(void);
-
 /* plan.c */
 /* False: nothing to do, or run.json is no good, which has been said. */
 bool plan_read(struct run *run);
-/* A module's bytes, mapped, and its Memory. */
-enum status module_open(const char *name, uint64_t *memory_out, uint64_t *size_out);
 
 /* image.c */
 /* Let `images` unpack the archive, and put the name of its image into the request. */

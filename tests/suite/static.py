@@ -94,7 +94,7 @@ def headers_alone(report):
     def compile_one(header):
         arch = "aarch64" if "aarch64" in header else "x86_64"
         target = f"--target={arch}-unknown-none-elf"
-        includes = ["abi", "lib/base/include", "lib/fs/include", "lib/manifest/include", "lib/rt/include", "lib/elf/include", "lib/program/include", "lib/digest/include", "lib/oci/include", "lib/container/include", "linux/include", f"lib/rt/arch/{arch}/include",
+        includes = ["abi", "lib/base/include", "lib/fs/include", "lib/manifest/include", "lib/rt/include", "lib/elf/include", "lib/program/include", "lib/digest/include", "lib/oci/include", "lib/client/include", "lib/container/include", "linux/include", f"lib/rt/arch/{arch}/include",
                     "kernel/include", f"kernel/arch/{arch}/include", "boot/common/include", "out/x86_64/gen"]
         if "/host/" in header or "_test" in header or header.startswith("tools/"):
             target = "-DCONFIG_HOST=1"

@@ -247,7 +247,7 @@ TEST(pins_of_a_dead_driver_are_quarantined)
 TEST(pinned_memory_goes_with_its_budget_and_leaves_its_pages_to_the_device)
 {
     struct budget *client;
-    struct memory *mine = memory;
+    struct memory *mine;
     struct frame *frame;
     uint64_t id = 0, other = 0;
     paddr_t pa;

@@ -508,18 +508,19 @@ TEST(what_is_mapped_for_reading_only_may_be_so_without_bound)
     struct work work = { UINT32_MAX };
     struct memory *clone;
     uint64_t page = 0;
+    const size_t places_max = (size_t)2 * MEMORY_OVERLAP_MAX;
 
     REQUIRE(world_init());
     REQUIRE(memory_create(w.budget, PAGES * PAGE_SIZE, &clone) == OK);
-    for (size_t place = 0; place < 2 * MEMORY_OVERLAP_MAX; place++)
+    for (size_t place = 0; place < places_max; place++)
         EXPECT_EQ(map(place, 0, 1, PERM_READ), OK);
-    EXPECT_EQ(map(2 * MEMORY_OVERLAP_MAX, 0, 1, RW), ERR_LIMIT);
+    EXPECT_EQ(map(places_max, 0, 1, RW), ERR_LIMIT);
     EXPECT_EQ(memory_decommit(w.memory, &page, PAGES, &work), ERR_BUSY);
     EXPECT_EQ(memory_pin(w.memory, 0, 1), ERR_BUSY);
     EXPECT_EQ(memory_write(w.memory, 0, "", 1), ERR_BUSY);
     EXPECT_EQ(vspace_fault(w.vspace, page_at(9), PERM_READ), OK);
     EXPECT_EQ(memory_share(w.memory, &page, PAGES, clone, 0, &work), OK);
-    EXPECT_EQ(vspace_unmap(w.vspace, page_at(0), 2 * MEMORY_OVERLAP_MAX * PAGE_SIZE), OK);
+    EXPECT_EQ(vspace_unmap(w.vspace, page_at(0), places_max * PAGE_SIZE), OK);
     EXPECT_EQ(memory_write(w.memory, 0, "", 1), OK);
     memory_put(clone);
     world_fini();

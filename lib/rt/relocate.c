@@ -3,6 +3,7 @@
  */
 #include <rt_arch/cpu.h>
 #include <rt_arch/elf.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { DYNAMIC_END = 0, DYNAMIC_RELA = 7, DYNAMIC_RELA_BYTES = 8 };
@@ -22,16 +23,16 @@ void rt_relocate(uint64_t base, const struct dynamic_entry *dynamic);
 
 void rt_relocate(uint64_t base, const struct dynamic_entry *dynamic)
 {
-    uint64_t table = 0;
+    const struct relocation *relocation = NULL;
     uint64_t size_bytes = 0;
     for (; dynamic->tag != DYNAMIC_END; dynamic++) {
         if (dynamic->tag == DYNAMIC_RELA)
-            table = base + dynamic->value;
+            relocation = (const struct relocation *)(base + dynamic->value);
         else if (dynamic->tag == DYNAMIC_RELA_BYTES)
             size_bytes = dynamic->value;
     }
-    const struct relocation *relocation = (const struct relocation *)table;
-    for (; size_bytes >= sizeof(*relocation); size_bytes -= sizeof(*relocation), relocation++) {
+    for (; relocation != NULL && size_bytes >= sizeof(*relocation);
+         size_bytes -= sizeof(*relocation), relocation++) {
         if ((uint32_t)relocation->info != RT_R_RELATIVE)
             rt_cpu_trap();
         *(uint64_t *)(base + relocation->offset) = base + (uint64_t)relocation->addend;

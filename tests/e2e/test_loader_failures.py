@@ -58,7 +58,9 @@ CASES = {
         lambda arch: {CONFIG: (ENTRY + "    module_path: boot():/boot/nothing\n").encode()},
         "the module /boot/nothing is missing"),
     "module_damaged": (
-        lambda arch: {MODULE: damaged(built(arch, "system.erofs"))},
+        # The direct file's own configuration names no digest.
+        lambda arch: {CONFIG: built(arch, "limine.conf"),
+                      MODULE: damaged(built(arch, "system.erofs"))},
         "the module /boot/system.erofs is corrupt: its BLAKE2b digest is not the configured one"),
     "memory_too_little": (
         lambda arch: {

@@ -117,7 +117,7 @@ TEST(a_madt_entry_that_is_too_short_for_its_type_is_skipped)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         fixture_init(true);
         uint64_t madt = fixture_add("APIC", 44 + (size_t)cases[i].size);
-        for (uint64_t byte = 46; byte < 44 + cases[i].size; byte++)
+        for (size_t byte = 46; byte < (size_t)44 + cases[i].size; byte++)
             *fixture_at(madt + byte) = 1;
         *fixture_at(madt + 44) = cases[i].type;
         *fixture_at(madt + 45) = cases[i].size;
@@ -129,10 +129,11 @@ TEST(a_madt_entry_that_is_too_short_for_its_type_is_skipped)
 
 TEST(more_regions_than_room_are_dropped)
 {
-    enum { COUNT = PLATFORM_GICR_MAX + 8 };
+    const uint64_t entry_bytes = 16;
+    const uint64_t entries_bytes = (PLATFORM_GICR_MAX + 8) * entry_bytes;
     fixture_init(true);
-    uint64_t madt = fixture_add("APIC", 44 + COUNT * 16);
-    for (uint64_t entry = madt + 44; entry < madt + 44 + COUNT * 16; entry += 16) {
+    uint64_t madt = fixture_add("APIC", 44 + entries_bytes);
+    for (uint64_t entry = madt + 44; entry < madt + 44 + entries_bytes; entry += entry_bytes) {
         fixture_put(entry, 0x100e, 2);
         fixture_put(entry + 4, 0x100000, 8);
         fixture_put(entry + 12, 0x20000, 4);

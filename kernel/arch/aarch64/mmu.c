@@ -175,7 +175,7 @@ static void load_empty(void)
     set_user_root(mmu_tables.empty_root);
 }
 
-static_assert(GENERATION_SHIFT == ASID_BITS, "above the ASID");
+static_assert((int)GENERATION_SHIFT == (int)ASID_BITS, "above the ASID");
 
 /* In its place in TTBR0 and in operands of TLBI. */
 static uint64_t hardware_asid(uint64_t word, bool inside)

@@ -11,7 +11,7 @@ struct container_limits {
     uint32_t tasks;                       /* pids.max */
 };
 
-void container_set_limits(const struct container_limits *limits);
+void container_set_limits(const struct container_limits *given);
 const struct container_limits *container_limits(void);
 /* Memory that there is at all: the limit, or what the machine has. */
 uint64_t container_memory_bytes(void);

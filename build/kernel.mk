@@ -90,7 +90,7 @@ $(KERNEL): $(KERNEL).debug build/kernel.mk
 
 # --- For editors and clang-tidy; clang only. A source that is gone has left its fragment behind.
 $(OUT)/compile_commands.json: $(KERNEL)
-	$(Q){ echo '['; find $(OUT)/kernel $(OUT)/user $(OUT)/linux-objects $(OUT)/boot $(OUT)/uefi/boot/uefi -name '*.o.json' 2>/dev/null | sort | \
+	$(Q){ echo '['; find $(OUT)/kernel $(OUT)/user $(OUT)/service $(OUT)/linux-objects $(OUT)/boot $(OUT)/uefi/boot/uefi -name '*.o.json' 2>/dev/null | sort | \
 		while read -r fragment; do source=$${fragment#$(OUT)/*/}; \
 			[ ! -e "$${source%.o.json}" ] || cat "$$fragment"; done | sed '$$ s/,$$//'; \
 		echo ']'; } >$@

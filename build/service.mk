@@ -54,5 +54,6 @@ $(foreach s,$(SERVICES),$(eval $(call service,$(s))))
 
 SYSTEM_FILES   += $(foreach s,$(notdir $(SERVICES)),bin/$(s):$(OUT)/services/$(s))
 BUILD_PRODUCTS += $(LIBRARY) $(SERVICE_PROGRAMS)
+$(OUT)/compile_commands.json: $(SERVICE_PROGRAMS)
 
 -include $(shell find $(OUT)/service -name '*.d' 2>/dev/null)

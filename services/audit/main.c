@@ -17,7 +17,8 @@
 #include <rt/startup.h>
 #include <rt/syscall.h>
 
-enum { KEPT = 1024, PART_WORDS = 4 };
+enum { KEPT = 1024 };
+#define PART_BYTES ((size_t)32)
 
 struct entry {
     struct audit_record record;
@@ -34,7 +35,7 @@ struct audit {
     struct entry entry[KEPT];
 };
 
-static_assert(sizeof(struct audit_record) % (8 * PART_WORDS) == 0, "a record in whole parts");
+static_assert(sizeof(struct audit_record) % PART_BYTES == 0, "a record in whole parts");
 
 static void chain(struct audit *audit, const struct audit_record *record)
 {
@@ -121,9 +122,9 @@ static enum status record_part(void *context, uint64_t badge, const struct audit
     (void)badge;
     if (entry == NULL)
         return ERR_NOT_FOUND;
-    if (in->part >= sizeof(entry->record) / (8 * PART_WORDS))
+    if (in->part >= sizeof(entry->record) / PART_BYTES)
         return ERR_RANGE;
-    const uint8_t *at = (const uint8_t *)&entry->record + (size_t)in->part * 8 * PART_WORDS;
+    const uint8_t *at = (const uint8_t *)&entry->record + in->part * PART_BYTES;
     out->a = load_le64(at);
     out->b = load_le64(at + 8);
     out->c = load_le64(at + 16);

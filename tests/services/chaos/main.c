@@ -110,6 +110,8 @@ int main(void)
     if (supervisor_call_ready(rt_handle(STARTUP_SUPERVISOR), DEADLINE_NEVER) != OK)
         return 1;
     uint32_t count = service_count();
+    if (count == 0)
+        return 1;
     bool good = begin_anew(count);
     struct control_account_out before = account(count);
     unsigned killed = 0;

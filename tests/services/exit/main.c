@@ -22,7 +22,7 @@ static void *run_on(void *argument)
 {
     (void)argument;
     for (unsigned i = 0;; i++) {
-        struct timespec tick = { .tv_nsec = 50 * 1000 * 1000 };
+        struct timespec tick = { .tv_nsec = 50L * 1000 * 1000 };
         (void)nanosleep(&tick, NULL);
         rt_log("still here %u", i);
     }

@@ -134,7 +134,7 @@ static bool run_threads(void *(*function)(void *))
 static void threads(void)
 {
     expect(run_threads(count), "threads have storage of their own");
-    expect(counter == THREADS * TURNS, "a mutex keeps others out");
+    expect(counter == (size_t)THREADS * TURNS, "a mutex keeps others out");
     expect(run_threads(take_turns), "condition variables wake those who wait");
     expect(turn == THREADS * (TURNS / 20), "each had its turns");
     bool good = true;
@@ -214,8 +214,8 @@ static void time_passes(void)
 static void text_and_numbers(void)
 {
     char text[80];
-    snprintf(text, sizeof(text), "%s %d %.3f %Lg %zx", "text", -7, 1.0 / 3, (long double)2.5,
-             (size_t)255);
+    (void)snprintf(text, sizeof(text), "%s %d %.3f %Lg %zx", "text", -7, 1.0 / 3, (long double)2.5,
+                   (size_t)255);
     expect(strcmp(text, "text -7 0.333 2.5 ff") == 0, "printf formats");
     expect(strtod("0x1.8p3", NULL) == 12.0, "strtod reads");
     volatile double two = 2;

@@ -30,6 +30,7 @@ enum {
     LINE_BYTES = 180,
 };
 #define MEMORY_BYTES ((uint64_t)192 << 20)
+#define BLOCK_BYTES  ((uint64_t)16 * SPACE_PAGE)
 
 struct module {
     char name[64];
@@ -141,10 +142,10 @@ static enum status put_arguments(void)
 
 static enum status make_block(void)
 {
-    enum status status = memory_create(rt_budget(), 16 * SPACE_PAGE, 0, 0, 0, &box.block);
+    enum status status = memory_create(rt_budget(), BLOCK_BYTES, 0, 0, 0, &box.block);
     void *at;
     if (status == OK)
-        status = space_map(box.block, 0, 16 * SPACE_PAGE, ACCESS_READ | ACCESS_WRITE, &at);
+        status = space_map(box.block, 0, BLOCK_BYTES, ACCESS_READ | ACCESS_WRITE, &at);
     if (status != OK)
         return status;
     block = at;

@@ -160,14 +160,14 @@ def other_arch(arch):
 def cppcheck(report):
     for arch in ARCHES:
         machine.build(arch)
-        sources = [f for f in tracked(".c") if re.match(rf"(boot|kernel|lib|services)/", f)
+        sources = [f for f in tracked(".c") if re.match(rf"(boot|kernel|lib|linux|services)/", f)
                    and not re.match(other_arch(arch), f) and not f.endswith(("_fuzz.c", "_test.c"))]
         result = run([
-            "cppcheck", "-D__cppcheck__", "-DCONFIG_DEBUG", "-DCONFIG_TESTS", "-DCONFIG_SHELL",
+            "cppcheck", "-D__cppcheck__", "-USEEK_SET", "-USEEK_CUR", "-USEEK_END", "-DVDSO_NAME(name)=name", "-DCONFIG_DEBUG", "-DCONFIG_TESTS", "-DCONFIG_SHELL",
             "-DKERNEL_VERSION=\"0\"", "-DKERNEL_FLAVOUR=\"debug\"", "--std=c11", "--enable=warning,performance,portability",
             "--inline-suppr", "--suppress=comparePointers", "--suppress=preprocessorErrorDirective",
             "--error-exitcode=1", "--quiet", "-j2", "-Iabi", "-Ilib/base/include",
-            "-Ilib/fs/include", "-Ilib/manifest/include", "-Ilib/elf/include", "-Ilib/digest/include", "-Ilib/program/include", "-Ilib/rt/include", "-Ikernel/include", "-Iboot/common/include",
+            "-Ilib/fs/include", "-Ilib/manifest/include", "-Ilib/elf/include", "-Ilib/digest/include", "-Ilib/program/include", "-Ilib/rt/include", "-Ilib/oci/include", "-Ilib/client/include", "-Ilib/container/include", "-Ilinux/include", "-Ikernel/include", "-Iboot/common/include",
             "-Iboot/uefi",
             f"-Ikernel/arch/{arch}/include", f"-Iout/{arch}/gen", *sources,
         ])

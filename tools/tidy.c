@@ -380,7 +380,7 @@ static void count_code(struct code_counter *counter, const char *line)
 static void count_kernel(long lines)
 {
     if (!starts_with(path, "kernel/") || ends_with(path, "_test.c") || ends_with(path, "_test.h") ||
-        ends_with(path, "_bench.c") || ends_with(path, "_fuzz.c"))
+        ends_with(path, "_bench.c") || ends_with(path, "_fuzz.c") || ends_with(path, "_fuzz.h"))
         return;
     for (size_t i = 0; i < ARRAY_LEN(arch_folders); i++) {
         if (starts_with(path, arch_folders[i])) {

@@ -96,7 +96,7 @@ def headers_alone(report):
         target = f"--target={arch}-unknown-none-elf"
         includes = ["abi", "lib/base/include", "lib/fs/include", "lib/manifest/include", "lib/rt/include", "lib/elf/include", "lib/program/include", "lib/digest/include", "lib/oci/include", "lib/client/include", "lib/container/include", "linux/include", f"lib/rt/arch/{arch}/include",
                     "kernel/include", f"kernel/arch/{arch}/include", "boot/common/include", "out/x86_64/gen"]
-        if "/host/" in header or "_test" in header or header.startswith("tools/"):
+        if "/host/" in header or "_test" in header or "_fuzz" in header or header.startswith("tools/"):
             target = "-DCONFIG_HOST=1"
             includes = [i.replace(f"arch/{arch}", "arch/host") if i.startswith("kernel") else i for i in includes]
         # arch_impl headers are entered through the contract, which declares first.

@@ -285,8 +285,7 @@ static enum status commit_one(struct memory *memory, uint64_t *page, uint64_t en
                               struct work *work) REQUIRES(memory->lock)
 {
     struct memory_page found;
-    uint64_t span;
-    const uint64_t *entry = tree_find(memory, *page, &span);
+    const uint64_t *entry = tree_find(memory, *page, NULL);
 
     if (*page % NODE_SLOTS == 0 && end - *page >= NODE_SLOTS && (entry == NULL || *entry == 0) &&
         leaf_fill_block(memory, *page)) {
@@ -335,9 +334,8 @@ static enum status decommit_slice(struct memory *memory, uint64_t *page, uint64_
     uint64_t slice_end = 0;
 
     while (*page < end) {
-        uint64_t span;
-        uint64_t *entry = tree_find(memory, *page, &span);
-        uint64_t next = MIN(ALIGN_DOWN(*page, span) + span, end);
+        uint64_t next = end;
+        uint64_t *entry = tree_find(memory, *page, &next);
         if (entry != NULL && *entry != 0) {
             if (slice_end == 0) {
                 slice_end = MIN(end, ALIGN_DOWN(*page, (uint64_t)NODE_SLOTS) + PAGES_SLICE);
@@ -370,12 +368,10 @@ enum status memory_decommit(struct memory *memory, uint64_t *page, uint64_t end,
 
 uint64_t memory_next(struct memory *memory, uint64_t first, uint64_t end)
 {
-    while (first < end) {
-        uint64_t span;
-        const uint64_t *entry = tree_find(memory, first, &span);
+    for (uint64_t next = end; first < end; first = next, next = end) {
+        const uint64_t *entry = tree_find(memory, first, &next);
         if (entry != NULL && *entry != 0)
             return first;
-        first = ALIGN_DOWN(first, span) + span;
     }
     return end;
 }
@@ -384,10 +380,8 @@ void memory_unmapped(struct memory *memory, uint64_t first, uint64_t end)
 {
     if (memory->pin_count != 0)
         return;
-    for (uint64_t next; first < end; first = next) {
-        uint64_t span;
-        uint64_t *entry = tree_find(memory, first, &span);
-        next = MIN(ALIGN_DOWN(first, span) + span, end);
+    for (uint64_t next = end; first < end; first = next, next = end) {
+        uint64_t *entry = tree_find(memory, first, &next);
         /* Without memory for a copy of a shared leaf the rest goes with the Memory. */
         if (entry != NULL && *entry != 0)
             (void)decommit_leaf(memory, entry, first, next);
@@ -410,7 +404,7 @@ static void unlock_both(struct memory *a, struct memory *b) NO_LOCK_ANALYSIS
 }
 
 /* What is there in `clone` stays. */
-static enum status share_page(struct memory *clone, uint64_t index, uint64_t pa, bool copy)
+static enum status copy_page(struct memory *clone, uint64_t index, uint64_t pa)
 {
     uint64_t *entry;
     struct frame *frame;
@@ -418,24 +412,13 @@ static enum status share_page(struct memory *clone, uint64_t index, uint64_t pa,
 
     if (status != OK || node_slots(*entry)[index & (NODE_SLOTS - 1)] != 0)
         return status;
-    if (copy) {
-        status = page_alloc(clone, 0, &frame);
-        if (status == OK)
-            memcpy(frame_kernel(frame), paddr_to_kernel(paddr(pa)), PAGE_SIZE);
-    } else {
-        status = payer_charge(clone->object.payer, PAGE_SIZE);
-        frame = node_frame(pa);
+    status = page_alloc(clone, 0, &frame);
+    if (status == OK) {
+        memcpy(frame_kernel(frame), paddr_to_kernel(paddr(pa)), PAGE_SIZE);
+        leaf_enter(clone, entry, index, frame);
     }
-    if (status != OK) {
-        leaf_clear(clone, entry, index, index);
-        return status;
-    }
-    if (!copy) {
-        frame_get(frame);
-        node_frame(*entry)->owner_word |= NODE_SHARED;
-    }
-    leaf_enter(clone, entry, index, frame);
-    return OK;
+    leaf_clear(clone, entry, index, index); /* if nothing came */
+    return status;
 }
 
 struct share {
@@ -443,6 +426,36 @@ struct share {
     struct memory *clone;
     int64_t shift;
 };
+
+/* `from`: entries of one leaf of the source, for pages of one leaf of the clone from `index` on.
+ * What is there in the clone stays.
+ */
+static enum status share_pages(struct memory *clone, uint64_t index, const uint64_t *from,
+                               size_t count)
+{
+    uint64_t *entry, fresh = 0;
+
+    for (; count > 0 && *from == 0; from++, index++)
+        count--;
+    while (count > 0 && from[count - 1] == 0)
+        count--;
+    enum status status = count > 0 ? leaf_own(clone, index, &entry) : OK;
+    if (count == 0 || status != OK)
+        return status;
+    const uint64_t *to = &node_slots(*entry)[index & (NODE_SLOTS - 1)];
+    for (size_t i = 0; i < count; i++)
+        fresh += from[i] != 0 && to[i] == 0;
+    status = payer_charge(clone->object.payer, fresh * PAGE_SIZE);
+    node_frame(*entry)->owner_word |= NODE_SHARED;
+    for (size_t i = 0; status == OK && i < count; i++) {
+        if (from[i] != 0 && to[i] == 0) {
+            frame_get(node_frame(from[i]));
+            leaf_enter(clone, entry, index + i, node_frame(from[i]));
+        }
+    }
+    leaf_clear(clone, entry, index, index); /* if nothing came */
+    return status;
+}
 
 /* The pages of [*page, end), which lie in one leaf of the source. */
 static enum status share_leaf(const struct share *share, uint64_t leaf, uint64_t *page,
@@ -464,15 +477,16 @@ static enum status share_leaf(const struct share *share, uint64_t leaf, uint64_t
             return OK;
         }
     }
-    for (; *page < end; ++*page) {
-        uint64_t pa = node_slots(leaf)[*page % NODE_SLOTS];
-        enum status status =
-            pa != 0 ? share_page(share->clone, *page + (uint64_t)share->shift, pa, false) : OK;
-        if (status != OK)
-            return status;
+    enum status status = OK;
+    while (status == OK && *page < end) {
+        const uint64_t *from = &node_slots(leaf)[*page % NODE_SLOTS];
+        index = *page + (uint64_t)share->shift;
+        size_t count = (size_t)MIN(end - *page, NODE_SLOTS - index % NODE_SLOTS);
+        status = share_pages(share->clone, index, from, count);
+        *page += status == OK ? count : 0;
     }
     work_spend_many(work, 16);
-    return OK;
+    return status;
 }
 
 /* A slice of the source is not writable anywhere when it is shared. */
@@ -484,9 +498,8 @@ static enum status share_slice(const struct share *share, uint64_t *page, uint64
     bool protected = false;
 
     while (*page < end && work->left > 0) {
-        uint64_t span;
-        const uint64_t *entry = tree_find(source, *page, &span);
-        uint64_t next = MIN(ALIGN_DOWN(*page, span) + span, end);
+        uint64_t next = end;
+        const uint64_t *entry = tree_find(source, *page, &next);
         if (entry == NULL || *entry == 0) {
             *page = next;
             work_spend(work);
@@ -510,8 +523,8 @@ static enum status copy_slice(const struct share *share, uint64_t *page, uint64_
                               struct work *work)
 {
     for (; *page < end && work->left > 0; ++*page) {
-        enum status status = share_page(share->clone, *page + (uint64_t)share->shift,
-                                        share->source->pa + *page * PAGE_SIZE, true);
+        enum status status = copy_page(share->clone, *page + (uint64_t)share->shift,
+                                       share->source->pa + *page * PAGE_SIZE);
         if (status != OK)
             return status;
         work_spend(work);

@@ -27,9 +27,10 @@ static inline struct frame *node_frame(uint64_t pa)
 }
 
 /* What leads to the leaf for `index`: the root, or an entry above the leaves. NULL if a node on the
- * way is missing; then *span_out pages from the one that `index` lies in are.
+ * way is missing. *end (or NULL) is the end of what is asked for; it comes back as the end of the
+ * part of it that the leaf has, or that is missing.
  */
-uint64_t *tree_find(struct memory *memory, uint64_t index, uint64_t *span_out);
+uint64_t *tree_find(struct memory *memory, uint64_t index, uint64_t *end);
 /* The same, with the nodes above the leaf made. */
 enum status tree_make(struct memory *memory, uint64_t index, uint64_t **entry_out);
 /* A leaf that may be changed: made, or copied if it is shared. */

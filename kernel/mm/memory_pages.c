@@ -37,19 +37,30 @@ enum status page_alloc(struct memory *memory, unsigned flags, struct frame **fra
 
 /* ---- Above the leaves ---- */
 
-uint64_t *tree_find(struct memory *memory, uint64_t index, uint64_t *span_out)
+/* Behind what `entry` leads to; if that is nothing, behind its empty neighbours, too. */
+static uint64_t next_of(const struct memory *memory, const uint64_t *entry, uint64_t index,
+                        unsigned level, uint64_t end)
+{
+    uint64_t span = UINT64_C(1) << (9 * (level + 1));
+    uint64_t next = ALIGN_DOWN(index, span) + span;
+
+    if (*entry == 0 && entry != &memory->root) {
+        while (next < end && ((uintptr_t)++entry & PAGE_MASK) != 0 && *entry == 0)
+            next += span;
+    }
+    return MIN(next, end);
+}
+
+uint64_t *tree_find(struct memory *memory, uint64_t index, uint64_t *end)
 {
     uint64_t *entry = &memory->root;
+    unsigned level = memory->height - 1;
 
-    for (unsigned level = memory->height - 1; level > 0; level--) {
-        if (*entry == 0) {
-            *span_out = UINT64_C(1) << (9 * (level + 1));
-            return NULL;
-        }
+    for (; level > 0 && *entry != 0; level--)
         entry = &node_slots(*entry)[slot_index(index, level)];
-    }
-    *span_out = NODE_SLOTS;
-    return entry;
+    if (end != NULL)
+        *end = next_of(memory, entry, index, level, *end);
+    return level == 0 ? entry : NULL;
 }
 
 /* Entries lie in the node that counts them, but for the root. */
@@ -162,8 +173,7 @@ void leaf_adopt(struct memory *memory, uint64_t *entry, uint64_t leaf)
 
 void leaf_remove(struct memory *memory, uint64_t index)
 {
-    uint64_t span;
-    uint64_t *entry = tree_find(memory, index, &span);
+    uint64_t *entry = tree_find(memory, index, NULL);
 
     memory->resident -= leaf_live(*entry);
     leaf_put(memory, *entry);
@@ -320,10 +330,9 @@ static enum status page_make(struct memory *memory, uint64_t *entry, uint64_t in
 static enum status tree_page(struct memory *memory, uint64_t index, bool write,
                              struct memory_page *page)
 {
-    uint64_t span;
-    uint64_t *entry = tree_find(memory, index, &span);
-
+    uint64_t *entry = tree_find(memory, index, NULL);
     bool own = false;
+
     if (LIKELY(entry != NULL && *entry != 0)) {
         if (page_there(*entry, index, write, page))
             return OK;
@@ -357,7 +366,6 @@ struct memory_run memory_run(struct memory *memory, uint64_t index, size_t max)
 {
     uint64_t rest = NODE_SLOTS - slot_index(index, 0);
     struct memory_run run = { .count = (size_t)MIN(rest, (uint64_t)max) };
-    uint64_t span;
 
     if (memory->kind != MEMORY_PAGES) {
         run.there = true;
@@ -366,7 +374,7 @@ struct memory_run memory_run(struct memory *memory, uint64_t index, size_t max)
         run.block = true;
         return run;
     }
-    const uint64_t *entry = tree_find(memory, index, &span);
+    const uint64_t *entry = tree_find(memory, index, NULL);
     if (entry == NULL || *entry == 0)
         return run;
     uint64_t word = *node_word(*entry);

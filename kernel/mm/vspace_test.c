@@ -619,3 +619,55 @@ TEST(clones_of_clones_are_as_near_as_the_first)
         memory_put(chain[i]);
     world_fini();
 }
+
+/* Most of an address space is empty: what is there lies as far apart as it can. */
+TEST(the_few_pages_of_a_large_memory_are_found)
+{
+    static const uint64_t there[] = { 5, 511, 512, BIT64(18) - 1, BIT64(27) + 7, BIT64(35) - 1 };
+    struct work work = { UINT32_MAX };
+    struct memory *large;
+    uint64_t page = 6;
+
+    REQUIRE(world_init());
+    REQUIRE(memory_create(w.budget, PAGE_SIZE << 35, &large) == OK);
+    for (size_t i = 0; i < ARRAY_LEN(there); i++)
+        EXPECT_EQ(commit(large, there[i], there[i] + 1), OK);
+    EXPECT_EQ(memory_inspect(large).resident_pages, ARRAY_LEN(there));
+    EXPECT_EQ(memory_decommit(large, &page, BIT64(35) - 1, &work), OK);
+    EXPECT_EQ(memory_inspect(large).resident_pages, 2);
+    page = BIT64(27);
+    EXPECT_EQ(memory_decommit(large, &page, BIT64(35), &work), OK);
+    EXPECT_EQ(memory_inspect(large).resident_pages, 1);
+    memory_put(large);
+    world_fini();
+}
+
+/* A clone of a part of a leaf has these pages alone, also where its leaves are cut elsewhere; what
+ * cannot be paid for is not there. */
+TEST(a_part_of_a_leaf_is_shared_page_by_page)
+{
+    enum { FIRST = 100, COUNT = 700, TO = 300 };
+    struct work work = { UINT32_MAX };
+    struct memory *clone;
+    struct budget *poor;
+    uint64_t page = FIRST;
+
+    REQUIRE(world_init());
+    EXPECT_EQ(commit(w.memory, FIRST - 1, FIRST + 1), OK);
+    EXPECT_EQ(commit(w.memory, FIRST + COUNT - 3, FIRST + COUNT + 1), OK);
+    REQUIRE(budget_create(w.budget, &poor) == OK);
+    REQUIRE(memory_create(poor, PAGES * PAGE_SIZE, &clone) == OK);
+    uint64_t before = poor->account[BUDGET_MEMORY].used;
+    budget_limit(poor, BUDGET_MEMORY, before + 4 * PAGE_SIZE);
+    EXPECT_EQ(memory_share(w.memory, &page, FIRST + COUNT, clone, TO - FIRST, &work), ERR_LIMIT);
+    EXPECT_EQ(memory_inspect(clone).resident_pages, 1);
+    budget_limit(poor, BUDGET_MEMORY, UINT64_MAX);
+    EXPECT_EQ(memory_share(w.memory, &page, FIRST + COUNT, clone, TO - FIRST, &work), OK);
+    EXPECT_EQ(memory_inspect(clone).resident_pages, 4);
+    page = FIRST;
+    EXPECT_EQ(memory_share(w.memory, &page, FIRST + COUNT, clone, TO - FIRST, &work), OK);
+    EXPECT_EQ(memory_inspect(clone).resident_pages, 4);
+    memory_put(clone);
+    budget_put(poor);
+    world_fini();
+}

@@ -12,6 +12,8 @@ struct guest_iovec {
     uint64_t base, size_bytes;
 };
 
+enum { TEXT_PART = 64 };
+
 static const unsigned char zeroes[MACHINE_PAGE];
 
 static struct mm *mm_self(void)
@@ -70,13 +72,13 @@ int clear_out(uaddr_t to, size_t size_bytes)
 }
 
 /* What lies behind the end of the text may not be readable, so no copy reaches from one page into
- * the next before the first is searched. */
+ * the next before the first is searched. Most texts are short, so little is copied at a time. */
 int64_t copy_in_text(char *to, uaddr_t from, size_t size_bytes)
 {
     size_t done = 0;
     while (done < size_bytes) {
         size_t in_page = MACHINE_PAGE - (size_t)((from + done) % MACHINE_PAGE);
-        size_t part = MIN(size_bytes - done, in_page);
+        size_t part = MIN(MIN(size_bytes - done, in_page), (size_t)TEXT_PART);
         size_t missing = guest_copy_in(to + done, from + done, part);
         if (missing != 0 && bring(from + done, part - missing, false))
             missing = guest_copy_in(to + done, from + done, part);

@@ -32,7 +32,9 @@ static int directory_path(int directory, struct path *path_out)
 
 int walk_begin(struct walk *walk, int directory, const char *name, uint32_t resolve, bool real_ids)
 {
-    *walk = (struct walk){ .resolve = resolve, .depth = 1 };
+    memset(walk, 0, offsetof(struct walk, text[1]));
+    walk->resolve = resolve;
+    walk->depth = 1;
     walk->text[0].rest = name;
     who_am_i(&walk->who, real_ids);
     bool confined = (resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) != 0;
@@ -53,7 +55,7 @@ void walk_end(struct walk *walk)
 {
     path_put(&walk->at);
     path_put(&walk->root);
-    for (unsigned i = 0; i < WALK_TEXTS; i++)
+    for (unsigned i = 1; i < walk->depth; i++)
         heap_free(walk->text[i].memory);
 }
 

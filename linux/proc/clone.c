@@ -191,6 +191,7 @@ static int clone_publish(struct clone *clone)
         clone->process->task_count++;
         clone->process->live_count++;
         clone->child->charged = clone->child->cred->account;
+        task_set_parent_reply(clone->child, clone->process->parent);
     }
     rt_unlock(&mine->lock);
     rt_unlock(&processes_lock);

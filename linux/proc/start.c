@@ -118,6 +118,7 @@ int process_publish(struct process *process, struct task *task, struct tty *term
         process->terminal = terminal == NULL ? NULL : tty_get(terminal);
         process->leader = task_get(task);
         table_add_process(process);
+        task_set_parent_reply(task, NULL);
         task->charged = account_get(task->cred->account);
         (void)__atomic_fetch_add(&task->charged->tasks, 1, __ATOMIC_RELAXED);
         rt_lock(&process->lock);

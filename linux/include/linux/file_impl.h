@@ -69,14 +69,14 @@ struct walk {
     bool trailing; /* the last part had slashes behind it */
     bool leap;     /* the last part was a link that leads by itself: `at` is where */
     unsigned links;
-    /* The texts of links that are not finished, the first the name itself. */
+    const char *last; /* the part that was reached */
+    uint32_t last_length;
+    /* The texts of links that are not finished, the first the name itself; only these are set. */
     unsigned depth;
     struct {
         char *memory; /* heap; NULL: the caller's */
         const char *rest;
     } text[WALK_TEXTS];
-    const char *last; /* the part that was reached */
-    uint32_t last_length;
 };
 int walk_begin(struct walk *walk, int directory, const char *name, uint32_t resolve, bool real_ids);
 /* To the directory of the last part, which is in `last`; nothing is left when it is empty. */

@@ -58,9 +58,9 @@ def fetch(arch, folder):
     return kernels[0], make_initrd(folder)
 
 
-def command(own, arch, kernel, initrd):
-    """The same machine as `own`, with Linux in it."""
+def command(own, arch, kernel, initrd, more=""):
+    """The same machine as `own`, with Linux in it. `more`: words of its command line."""
     words = list(own)
     words[words.index("-kernel") + 1] = kernel
     return words + ["-initrd", initrd, "-append",
-                    f"console={CONSOLE[arch]} quiet panic=-1 mitigations=off"]
+                    f"console={CONSOLE[arch]} quiet panic=-1 mitigations=off {more}".rstrip()]

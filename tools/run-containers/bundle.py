@@ -31,10 +31,12 @@ def configuration(image, modules):
     return text + "".join(f"    module_path: boot():/modules/{name}\n" for name in modules)
 
 
-def write(arch, folder, plan, archives, system=None):
-    """The volume as FOLDER/volume.cpio. `archives`: paths by the names that the plan uses."""
+def write(arch, folder, plan, archives, system=None, out=None):
+    """The volume as FOLDER/volume.cpio. `archives`: paths by the names that the plan uses; `out`: where
+    the system was built."""
     os.makedirs(folder, exist_ok=True)
-    image = system or f"out/{arch}/system.erofs"
+    out = out or f"out/{arch}"
+    image = system or f"{out}/system.erofs"
     files = {"run.json": f"{folder}/run.json", **archives}
     with open(files["run.json"], "w", encoding="utf-8") as file:
         json.dump(plan, file)
@@ -42,6 +44,6 @@ def write(arch, folder, plan, archives, system=None):
         file.write(configuration(image, files))
     volume = f"{folder}/volume.cpio"
     subprocess.run(["out/host/mkbundle", volume, f"boot/limine.conf={folder}/limine.conf",
-                    f"boot/themelios=out/{arch}/themelios", f"boot/system.erofs={image}",
+                    f"boot/themelios={out}/themelios", f"boot/system.erofs={image}",
                     *(f"modules/{name}={path}" for name, path in files.items())], check=True)
     return volume

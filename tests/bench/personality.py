@@ -1,0 +1,75 @@
+"""What Linux costs its programs, here and there: tests/images/programs/bench.c as the first process of a
+container, split and fused, and of Debian's cloud kernel, on the same machine with one CPU."""
+
+import os
+import re
+import subprocess
+import sys
+
+import linux
+from suite import machine
+
+sys.path.insert(0, "tools/run-containers")
+import bundle  # noqa: E402
+import pack  # noqa: E402
+import packages  # noqa: E402
+from images import workloads  # noqa: E402
+
+MODES = ("split", "fused")
+HOW = {"bench": "count", "test": "wall"}
+TIMEOUT_S = 300
+
+
+def archive(arch):
+    """The smallest image: the program and a folder to write in."""
+    folder = f"out/images/{arch}/bench-tree"
+    os.makedirs(f"{folder}/bin", exist_ok=True)
+    os.makedirs(f"{folder}/tmp", exist_ok=True)
+    target = f"out/images/{arch}/bench.tar"
+    os.replace(workloads.program(arch, "bench"), f"{folder}/bin/bench")
+    pack.archive(target, [workloads.tar(folder)], {"Entrypoint": ["/bin/bench"]}, packages.DEBIAN[arch],
+                 "bench:latest")
+    return target
+
+
+def lines(output):
+    return {name: int(value) for name, value in re.findall(r"bench (\S+) (\d+)\s*$", output, re.M)}
+
+
+def finish(run):
+    found = lines(run.output)
+    if run.timed_out or "bench end" not in run.output:
+        raise RuntimeError(run.ending())
+    return found
+
+
+def here(arch, mode, isolation):
+    """{name: instructions, or nanoseconds}. `mode`: of build/qemu.mk."""
+    folder = f"out/bench/{arch}-{isolation}"
+    plan = {"Containers": [bundle.request("image.tar", "bench", {"Cmd": [HOW[mode]], "Isolation": isolation})],
+            "PowerOff": True}
+    out = machine.build(arch, "release")
+    volume = bundle.write(arch, folder, plan, {"image.tar": archive(arch)}, out=out)
+    command = machine.qemu(arch, 1, mode=mode, flavour="release", mem="1G") + ["-initrd", volume]
+    return finish(machine.boot(command, f"bench-{arch}-{isolation}-{mode}", TIMEOUT_S))
+
+
+def initrd(arch, folder):
+    """The program alone; it mounts what it needs."""
+    tree = f"{folder}/bench-tree"
+    for part in ("dev", "tmp"):
+        os.makedirs(f"{tree}/{part}", exist_ok=True)
+    os.replace(workloads.program(arch, "bench"), f"{tree}/init")
+    target = f"{folder}/bench.cpio"
+    with open(target, "wb") as file:
+        subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], cwd=tree, input=b".\ndev\ntmp\ninit",
+                       stdout=file, check=True)
+    return target
+
+
+def on_linux(arch, mode, folder):
+    """The same of Linux."""
+    kernel, _ = linux.fetch(arch, folder)
+    own = machine.qemu(arch, 1, mode=mode, flavour="release", mem="1G")
+    command = linux.command(own, arch, kernel, initrd(arch, folder), f"init_on_alloc=0 -- {HOW[mode]}")
+    return finish(machine.boot(command, f"bench-{arch}-linux-{mode}", TIMEOUT_S))

@@ -124,9 +124,7 @@ enum status capability_may_derive(const struct capability *capability)
 
 static bool is_minter(const struct capability *capability)
 {
-    uint32_t needed = capability->object->ops->badge_rights;
-
-    return needed != 0 && (needed & ~capability->rights) == 0;
+    return (capability->object->ops->badge_rights & ~capability->rights) == 0;
 }
 
 static enum status detach(struct capability *capability, struct work *work)

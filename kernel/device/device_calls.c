@@ -143,9 +143,6 @@ enum status sys_dma_pin(const struct sys_dma_pin_args *args, struct sys_dma_pin_
 enum status sys_dma_unpin(const struct sys_dma_unpin_args *args)
 {
     struct work work = { WORK_SLICE };
-    struct process *process = process_current();
 
-    if (process == NULL)
-        return ERR_NOT_FOUND;
-    return syscall_sliced(dma_unpin(&process->cspace, args->dma, args->pin, &work));
+    return syscall_sliced(dma_unpin(&process_current()->cspace, args->dma, args->pin, &work));
 }

@@ -77,7 +77,7 @@ static enum status runs_add(struct pin *pin, paddr_t pa)
             return OK;
         }
     }
-    if (pin->run_count == RUNS_INSIDE && pin->more == NULL) {
+    if (pin->run_count == RUNS_INSIDE) {
         enum status status = runs_grow(pin);
         if (status != OK)
             return status;

@@ -24,11 +24,14 @@ static enum status read_audit(const struct sys_system_control_args *args, uint64
 
     if (args->count == 0 || args->count > AUDIT_READ_MAX)
         return ERR_RANGE;
-    *found_out = audit_read(args->from, record, args->count);
-    enum status status = copy_to_user(args->records, record, *found_out * sizeof(record[0]));
-    if (status == OK && *found_out > 0)
-        audit_seen(record[*found_out - 1].sequence);
-    return status;
+    size_t found = audit_read(args->from, record, args->count);
+    enum status status = copy_to_user(args->records, record, found * sizeof(record[0]));
+    if (status != OK)
+        return status;
+    if (found > 0)
+        audit_seen(record[found - 1].sequence);
+    *found_out = found;
+    return OK;
 }
 
 enum status sys_system_control(const struct sys_system_control_args *args,

@@ -147,8 +147,7 @@ static enum status endpoint_detach(struct object *object, struct capability *cap
 {
     enum status status = ipc_detach(object, capability, work);
 
-    if (status != OK || object->minter_count > 0 ||
-        (capability->rights & RIGHT_ENDPOINT_RECEIVE) == 0)
+    if (status != OK || object->minter_count > 0)
         return status;
     return endpoint_retire(object, OBJECT_ORPHANED, work);
 }

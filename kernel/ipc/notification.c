@@ -180,8 +180,7 @@ enum status endpoint_bind(struct endpoint *endpoint, struct notification *notifi
         notification->endpoint = endpoint;
     }
     spinlock_release(&notification->lock);
-    if (status == OK)
-        notification_signal(notification, 0); /* what is there already goes its way */
+    notification_signal(notification, 0); /* what is there already goes its way */
     return status;
 }
 

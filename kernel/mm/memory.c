@@ -84,10 +84,10 @@ static enum status retire(struct object *object, enum object_end why, struct wor
             return status;
     }
     spinlock_acquire(&memory->lock);
-    bool idle = list_empty(&memory->mappings) && memory->pin_count == 0;
+    bool idle = list_empty(&memory->mappings);
     spinlock_release(&memory->lock);
     enum status status = idle ? release(memory, work) : OK;
-    return status == ERR_BUSY ? OK : status; /* pinned meanwhile */
+    return status == ERR_BUSY ? OK : status; /* pinned */
 }
 
 static void info(struct object *object, struct object_info *info)
@@ -538,7 +538,8 @@ static enum status share_check(const struct share *share, uint64_t page, uint64_
 
     if (share->source->kind == MEMORY_PHYSICAL || share->clone->kind != MEMORY_PAGES)
         return ERR_UNSUPPORTED;
-    if (page > end || end > share->source->page_count || to > share->clone->page_count ||
+    /* What ends before it begins is longer than any Memory. */
+    if (end > share->source->page_count || to > share->clone->page_count ||
         end - page > share->clone->page_count - to || share->source == share->clone)
         return ERR_RANGE;
     return OK;

@@ -392,11 +392,8 @@ static enum status map_own(struct vspace *vspace, uaddr_t at, struct memory *mem
 enum status vspace_reserve(struct vspace *vspace, uaddr_t at, uint64_t size_bytes, unsigned perm)
 {
     struct memory *memory;
-    enum status status =
-        vspace_area_ok(vspace, at, size_bytes) ? perm_check(perm, &perm) : ERR_RANGE;
+    enum status status = memory_create_anonymous(vspace->payer, size_bytes, &memory);
 
-    if (status == OK)
-        status = memory_create_anonymous(vspace->payer, size_bytes, &memory);
     return status == OK ? map_own(vspace, at, memory, perm) : status;
 }
 
@@ -783,8 +780,6 @@ enum status vspace_fault(struct vspace *vspace, uaddr_t at, unsigned access)
 {
     enum status status = ERR_FAULT;
 
-    if (!uaddr_range_ok(at, 1) || at.raw >= vspace->end)
-        return ERR_FAULT;
     spinlock_acquire(&vspace->lock);
     struct mapping *mapping = vspace->recent;
     if (mapping == NULL || at.raw < mapping->start || at.raw >= mapping->end)

@@ -107,9 +107,8 @@ enum status process_end(struct process *process, struct work *work)
     if (!__atomic_load_n(&process->built, __ATOMIC_ACQUIRE))
         return ERR_WOULD_BLOCK;
     enum status status = kill_threads(process, work);
-    if (status != OK || READ_ONCE(process->cleared))
-        return status;
-    status = cspace_clear(&process->cspace, work);
+    if (status == OK)
+        status = cspace_clear(&process->cspace, work);
     if (status == OK)
         status = vspace_close(process->vspace, work);
     if (status == OK && !__atomic_exchange_n(&process->cleared, true, __ATOMIC_ACQ_REL))

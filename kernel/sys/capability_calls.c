@@ -10,31 +10,19 @@
 
 enum { INSPECT_MAX = 16 };
 
-static enum status own_table(struct cspace **cspace_out)
+static struct cspace *own_table(void)
 {
-    struct process *process = process_current();
-
-    if (process == NULL)
-        return ERR_NOT_FOUND;
-    *cspace_out = &process->cspace;
-    return OK;
-}
-
-/* The same, to remove something: not while too much that was removed waits to be freed. */
-static enum status own_table_to_empty(struct cspace **cspace_out)
-{
-    return grace_crowded() ? SYSCALL_RESTART : own_table(cspace_out);
+    return &process_current()->cspace;
 }
 
 enum status sys_handle_close(const struct sys_handle_close_args *args)
 {
-    struct cspace *cspace;
     struct work work = { WORK_SLICE };
-    enum status status = own_table_to_empty(&cspace);
 
-    if (status == OK)
-        status = cspace_close(cspace, args->handle, &work);
-    return syscall_sliced(status);
+    /* Not while too much that was removed waits to be freed. */
+    if (grace_crowded())
+        return SYSCALL_RESTART;
+    return syscall_sliced(cspace_close(own_table(), args->handle, &work));
 }
 
 /* The table to copy into. */
@@ -42,8 +30,9 @@ static enum status table_of(uint64_t into, struct cspace **cspace_out)
 {
     struct object *object;
 
+    *cspace_out = own_table();
     if (into == HANDLE_NONE)
-        return own_table(cspace_out);
+        return OK;
     enum status status = syscall_lookup(into, OBJECT_PROCESS, RIGHT_PROCESS_GRANT_INTO, &object);
     if (status == OK)
         *cspace_out = &object_as_process(object)->cspace;
@@ -55,12 +44,10 @@ enum status sys_handle_copy(const struct sys_handle_copy_args *args,
                             struct sys_handle_copy_ret *ret)
 {
     struct capability_ref ref;
-    struct cspace *from;
+    struct cspace *from = own_table();
     struct cspace *to;
-    enum status status = own_table(&from);
+    enum status status = table_of(args->into, &to);
 
-    if (status == OK)
-        status = table_of(args->into, &to);
     if (status == OK)
         status = syscall_capability(args->handle, OBJECT_ANY, 0, &ref);
     if (status != OK)
@@ -77,14 +64,13 @@ enum status sys_handle_copy(const struct sys_handle_copy_args *args,
 enum status sys_handle_revoke(const struct sys_handle_revoke_args *args)
 {
     struct capability_ref ref;
-    struct cspace *cspace;
     struct work work = { WORK_SLICE };
-    enum status status = own_table_to_empty(&cspace);
 
+    if (grace_crowded())
+        return SYSCALL_RESTART;
+    enum status status = syscall_capability(args->handle, OBJECT_ANY, RIGHT_ANY_REVOKE, &ref);
     if (status == OK)
-        status = syscall_capability(args->handle, OBJECT_ANY, RIGHT_ANY_REVOKE, &ref);
-    if (status == OK)
-        status = syscall_sliced(cspace_revoke(cspace, args->handle, &work));
+        status = syscall_sliced(cspace_revoke(own_table(), args->handle, &work));
     if (status == OK && cpu_self()->current->grace_ticket == 0)
         audit_event(AUDIT_REVOKE, ref.object, ref.rights, 0);
     /* A call on another CPU may have looked up what is gone now; it ends before this one does. */

@@ -82,8 +82,8 @@ static enum status clone_undo(const struct sys_memory_clone_args *args)
 static enum status clone_into(const struct sys_memory_clone_args *args, uint64_t into,
                               struct sys_memory_clone_ret *ret)
 {
-    ret->clone = into & ~CLONE_MADE;
-    enum status status = clone_slice(args, ret->clone);
+    enum status status = clone_slice(args, into & ~CLONE_MADE);
+    ret->clone = status == OK ? into & ~CLONE_MADE : HANDLE_NONE;
     if (status == OK || status == ERR_WOULD_BLOCK || (into & CLONE_MADE) == 0)
         return syscall_sliced(status);
     set_argument(4, into | CLONE_UNDO);
@@ -94,17 +94,10 @@ static enum status clone_into(const struct sys_memory_clone_args *args, uint64_t
 enum status sys_memory_clone(const struct sys_memory_clone_args *args,
                              struct sys_memory_clone_ret *ret)
 {
-    const struct memory *memory = object_as_memory(args->memory);
-    uint64_t size_bytes = memory->page_count * PAGE_SIZE;
     uint64_t into = args->into;
 
     if ((into & CLONE_UNDO) != 0)
         return clone_undo(args);
-    if (args->offset > size_bytes || args->size_bytes > size_bytes - args->offset ||
-        args->done > args->size_bytes)
-        return ERR_RANGE;
-    if (memory->kind == MEMORY_PHYSICAL)
-        return ERR_UNSUPPORTED;
     enum status status = into == HANDLE_NONE ? clone_make(args, &into) : OK;
     return status == OK ? clone_into(args, into, ret) : status;
 }

@@ -27,11 +27,9 @@ enum status syscall_right(const struct capability_ref *ref, uint32_t rights)
 enum status syscall_acquire(uint64_t handle, enum object_type type, uint32_t rights,
                             struct capability **capability_out)
 {
-    struct process *process = process_current();
+    enum status status =
+        capability_acquire(&process_current()->cspace, handle, type, rights, capability_out);
 
-    if (process == NULL)
-        return ERR_NOT_FOUND;
-    enum status status = capability_acquire(&process->cspace, handle, type, rights, capability_out);
     if (status != OK)
         audit_denial(handle, type, rights, status);
     return status;

@@ -240,8 +240,8 @@ static void put_unpack(FILE *to, const struct abi_call *call)
         call->in_count > 0 ? "&args_" : "", call->in_count > 0 && call->out_count > 0 ? ", " : "",
         call->out_count > 0 ? "&ret_" : "");
     if (call->out_count > 0)
-        put(to, "    if (status_ == OK)\n        *value_ = (uint64_t)ret_.%s%s;\n",
-            call->out[0].name, abi_kinds[call->out[0].kind].is_address ? ".raw" : "");
+        put(to, "    *value_ = (uint64_t)ret_.%s%s;\n", call->out[0].name,
+            abi_kinds[call->out[0].kind].is_address ? ".raw" : "");
     put(to,
         "    return status_;\n}\n\nstatic void enter_%s(struct thread *current)\n{\n"
         "    uint64_t value_ = 0;\n"

@@ -78,7 +78,7 @@ struct object {
     struct spinlock lock;
     struct list roots;         /* [L] capabilities that were derived from none */
     uint64_t capability_count; /* [L] */
-    uint64_t minter_count;     /* [L] of them, with ops->badge_rights and not dying */
+    uint64_t minter_count;     /* [L] of them, with all ops->badge_rights and not dying */
     bool ended;                /* [L] its budget is being destroyed: no new capabilities */
     struct budget *payer;      /* [C] counted; NULL: nobody, the first budget only */
     uint64_t size_bytes;       /* [C] what the payer was charged for the object itself */

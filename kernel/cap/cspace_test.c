@@ -384,6 +384,25 @@ TEST(a_table_grows_and_inspect_lists_all_of_it)
     world_destroy(&world);
 }
 
+/* The page of addresses of its pages is full then. */
+TEST(a_table_does_not_grow_beyond_its_last_page)
+{
+    struct cspace *table = &world.table[0];
+    uint64_t more;
+
+    REQUIRE(world_create(&world));
+    uint64_t handle = world_endpoint(&world, 0);
+    uint32_t pages = table->page_count;
+    uint32_t free_head = table->free_head;
+    table->page_count = PAGE_SIZE / sizeof(struct slot *);
+    table->free_head = UINT32_MAX;
+    EXPECT_EQ(copy_plain(table, handle, table, &more), ERR_LIMIT);
+    EXPECT_EQ(table->page_count, PAGE_SIZE / sizeof(struct slot *));
+    table->page_count = pages;
+    table->free_head = free_head;
+    world_destroy(&world);
+}
+
 TEST(a_table_that_was_cleared_takes_nothing)
 {
     struct work work = { .left = 3 };

@@ -63,7 +63,7 @@ enum status sys_irq_acknowledge(const struct sys_irq_acknowledge_args *args)
 enum status sys_device_io(const struct sys_device_io_args *args, struct sys_device_io_ret *ret)
 {
     struct capability_ref ref;
-    uint64_t port;
+    uint64_t port = 0;
     bool write = args->op >= PORT_OP_WRITE8;
     unsigned width_bytes = 1u << (args->op - (write ? PORT_OP_WRITE8 : PORT_OP_READ8));
     uint32_t right = write ? RIGHT_DEVICE_WRITE : RIGHT_DEVICE_READ;

@@ -128,6 +128,42 @@ TEST(registers_are_split_and_never_grow)
     EXPECT_EQ(device_part(memory, 0, 0, end, &part), ERR_RANGE);
 }
 
+/* Firmware says it of registers that drivers need, and a framebuffer is one. */
+TEST(what_firmware_reserves_may_be_registers)
+{
+    static const enum boot_region_kind kinds[] = { BOOT_REGION_RESERVED, BOOT_REGION_FRAMEBUFFER };
+    struct boot_region *region = &boot_info.region[boot_info.region_count];
+    const struct object *memory = &device_memory.object;
+    uint64_t part = 77;
+
+    devices_ready();
+    REQUIRE(boot_info.region_count < BOOT_REGION_MAX);
+    boot_info.region_count++;
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        *region = (struct boot_region){ free_page, PAGE_SIZE, kinds[i] };
+        EXPECT_EQ(device_part(memory, 0, free_page, PAGE_SIZE, &part), OK);
+    }
+    *region = (struct boot_region){ free_page, PAGE_SIZE, BOOT_REGION_FIRMWARE };
+    part = 77;
+    EXPECT_EQ(device_part(memory, 0, free_page, PAGE_SIZE, &part), ERR_ACCESS);
+    EXPECT_EQ(part, 77);
+    boot_info.region_count--;
+}
+
+HOST_TEST(a_machine_without_ports_says_so)
+{
+    uint64_t whole = device_ports.whole;
+    uint64_t port = 77;
+
+    devices_ready();
+    device_ports.whole = 0;
+    EXPECT_EQ(device_at(&device_ports.object, true, 0, 0, 1, &port), ERR_UNSUPPORTED);
+    EXPECT_EQ(port, 77);
+    device_ports.whole = whole;
+    EXPECT_EQ(device_at(&device_ports.object, true, 0, 0x10000, 1, &port), ERR_RANGE);
+    EXPECT_EQ(port, 77);
+}
+
 TEST(ports_are_no_memory_and_memory_no_ports)
 {
     uint64_t at;

@@ -231,8 +231,11 @@ TEST(pins_of_a_dead_driver_are_quarantined)
     uint64_t again = derive(root, 8, 1);
     uint64_t both = derive(root, 7, 2);
     uint64_t other = derive(root, 9, 1);
+    uint64_t lower = derive(root, 7, 1);
     EXPECT_EQ(pin(again, 4, 1, &id), ERR_BUSY);
     EXPECT_EQ(pin(both, 4, 1, &id), ERR_BUSY);
+    EXPECT_EQ(pin(lower, 4, 1, &id), OK);
+    EXPECT_EQ(unpin(lower, id), OK);
     EXPECT_EQ(pin(other, 4, 1, &id), OK);
     /* Who may unpin for another device has nothing to say here. */
     EXPECT_EQ(unpin(other, 0), OK);
@@ -305,6 +308,14 @@ TEST(a_revoked_driver_leaves_its_pins_to_the_parent)
     over();
 }
 
+TEST(a_part_that_there_is_not_is_not_named)
+{
+    uint64_t part = 77;
+
+    EXPECT_EQ(dma_part(0, DMA_DEVICES, 1, &part), ERR_RANGE);
+    EXPECT_EQ(part, 77);
+}
+
 TEST(devices_are_split_and_never_grow)
 {
     uint64_t part;
@@ -334,16 +345,55 @@ TEST(pins_are_bounded_and_paid_for)
     over();
 }
 
+/* No page follows another. */
+static void touch_scattered(void)
+{
+    struct frame *between[PAGES];
+    paddr_t pa;
+
+    for (uint64_t i = 0; i < PAGES; i++) {
+        EXPECT_EQ(memory_page_address(memory, i, true, &pa), OK);
+        between[i] = NULL;
+        EXPECT_EQ(frame_alloc(0, 0, &between[i]), OK);
+    }
+    for (uint64_t i = 0; i < PAGES; i++) {
+        if (between[i] != NULL)
+            frame_put(between[i]);
+    }
+}
+
+static void expect_owned_once(void)
+{
+    paddr_t pa = paddr(0);
+
+    for (uint64_t i = 0; i < PAGES; i++) {
+        EXPECT_EQ(memory_page_address(memory, i, false, &pa), OK);
+        EXPECT_EQ(frame_of(pa)->references, 1);
+    }
+}
+
+TEST(a_pin_has_a_limit_whatever_the_size_of_the_memory)
+{
+    struct memory *large;
+    struct pin *made;
+
+    REQUIRE(ready());
+    REQUIRE(memory_create(budget, (DMA_PIN_PAGES_MAX + 1) * PAGE_SIZE, &large) == OK);
+    EXPECT_EQ(
+        dma_pin_create(&large->object, 0, (DMA_PIN_PAGES_MAX + 1) * PAGE_SIZE, 0, budget, &made),
+        ERR_RANGE);
+    EXPECT_EQ(memory_inspect(large).resident_pages, 0);
+    memory_put(large);
+    over();
+}
+
 /* Whatever fails, nothing is left behind. */
 TEST(every_allocation_of_a_pin_may_fail)
 {
     uint64_t id = 0;
 
     REQUIRE(ready());
-    for (uint64_t i = PAGES; i-- > 0;) {
-        paddr_t pa;
-        EXPECT_EQ(memory_page_address(memory, i, true, &pa), OK);
-    }
+    touch_scattered();
     uint64_t before = used();
     slab_fail_after(1);
     EXPECT_EQ(pin(device, 0, PAGES, &id), ERR_NO_MEMORY);
@@ -354,12 +404,19 @@ TEST(every_allocation_of_a_pin_may_fail)
         frame_fail_after(nth);
         status = pin(device, 0, PAGES, &id);
         frame_fail_after(0);
-        if (status != OK)
+        if (status != OK) {
             EXPECT_EQ(used(), before);
+            expect_owned_once();
+        }
     }
     EXPECT_EQ(status, OK);
+    EXPECT(used() > before + PAGE_SIZE); /* a frame for the runs */
+    EXPECT_EQ(unpin(device, 0), OK);
+    EXPECT_EQ(pin(device, 0, 2, &id), OK);
+    EXPECT(used() < before + PAGE_SIZE); /* few runs need none */
     EXPECT_EQ(unpin(device, 0), OK);
     EXPECT_EQ(used(), before);
+    expect_owned_once();
     over();
 }
 

@@ -145,6 +145,15 @@ HOST_TEST(a_line_is_bound_once_and_goes_with_its_capability)
     uint64_t other = split(all, EDGE, 1, IRQ_TRIGGER_FIRMWARE);
     EXPECT_EQ(bind(one, 1), OK);
     EXPECT_EQ(bind(other, 2), ERR_BUSY);
+    EXPECT_EQ(bind(other, 2), ERR_BUSY);
+    arch_irq_raise(EDGE);
+    EXPECT_EQ(taken(), 1);
+    EXPECT_EQ(split(all, EDGE, 1, IRQ_TRIGGER_FIRMWARE) == HANDLE_NONE, false);
+    EXPECT_EQ(acknowledge(one), OK);
+    object_as_notification(notification)->dead = true;
+    EXPECT_EQ(bind(one, 8), ERR_DEAD);
+    EXPECT_EQ(acknowledge(one), ERR_STATE);
+    object_as_notification(notification)->dead = false;
     EXPECT_EQ(bind(one, 8), OK); /* anew */
     arch_irq_raise(EDGE);
     EXPECT_EQ(taken(), 8);
@@ -178,6 +187,7 @@ HOST_TEST(what_cannot_be_bound)
     bool edge;
     EXPECT_EQ(irq_attach(KERNEL_LINE, IRQ_TRIGGER_FIRMWARE, kernels_own, NULL, &edge), OK);
     EXPECT_EQ(split(all, KERNEL_LINE, 1, IRQ_TRIGGER_FIRMWARE), HANDLE_NONE);
+    EXPECT(split(all, KERNEL_LINE, 2, IRQ_TRIGGER_FIRMWARE) != HANDLE_NONE);
     EXPECT_EQ(bind(around, 1), ERR_ACCESS);
     irq_detach(KERNEL_LINE);
     over();

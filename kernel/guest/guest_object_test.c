@@ -61,6 +61,21 @@ static void enter(void *guest)
     EXPECT_EQ(guest_go(s.thread, guest), OK);
 }
 
+static void enter_in_vain(void *context)
+{
+    (void)context;
+    EXPECT_EQ(guest_go(s.thread, s.first), ERR_DEAD);
+}
+
+static void enter_to_leave(void *guest)
+{
+    s.thread->frame.status = OK;
+    s.thread->guest_pending |= GUEST_PENDING_LEAVE;
+    EXPECT_EQ(guest_go(s.thread, guest), OK);
+    EXPECT(s.thread->guest.inside);
+    guest_attend(s.thread);
+}
+
 static void retire_first(void)
 {
     retire(s.first);
@@ -113,5 +128,62 @@ HOST_TEST(a_state_page_is_paid_for_by_who_pays_for_the_thread)
     memory_put(memory);
     EXPECT_EQ(budget_destroy(budget, &work), OK);
     budget_put(budget);
+    setting_fini();
+}
+
+HOST_TEST(a_guest_that_is_gone_is_not_entered)
+{
+    REQUIRE(setting_init());
+    simulation_cpu_run(1, NULL, NULL);
+    retire(s.first);
+    simulation_cpu_run(1, enter_in_vain, NULL);
+    EXPECT(s.thread->guest.guest == NULL && !s.thread->guest.inside);
+    setting_fini();
+}
+
+/* To leave is no kick: whoever is told to, meanwhile in its sandbox, does so at the kernel exit. */
+HOST_TEST(who_is_to_leave_is_not_kicked)
+{
+    REQUIRE(setting_init());
+    simulation_cpu_run(1, NULL, NULL);
+    simulation_cpu_run(1, visit, s.first);
+    simulation_cpu_run(1, enter_to_leave, s.first);
+    EXPECT(s.thread->guest.guest == NULL && !s.thread->guest.inside);
+    EXPECT_EQ(s.thread->frame.status, ERR_DEAD);
+    setting_fini();
+}
+
+/* The sandbox's own faults, in code that expects them and in all other. */
+static void fault_at(uint64_t ip, unsigned access, bool expected)
+{
+    s.thread->frame.ip = ip;
+    EXPECT_EQ(guest_exception(s.thread, 0x1234, access, ERR_FAULT), expected);
+    EXPECT_EQ(s.thread->frame.ip, expected ? 0x5000 : ip);
+}
+
+static void faults(void *context)
+{
+    struct guest_state *state = s.thread->guest.state;
+    uint64_t ip = s.thread->frame.ip;
+
+    (void)context;
+    state->recover_start = 0x4000;
+    state->recover_end = 0x4010;
+    state->recover_at = 0x5000;
+    fault_at(0x3fff, PERM_READ, false);
+    fault_at(0x4010, PERM_READ, false);
+    fault_at(0x4008, 0, false); /* no page fault */
+    EXPECT_EQ(state->recover_address, 0);
+    fault_at(0x4000, PERM_READ, true);
+    fault_at(0x400f, PERM_WRITE, true);
+    EXPECT_EQ(state->recover_address, 0x1234);
+    s.thread->frame.ip = ip;
+}
+
+HOST_TEST(a_sandbox_recovers_where_it_said)
+{
+    REQUIRE(setting_init());
+    simulation_cpu_run(1, NULL, NULL);
+    simulation_cpu_run(1, faults, NULL);
     setting_fini();
 }

@@ -27,9 +27,12 @@ static inline void ipc_enter(struct thread *thread, struct object *on, enum ipc_
     thread->ipc.aborted = OK;
     __atomic_store_n(&thread->ipc.on, on, __ATOMIC_RELEASE);
 }
+/* The lock that guards the waits at an endpoint or a notification. */
+struct spinlock *ipc_lock_of(struct object *on);
 /* It does not any more, beside wait_end and that place. */
 static inline void ipc_leave(struct thread *thread)
 {
+    DEBUG_ASSERT(spinlock_held(ipc_lock_of(thread->ipc.on)));
     __atomic_store_n(&thread->ipc.on, NULL, __ATOMIC_RELEASE);
 }
 /* The Reply of the receiver is bound to the caller, which waits for the answer from here on. */

@@ -29,11 +29,10 @@ void ipc_finish(struct thread *thread, enum status status)
 
 /* ---- Being ended ---- */
 
-/* The lock that guards the waits at an object. */
-static struct spinlock *lock_of(struct object *object)
+struct spinlock *ipc_lock_of(struct object *on)
 {
-    return object->type == OBJECT_ENDPOINT ? &object_as_endpoint(object)->lock
-                                           : &object_as_notification(object)->lock;
+    return on->type == OBJECT_ENDPOINT ? &object_as_endpoint(on)->lock
+                                       : &object_as_notification(on)->lock;
 }
 
 static void abort_locked(struct object *on, struct thread *thread,
@@ -51,11 +50,11 @@ void ipc_cancel(struct thread *thread, enum status why) NO_LOCK_ANALYSIS
         struct object *on = __atomic_load_n(&thread->ipc.on, __ATOMIC_ACQUIRE);
         if (on == NULL)
             return;
-        spinlock_acquire(lock_of(on));
+        spinlock_acquire(ipc_lock_of(on));
         bool found = __atomic_load_n(&thread->ipc.on, __ATOMIC_RELAXED) == on;
         if (found && thread->wait.cancel == ipc_cancel && wait_may_end(thread, why))
             abort_locked(on, thread, why);
-        spinlock_release(lock_of(on));
+        spinlock_release(ipc_lock_of(on));
         if (found)
             return;
     }
@@ -76,10 +75,10 @@ void ipc_use_release(struct ipc_use *use) NO_LOCK_ANALYSIS
 
     if (capability == NULL)
         return;
-    spinlock_acquire(lock_of(capability->object));
+    spinlock_acquire(ipc_lock_of(capability->object));
     if (use->capability == capability)
         unlink_use(use);
-    spinlock_release(lock_of(capability->object));
+    spinlock_release(ipc_lock_of(capability->object));
 }
 
 /* A thread that waits here does so as sender or as receiver, and through the one that it has linked
@@ -97,7 +96,7 @@ enum status ipc_detach(struct object *object, struct capability *capability,
 {
     enum status status = OK;
 
-    spinlock_acquire(lock_of(object));
+    spinlock_acquire(ipc_lock_of(object));
     while (!list_empty(&capability->uses) && status == OK) {
         struct ipc_use *use = CONTAINER_OF(capability->uses.next, struct ipc_use, node);
         if (work->left == 0) {
@@ -109,7 +108,7 @@ enum status ipc_detach(struct object *object, struct capability *capability,
             work_spend(work);
         }
     }
-    spinlock_release(lock_of(object));
+    spinlock_release(ipc_lock_of(object));
     return status;
 }
 

@@ -204,6 +204,22 @@ static uint8_t *byte_of(struct memory *memory, uint64_t page, bool write)
     return paddr_to_kernel(pa);
 }
 
+TEST(memory_has_so_many_mappings_and_no_more)
+{
+    if (!ready())
+        return;
+    source->mapping_count = MEMORY_MAPPINGS_MAX;
+    source->writer_count = 1;
+    spinlock_acquire(&source->lock);
+    EXPECT(!memory_takes_mapping(source, 0, 1, true));
+    source->mapping_count--;
+    EXPECT(memory_takes_mapping(source, 0, 1, true));
+    spinlock_release(&source->lock);
+    source->mapping_count = 0;
+    source->writer_count = 0;
+    over();
+}
+
 TEST(what_is_there_already_is_not_shared_over)
 {
     if (!ready())

@@ -51,19 +51,23 @@ void ipc_reply_receive_slowly(struct thread *current)
     receive(current, ipc_reply_receive_current);
 }
 
+/* What is neither is looked up once more, as an endpoint: that says why not, and is recorded. */
 void sys_ipc_send(struct thread *current)
 {
     struct capability_ref to;
     enum status status = syscall_capability(word(current, 0), OBJECT_ANY, 0, &to);
 
-    if (status == OK && to.object->type == OBJECT_REPLY)
+    if (status == OK && to.object->type == OBJECT_REPLY) {
         ipc_answer_current(object_as_reply(to.object), word(current, 1));
-    else if (status != OK || to.object->type != OBJECT_ENDPOINT)
-        refuse(current, ERR_NOT_FOUND);
-    else if ((to.rights & RIGHT_ENDPOINT_SEND) == 0)
-        refuse(current, ERR_ACCESS);
-    else
+        return;
+    }
+    if (status == OK &&
+        (to.object->type != OBJECT_ENDPOINT || (to.rights & RIGHT_ENDPOINT_SEND) == 0))
+        status = syscall_capability(word(current, 0), OBJECT_ENDPOINT, RIGHT_ENDPOINT_SEND, &to);
+    if (status == OK)
         ipc_send_current(to.capability, word(current, 1), word(current, 2), IPC_SEND);
+    else
+        refuse(current, status);
 }
 
 void sys_ipc_receive(struct thread *current)

@@ -7,11 +7,13 @@
 #include <arch/simulation.h>
 #include <guest.h>
 #include <ipc.h>
+#include <kernel/audit.h>
 #include <kernel/boot_info.h>
 #include <kernel/device.h>
 #include <kernel/dma.h>
 #include <kernel/guest.h>
 #include <kernel/irq_object.h>
+#include <kernel/sched.h>
 #include <kernel/system.h>
 #include <kernel/test.h>
 
@@ -35,6 +37,7 @@ enum name {
     NAME_SELF,
     NAME_OTHER, /* a process */
     NAME_CHILD, /* one without threads */
+    NAME_ENDED, /* one that is at its end */
     NAME_MEMORY,
     NAME_CLONE, /* Memory, too */
     NAME_BLOCK, /* contiguous Memory */
@@ -133,6 +136,7 @@ static void create_objects(void)
     static const struct call objects[NAME_COUNT] = {
         [NAME_PART] = CREATE(BUDGET),
         [NAME_CHILD] = CREATE(PROCESS),
+        [NAME_ENDED] = CREATE(PROCESS),
         [NAME_MEMORY] = { SYSCALL_memory_create, { H(BUDGET), PAGES(16) } },
         [NAME_CLONE] = { SYSCALL_memory_create, { H(BUDGET), PAGES(4) } },
         [NAME_BLOCK] = { SYSCALL_memory_create,
@@ -161,6 +165,9 @@ static void prepare(void)
     static const struct call there = {
         SYSCALL_map, { H(SELF), H(MEMORY), THERE_AT, 0, PAGES(4), ACCESS_READ | ACCESS_WRITE }
     };
+    static const struct call end = { SYSCALL_object_destroy, { H(ENDED) } };
+    /* Whoever reads a port by mistake finds something. */
+    static const struct call byte = { SYSCALL_device_io, { H(PORTS), PORT_OP_WRITE8, 0, 0xaa } };
     struct process *self = world.process[0].process;
     struct process *other = world.process[1].process;
 
@@ -172,6 +179,9 @@ static void prepare(void)
     give_machine();
     create_objects();
     EXPECT_EQ(make(&there).status, OK);
+    EXPECT_EQ(make(&end).status, OK);
+    EXPECT_EQ(make(&byte).status, OK);
+    sched_set_ceiling(world.process[0].thread[0], PRIORITY_COUNT - 2);
 }
 
 /* ---- Rights and types ---- */
@@ -378,6 +388,27 @@ static void expect_status(const struct call *call, enum status expected, const c
                   status_text(status), status_text(expected));
 }
 
+/* The refusal is the last of what the audit ring has. */
+static void expect_record(const struct call *call, enum status expected)
+{
+    struct audit_record record = { .kind = 0 };
+    uint64_t next = audit_stats().next;
+
+    EXPECT_EQ(audit_read(next - 1, &record, 1), 1);
+    if (!EXPECT_EQ(record.kind, AUDIT_DENIAL) || !EXPECT_EQ(record.status, expected))
+        test_note("%s: %s is not recorded", name_of(call->number), status_text(expected));
+}
+
+static void expect_denial(const struct call *call, enum status expected, const char *what,
+                          uint32_t detail)
+{
+    uint64_t before = audit_stats().next;
+
+    expect_status(call, expected, what, detail);
+    EXPECT(audit_stats().next > before);
+    expect_record(call, expected);
+}
+
 static struct object *object_of(uint64_t handle)
 {
     struct capability_ref ref = { .object = NULL };
@@ -401,6 +432,8 @@ static void with_rights(const struct row *row, const struct need *need, uint32_t
     if (!EXPECT_EQ(result.status, expected))
         test_note("%s, word %u with rights %x: %s, not %s", name_of(call.number), need->word,
                   rights, status_text(result.status), status_text(expected));
+    if (expected == ERR_ACCESS)
+        expect_record(&call, expected);
     if (result.status == OK && row->undo.number != 0)
         EXPECT_EQ(make(&row->undo).status, OK);
     EXPECT_EQ(cspace_close(table(), handle, &work), OK);
@@ -421,12 +454,12 @@ static void check_word(const struct row *row, const struct need *need, enum stat
     if (!row->last)
         with_rights(row, need, need->rights, plain);
     call.words[need->word] = handles[handle - NAME_BASE] + ((uint64_t)1 << 32);
-    expect_status(&call, ERR_NOT_FOUND, "a handle of another generation", need->word);
-    call.words[need->word] = UINT32_MAX;
-    expect_status(&call, ERR_NOT_FOUND, "a handle beyond the table", need->word);
+    expect_denial(&call, ERR_NOT_FOUND, "a handle of another generation", need->word);
+    call.words[need->word] = (1u << 30) - 1;
+    expect_denial(&call, ERR_NOT_FOUND, "a handle beyond the table", need->word);
     call.words[need->word] = other;
     if (!need->any_type)
-        expect_status(&call, ERR_NOT_FOUND, "an object of another type", need->word);
+        expect_denial(&call, ERR_NOT_FOUND, "an object of another type", need->word);
 }
 
 static void check_row(const struct row *row)
@@ -524,6 +557,10 @@ static const struct refusal {
     { CALL(protect, H(SELF), THERE_AT, PAGES(1), ACCESS_WRITE | ACCESS_EXECUTE), ERR_RANGE },
     { CALL(thread_create, H(SELF), H(BUDGET), USER_END), ERR_RANGE },
     { CALL(thread_create, H(SELF), H(FOREIGN), 0x400000), ERR_INVALID },
+    { CALL(thread_create, H(SELF), H(BUDGET), 0x400000, 0x500000, 0, USER_END), ERR_RANGE },
+    { CALL(thread_create, H(ENDED), H(BUDGET), 0x400000, 0x500000), ERR_DEAD },
+    { CALL(thread_control, H(THREAD), THREAD_OP_PRIORITY, PRIORITY_COUNT - 1), ERR_ACCESS },
+    { CALL(thread_control, H(THREAD), THREAD_OP_CEILING, PRIORITY_COUNT - 1), ERR_ACCESS },
     { CALL(thread_control, H(THREAD), THREAD_OP_PRIORITY, PRIORITY_COUNT), ERR_RANGE },
     { CALL(thread_control, H(THREAD), THREAD_OP_CEILING, PRIORITY_COUNT), ERR_RANGE },
     { CALL(thread_control, H(THREAD), THREAD_OP_AFFINITY, 0), ERR_INVALID },
@@ -595,6 +632,17 @@ static const struct refusal {
     { CALL(system_control, H(SYSTEM), SYSTEM_OP_AUDIT_READ + 1, 0), ERR_RANGE },
 };
 
+/* What was not done is not recorded as done. */
+static void expect_denials_only(uint64_t from, unsigned row)
+{
+    for (; from < audit_stats().next; from++) {
+        struct audit_record record;
+        EXPECT_EQ(audit_read(from, &record, 1), 1);
+        if (!EXPECT_EQ(record.kind, AUDIT_DENIAL))
+            test_note("in row %u", row);
+    }
+}
+
 HOST_TEST(each_call_refuses_what_makes_no_sense)
 {
     REQUIRE(world_begin(&world));
@@ -602,11 +650,13 @@ HOST_TEST(each_call_refuses_what_makes_no_sense)
     for (unsigned i = 0; i < ARRAY_LEN(refusals); i++) {
         struct object_info_budget before;
         struct object_info_budget after;
+        uint64_t records = audit_stats().next;
         budget_inspect(world.root, &before);
         expect_status(&refusals[i].call, refusals[i].expected, "row", i);
         budget_inspect(world.root, &after);
         for (unsigned kind = 0; kind < BUDGET_KINDS; kind++)
             EXPECT_EQ(after.used[kind], before.used[kind]);
+        expect_denials_only(records, i);
     }
     world_end(&world);
 }

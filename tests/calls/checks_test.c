@@ -459,7 +459,7 @@ static void check_word(const struct row *row, const struct need *need, enum stat
     expect_denial(&call, ERR_NOT_FOUND, "a handle beyond the table", need->word);
     call.words[need->word] = other;
     if (!need->any_type)
-        expect_denial(&call, ERR_NOT_FOUND, "an object of another type", need->word);
+        expect_status(&call, ERR_NOT_FOUND, "an object of another type", need->word);
 }
 
 static void check_row(const struct row *row)

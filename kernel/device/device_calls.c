@@ -143,6 +143,10 @@ enum status sys_dma_pin(const struct sys_dma_pin_args *args, struct sys_dma_pin_
 enum status sys_dma_unpin(const struct sys_dma_unpin_args *args)
 {
     struct work work = { WORK_SLICE };
+    struct capability_ref ref;
+    enum status status = syscall_capability(args->dma, OBJECT_DMA, RIGHT_DMA_UNPIN, &ref);
 
+    if (status != OK)
+        return status;
     return syscall_sliced(dma_unpin(&process_current()->cspace, args->dma, args->pin, &work));
 }

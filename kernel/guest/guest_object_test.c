@@ -69,7 +69,6 @@ static void enter_in_vain(void *context)
 
 static void enter_to_leave(void *guest)
 {
-    s.thread->frame.status = OK;
     s.thread->guest_pending |= GUEST_PENDING_LEAVE;
     EXPECT_EQ(guest_go(s.thread, guest), OK);
     EXPECT(s.thread->guest.inside);
@@ -149,22 +148,21 @@ HOST_TEST(who_is_to_leave_is_not_kicked)
     simulation_cpu_run(1, visit, s.first);
     simulation_cpu_run(1, enter_to_leave, s.first);
     EXPECT(s.thread->guest.guest == NULL && !s.thread->guest.inside);
-    EXPECT_EQ(s.thread->frame.status, ERR_DEAD);
     setting_fini();
 }
 
 /* The sandbox's own faults, in code that expects them and in all other. */
 static void fault_at(uint64_t ip, unsigned access, bool expected)
 {
-    s.thread->frame.ip = ip;
+    arch_frame_set_ip(&s.thread->frame, ip);
     EXPECT_EQ(guest_exception(s.thread, 0x1234, access, ERR_FAULT), expected);
-    EXPECT_EQ(s.thread->frame.ip, expected ? 0x5000 : ip);
+    EXPECT_EQ(arch_frame_ip(&s.thread->frame), expected ? 0x5000 : ip);
 }
 
 static void faults(void *context)
 {
     struct guest_state *state = s.thread->guest.state;
-    uint64_t ip = s.thread->frame.ip;
+    uint64_t ip = arch_frame_ip(&s.thread->frame);
 
     (void)context;
     state->recover_start = 0x4000;
@@ -177,7 +175,7 @@ static void faults(void *context)
     fault_at(0x4000, PERM_READ, true);
     fault_at(0x400f, PERM_WRITE, true);
     EXPECT_EQ(state->recover_address, 0x1234);
-    s.thread->frame.ip = ip;
+    arch_frame_set_ip(&s.thread->frame, ip);
 }
 
 HOST_TEST(a_sandbox_recovers_where_it_said)

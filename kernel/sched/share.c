@@ -4,7 +4,7 @@
 #include <kernel/sched.h>
 #include <kernel/share.h>
 
-enum { PICK_MAX = 32 }; /* waiting threads that are looked at, with a queue locked */
+enum { PICK_MAX = 256 }; /* waiting threads that are looked at, with a queue locked */
 
 uint32_t share_limit_count;
 

@@ -282,6 +282,23 @@ HOST_TEST(weights_divide_a_cpu_whatever_the_number_of_threads)
     world_end();
 }
 
+/* More of them than are looked at for each turn. */
+HOST_TEST(many_threads_do_not_hide_those_of_another)
+{
+    REQUIRE(world_init());
+    struct budget *a = add_budget(world.budget[0]);
+    struct budget *b = add_budget(world.budget[0]);
+    for (unsigned i = 0; i < 100; i++)
+        (void)add_thread(b, BIT64(1));
+    (void)add_thread(a, BIT64(1));
+    EXPECT_EQ(share_set_weight(b, 101), OK);
+    run_for(2000 * MS); /* those that came before there were weights */
+    expect_ratio(a, b, 100, 101, 2000 * MS);
+    for (size_t i = 0; i < world.thread_count; i++)
+        EXPECT(world.thread[i]->run_ns > 0);
+    world_end();
+}
+
 HOST_TEST(weights_count_among_siblings)
 {
     REQUIRE(world_init());

@@ -315,16 +315,49 @@ static void show_end(struct session *session)
 
 /* ---- From its start to its end ---- */
 
-static int run_program(struct session *session)
+/* The container's first process is process 1, and its end is everybody's: nobody is started before
+ * it. */
+enum { FIRST_EXPECTED, FIRST_RUNS, FIRST_FAILED };
+static uint32_t first_session; /* atomic: one of these */
+
+static void first_is(uint32_t what)
+{
+    __atomic_store_n(&first_session, what, __ATOMIC_RELEASE);
+    machine_wake(&first_session, UINT32_MAX);
+}
+
+static int first_await(void)
+{
+    uint32_t what;
+    while ((what = __atomic_load_n(&first_session, __ATOMIC_ACQUIRE)) == FIRST_EXPECTED)
+        machine_wait(&first_session, FIRST_EXPECTED, MACHINE_NEVER);
+    return what == FIRST_RUNS ? 0 : -ESRCH;
+}
+
+static int start_program(struct session *session, struct process **process_out)
 {
     struct session_program start = { 0 };
-    struct process *process = NULL;
     int error = session_make(session, &start);
     if (error == 0)
-        error = process_start(&start.program, &process);
+        error = process_start(&start.program, process_out);
     heap_free(start.environment);
+    return error;
+}
+
+static int run_program(struct session *session)
+{
+    struct process *process = NULL;
+    bool first = session->id == CONTAINER_FIRST_SESSION;
+    int error = first ? 0 : first_await();
+    if (error != 0) {
+        file_table_put(session->files);
+        return error;
+    }
+    error = start_program(session, &process);
     if (error != 0)
         return error;
+    if (first)
+        first_is(FIRST_RUNS);
     int32_t pid = process->pid;
     session_runs(session, pid);
     (void)events_send(CONTAINER_STARTED, session->id, (uint32_t)pid, NULL, false);
@@ -354,6 +387,8 @@ static void session_main(void *argument)
 {
     struct session *session = argument;
     int error = run(session);
+    if (error != 0 && session->id == CONTAINER_FIRST_SESSION)
+        first_is(FIRST_FAILED);
     if (error != 0)
         refuse(session, error);
     rt_lock(&sessions_lock);

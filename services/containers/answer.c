@@ -12,6 +12,23 @@
 
 enum { SIGNAL_KILL = 9, SIGNAL_LAST = 64, AUTHORITY_BYTES = 64 * 1024 };
 
+/* ---- Problems ---- */
+
+static const char no_container[] = "there is no such container";
+
+/* What it is told next is about the request that begins here. */
+static void problem_begin(struct containers *all, uint64_t badge)
+{
+    all->problem[0] = '\0';
+    all->problem_badge = badge;
+}
+
+static enum status problem(struct containers *all, enum status status, const char *text)
+{
+    (void)strlcpy(all->problem, text, sizeof(all->problem));
+    return status;
+}
+
 /* ---- Texts in Memory ---- */
 
 /* A copy of a client's text: what it says afterwards does not matter. */
@@ -41,6 +58,17 @@ static enum status read_text(uint64_t memory, uint64_t size_bytes, char **text_o
     else
         *text_out = text;
     return status;
+}
+
+static enum status read_request(struct containers *all, uint64_t memory, uint64_t size_bytes,
+                                char **text_out)
+{
+    enum status status = read_text(memory, size_bytes, text_out);
+    if (status == OK)
+        return OK;
+    return problem(all, status,
+                   status == ERR_LIMIT ? "the request: is empty, or above 128 KiB"
+                                       : "the request: cannot be read");
 }
 
 /* A text of ours as Memory for a client, who may read it. */
@@ -80,9 +108,8 @@ static enum status answer_create(void *context, uint64_t badge,
     struct containers *all = context;
     struct container *container;
     char *text;
-    all->problem[0] = '\0';
-    all->problem_badge = badge;
-    enum status status = read_text(in->request, in->size, &text);
+    problem_begin(all, badge);
+    enum status status = read_request(all, in->request, in->size, &text);
     if (status == OK) {
         status = container_create(all, text, (size_t)in->size, &container);
         free(text);
@@ -110,15 +137,15 @@ static enum status answer_start(void *context, uint64_t badge, const struct cont
 {
     struct containers *all = context;
     struct container *container = find(context, in->container);
-    (void)badge;
+    problem_begin(all, badge);
     if (container == NULL)
-        return ERR_NOT_FOUND;
+        return problem(all, ERR_NOT_FOUND, no_container);
     if (container->state != CONTAINER_STATE_CREATED)
-        return ERR_STATE;
+        return problem(all, ERR_STATE, "it was started before");
     enum status status = sandbox_start(all, container);
     if (status != OK) {
         rt_log("%s cannot be started: %s", container->request.name, status_text(status));
-        return status;
+        return problem(all, status, "there is no room for its sandbox");
     }
     container->state = CONTAINER_STATE_RUNNING;
     container->started_ns = clock_now_ns();
@@ -309,7 +336,9 @@ static enum status exec(struct containers *all, struct container *container, con
         return status;
     status = command_exec(container, block, session_out);
     free(block);
-    return status;
+    if (status == ERR_LIMIT)
+        return problem(all, status, "too many sessions run in it");
+    return status == OK ? OK : problem(all, status, "it does not take its commands");
 }
 
 static enum status answer_exec(void *context, uint64_t badge, const struct containers_exec_in *in,
@@ -318,13 +347,12 @@ static enum status answer_exec(void *context, uint64_t badge, const struct conta
     struct containers *all = context;
     struct container *container = find(context, in->container);
     char *text;
+    problem_begin(all, badge);
     if (container == NULL)
-        return ERR_NOT_FOUND;
+        return problem(all, ERR_NOT_FOUND, no_container);
     if (container->state != CONTAINER_STATE_RUNNING)
-        return ERR_STATE;
-    all->problem[0] = '\0';
-    all->problem_badge = badge;
-    enum status status = read_text(in->request, in->size, &text);
+        return problem(all, ERR_STATE, "it does not run");
+    enum status status = read_request(all, in->request, in->size, &text);
     if (status == OK) {
         status = exec(all, container, text, (size_t)in->size, &out->session);
         free(text);

@@ -103,26 +103,36 @@ size_t authority_text(const struct containers *all, const struct container *cont
     return text.used;
 }
 
-/* Its table changes while we read: it makes objects of its own. So no names, they are ours to give;
- * the first entries are what it was given, in order.
+static enum status id_of(uint64_t handle, uint64_t *id_out)
+{
+    struct object_info info;
+    enum status status = object_info(handle, &info, sizeof(info));
+    *id_out = status == OK ? info.id : 0;
+    return status;
+}
+
+/* Its table changes while we read: it makes objects of its own. The kernel knows whose table each
+ * entry came from: what was given came from another's, and in our order. Names are ours alone.
  */
 enum status authority_held_text(const struct container *container, char *to, size_t size_bytes,
                                 size_t *size_out)
 {
     struct text text = { .at = to, .room = size_bytes };
-    uint64_t cursor = 0;
+    uint64_t cursor = 0, self = 0;
+    enum status status = id_of(container->process, &self);
+    if (status != OK)
+        return status;
     do {
         struct handle_info entry[INSPECT_BATCH];
         uint64_t next = 0;
-        enum status status =
-            process_inspect(container->process, (uint32_t)cursor, entry, INSPECT_BATCH, &next);
+        status = process_inspect(container->process, (uint32_t)cursor, entry, INSPECT_BATCH, &next);
         if (status != OK)
             return status;
         for (unsigned i = 0; i < INSPECT_BATCH && entry[i].handle != 0; i++) {
             const struct grant held = { .type = (enum object_type)entry[i].type,
                                         .rights = entry[i].rights,
                                         .badge = entry[i].badge };
-            put_line(&text, "-", &held);
+            put_line(&text, entry[i].origin == self ? "own" : "given", &held);
         }
         cursor = next;
     } while (cursor != 0 && text.used < text.room - 1);

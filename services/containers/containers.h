@@ -93,8 +93,7 @@ struct containers {
     struct container container[CONTAINERS_MAX];
     uint32_t last_number;
     uint64_t endpoint, notification;
-    uint64_t sandboxes; /* budget above those of all sandboxes: what is left to us is ours */
-    uint64_t image;     /* the system image: read, execute, map */
+    uint64_t image; /* the system image: read, execute, map */
     struct program_file program;
     char problem[PROBLEM_BYTES];
     uint64_t problem_badge; /* whose it is */
@@ -109,7 +108,7 @@ unsigned container_slot(const struct containers *all, const struct container *co
 
 /* sandbox.c */
 /* The budget above all sandboxes, with what the machine and we ourselves need kept out of it. */
-enum status sandboxes_limit(struct containers *all);
+enum status sandboxes_begin(void);
 enum status sandbox_start(struct containers *all, struct container *container);
 /* Everything that its budget paid for is gone when it returns. */
 void sandbox_end(struct container *container);

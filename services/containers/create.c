@@ -102,6 +102,22 @@ static enum status fill(struct containers *all, struct container *container)
     return status;
 }
 
+static enum status take_slot(struct containers *all, const struct container_request *request,
+                             struct container **container_out)
+{
+    if (request->name[0] != '\0' && name_is_taken(all, request->name)) {
+        (void)format_text(all->problem, sizeof(all->problem), "Name: %s is another container's",
+                          request->name);
+        return ERR_EXISTS;
+    }
+    *container_out = free_slot(all);
+    if (*container_out != NULL)
+        return OK;
+    (void)format_text(all->problem, sizeof(all->problem), "there are %u containers, and no room",
+                      (unsigned)CONTAINERS_MAX);
+    return ERR_LIMIT;
+}
+
 enum status container_create(struct containers *all, const char *json, size_t size_bytes,
                              struct container **container_out)
 {
@@ -109,12 +125,11 @@ enum status container_create(struct containers *all, const char *json, size_t si
     enum status status = container_request_parse(json, size_bytes, &request, all->problem);
     if (status != OK)
         return status;
-    struct container *container = free_slot(all);
-    if (container == NULL || (request.name[0] != '\0' && name_is_taken(all, request.name))) {
-        if (container != NULL)
-            *container = (struct container){ 0 };
+    struct container *container = NULL;
+    status = take_slot(all, &request, &container);
+    if (status != OK) {
         container_request_free(&request);
-        return container == NULL ? ERR_LIMIT : ERR_EXISTS;
+        return status;
     }
     container->request = request;
     if (request.name[0] == '\0')

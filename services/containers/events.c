@@ -16,8 +16,7 @@ void watchers_signal(struct container *container)
 {
     for (unsigned i = 0; i < WATCH_MAX; i++) {
         struct watch *watch = &container->watch[i];
-        if (watch->notification == 0 ||
-            notification_signal(watch->notification, watch->bits) != ERR_DEAD)
+        if (watch->notification == 0 || notification_signal(watch->notification, watch->bits) == OK)
             continue;
         (void)handle_close(watch->notification);
         *watch = (struct watch){ 0 };
@@ -162,17 +161,25 @@ enum status command_send(struct container *container, const struct container_ent
     return OK;
 }
 
+/* A free one, or the one that ended the longest ago: nobody asks for that one any more. */
+static struct session *session_slot(struct container *container)
+{
+    struct session *found = NULL;
+    for (unsigned i = 0; i < SESSION_MAX; i++) {
+        struct session *session = &container->session[i];
+        bool kept = session->id == CONTAINER_FIRST_SESSION ||
+                    (session->id != 0 && session->state == CONTAINER_STATE_RUNNING);
+        if (!kept && (found == NULL || session->id < found->id))
+            found = session;
+    }
+    return found;
+}
+
 /* The block in pieces, then the word to run it: all of it or nothing. */
 enum status command_exec(struct container *container, const struct container_block *block,
                          uint32_t *session_out)
 {
-    struct session *session = NULL;
-    for (unsigned i = 0; i < SESSION_MAX; i++) {
-        struct session *other = &container->session[i];
-        bool old = other->id != CONTAINER_FIRST_SESSION && other->state != CONTAINER_STATE_RUNNING;
-        if (other->id == 0 || (session == NULL && old))
-            session = other;
-    }
+    struct session *session = session_slot(container);
     unsigned pieces =
         (block->size_bytes + CONTAINER_DATA_BYTES - 1) / (unsigned)CONTAINER_DATA_BYTES;
     if (session == NULL)

@@ -62,7 +62,7 @@ int main(void)
         .late = containers_late,
     };
     if (!find_program() || !make_notification() ||
-        !must(sandboxes_limit(&all), "a budget for sandboxes"))
+        !must(sandboxes_begin(), "a budget for sandboxes"))
         return 1;
     if (supervisor_call_ready(rt_handle(STARTUP_SUPERVISOR), DEADLINE_NEVER) != OK)
         return 1;

@@ -5,6 +5,7 @@
 #include <base/string.h>
 #include <object_info.h>
 #include <rt/clock.h>
+#include <rt/log.h>
 #include <rt/random.h>
 #include <rt/space.h>
 #include <rt/startup.h>
@@ -18,6 +19,7 @@ enum {
     SANDBOX_THREADS = 256, /* unless the request says otherwise; the service has 1024 for all */
     SANDBOX_THREADS_MAX = 768,
     SANDBOX_PRIORITY = 16,
+    SANDBOXES_WEIGHT = 101, /* beside us alone, who come first anyway */
     /* What of our own budget no sandbox can have. */
     RESERVE_CAPABILITIES = 8192,
     RESERVE_THREADS = 8,
@@ -36,6 +38,28 @@ static_assert(sizeof(struct startup) + GRANT_MAX * sizeof(struct startup_capabil
 
 /* ---- All of them together ---- */
 
+/* Their budgets are below one; what is left of ours is ours. */
+static struct {
+    uint64_t budget;
+    unsigned count;
+} sandboxes;
+
+/* By its turns alone a container with more threads gets more CPU time. The kernel counts time, and
+ * gives turns by the weights of budgets, as long as any has another than usual; that costs all
+ * calls a little, so it is asked to where there are several containers to be fair to. */
+static void sandboxes_count(int change)
+{
+    bool several = sandboxes.count > 1;
+    sandboxes.count += (unsigned)change;
+    if (several == (sandboxes.count > 1))
+        return;
+    enum status status =
+        budget_limit(sandboxes.budget, LIMIT_KIND_CPU_WEIGHT,
+                     sandboxes.count > 1 ? SANDBOXES_WEIGHT : REQUEST_SHARES_DEFAULT, 0);
+    if (status != OK)
+        rt_log("containers take turns by their threads: %s", status_text(status));
+}
+
 /* An eighth of the machine, within bounds: for services, the kernel's own, our logs and answers. */
 static uint64_t reserve(uint64_t machine_bytes)
 {
@@ -47,10 +71,10 @@ static uint64_t without(uint64_t limit, uint64_t kept)
     return limit > kept ? limit - kept : 0;
 }
 
-enum status sandboxes_limit(struct containers *all)
+enum status sandboxes_begin(void)
 {
     struct object_info machine, own;
-    enum status status = object_create(rt_budget(), OBJECT_BUDGET, &all->sandboxes);
+    enum status status = object_create(rt_budget(), OBJECT_BUDGET, &sandboxes.budget);
     if (status == OK)
         status = object_info(rt_handle("machine"), &machine, sizeof(machine));
     if (status == OK)
@@ -65,7 +89,7 @@ enum status sandboxes_limit(struct containers *all)
     static const enum limit_kind kind[] = { LIMIT_KIND_MEMORY, LIMIT_KIND_CAPABILITIES,
                                             LIMIT_KIND_THREADS };
     for (unsigned i = 0; i < ARRAY_LEN(kind) && status == OK; i++)
-        status = budget_limit(all->sandboxes, kind[i], hard[i], UINT64_MAX);
+        status = budget_limit(sandboxes.budget, kind[i], hard[i], UINT64_MAX);
     return status;
 }
 
@@ -186,9 +210,11 @@ static enum status build(const struct containers *all, struct container *contain
 
 static enum status make_objects(const struct containers *all, struct container *container)
 {
-    enum status status = object_create(all->sandboxes, OBJECT_BUDGET, &container->budget);
-    if (status == OK)
-        status = limit(container);
+    enum status status = object_create(sandboxes.budget, OBJECT_BUDGET, &container->budget);
+    if (status != OK)
+        return status;
+    sandboxes_count(1);
+    status = limit(container);
     if (status == OK)
         status = object_create(container->budget, OBJECT_PROCESS, &container->process);
     if (status == OK)
@@ -248,8 +274,13 @@ static void unmap_shared(void **at, size_t size_bytes)
 
 void sandbox_end(struct container *container)
 {
-    if (container->budget != 0)
+    /* Its threads first: whoever runs on while its memory goes only makes noise. */
+    if (container->process != 0)
+        (void)object_destroy(container->process);
+    if (container->budget != 0) {
         (void)object_destroy(container->budget);
+        sandboxes_count(-1);
+    }
     unmap_shared(&container->events_at,
                  ring_bytes(CONTAINER_EVENTS, sizeof(struct container_entry)));
     unmap_shared(&container->commands_at,

@@ -2,7 +2,6 @@
 #include <client/client.h>
 #include <rt/clock.h>
 #include <rt/log.h>
-#include <rt/space.h>
 #include <rt/startup.h>
 #include <rt/syscall.h>
 #include <stdio.h>
@@ -36,8 +35,8 @@ bool job_print(const struct run *run, struct job *job)
     struct log_record record;
     uint64_t lost;
     for (unsigned turn = 0; turn < RECORDS_IN_A_TURN; turn++) {
-        if (job->log == NULL || container_log_read(job->log, (size_t)job->log_bytes, &job->position,
-                                                   &record, data, &lost) != OK)
+        if (job->log.at == NULL || container_log_read(job->log.at, (size_t)job->log.size_bytes,
+                                                      &job->position, &record, data, &lost) != OK)
             return false;
         if (lost != 0)
             rt_log("%s: %llu bytes of output were lost", job->name, (unsigned long long)lost);
@@ -66,39 +65,16 @@ static void say_problem(const struct job *job, enum status status)
            text);
 }
 
-static enum status open_log(struct job *job)
-{
-    const struct containers_log_in in = { .container = job->container };
-    struct containers_log_out out = { 0 };
-    enum status status = containers_call_log(rt_handle("containers"), client_soon(), &in, &out);
-    if (status == OK)
-        status = space_map(out.log, 0, out.size, ACCESS_READ, &job->log);
-    job->log_bytes = out.size;
-    return status;
-}
-
-static enum status watch(const struct run *run, const struct job *job)
-{
-    struct containers_watch_in in = { .container = job->container,
-                                      .bits = (uint64_t)1 << (job - run->job) };
-    enum status status = handle_copy(run->notification, RIGHT_NOTIFICATION_SIGNAL | RIGHT_ANY_GRANT,
-                                     0, 0, &in.notification);
-    if (status == OK)
-        status = containers_call_watch(rt_handle("containers"), client_soon(), &in);
-    if (in.notification != 0)
-        (void)handle_close(in.notification);
-    return status;
-}
-
 bool job_start(struct run *run, struct job *job)
 {
     if (job->archive[0] != '\0' && !job_add_image(job))
         return false;
     enum status status = client_create(rt_handle("containers"), job->request, &job->container);
     if (status == OK)
-        status = open_log(job);
+        status = client_log_open(rt_handle("containers"), job->container, &job->log);
     if (status == OK)
-        status = watch(run, job);
+        status = client_watch(rt_handle("containers"), job->container, run->notification,
+                              (uint64_t)1 << (job - run->job));
     const struct containers_start_in in = { .container = job->container };
     if (status == OK)
         status = containers_call_start(rt_handle("containers"), client_soon(), &in);

@@ -1,6 +1,7 @@
 /* run: see main.c. plan.c reads run.json; job.c starts one container and prints what it writes. */
 #pragma once
 
+#include <client/client.h>
 #include <container/log.h>
 #include <protocol_containers.h>
 #include <stdbool.h>
@@ -27,8 +28,8 @@ struct job {
     char archive[MODULE_NAME_BYTES]; /* "": the image is there already */
     char *request;                   /* JSON for containers.create, without Image if `archive` */
     uint32_t container;
-    void *log;
-    uint64_t log_bytes, position;
+    struct client_log log;
+    uint64_t position;
     struct line line[2]; /* of standard output and error, until its end */
     bool done;
     uint32_t exit_code;

@@ -4,6 +4,7 @@
  */
 #include <abi_syscalls.h>
 #include <base/fmt.h>
+#include <client/client.h>
 #include <digest/sha256.h>
 #include <fs/erofs.h>
 #include <object_info.h>
@@ -19,15 +20,10 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { ANSWER_S = 20, POLL_MS = 20, PATIENCE_S = 600, TEXT_BYTES = 1024 };
+enum { PATIENCE_S = 600, TEXT_BYTES = 1024 };
 
 static uint64_t images;
 static uint64_t modules;
-
-static uint64_t soon(void)
-{
-    return clock_deadline((uint64_t)ANSWER_S * 1000000000);
-}
 
 static uint64_t page_up(uint64_t size_bytes)
 {
@@ -49,7 +45,7 @@ static void print_description(uint32_t image)
     struct images_describe_out out;
     void *at;
     const struct images_describe_in in = { .image = image };
-    enum status status = images_call_describe(images, soon(), &in, &out);
+    enum status status = images_call_describe(images, client_soon(), &in, &out);
     if (status == OK)
         status = space_map(out.memory, 0, page_up(out.size), ACCESS_READ, &at);
     if (status != OK) {
@@ -112,7 +108,7 @@ static void print_layer(uint32_t image, uint32_t index)
     char hex[2 * SHA256_BYTES + 1];
     unsigned count = 0;
     const struct images_layer_in in = { .image = image, .index = index };
-    enum status status = images_call_layer(images, soon(), &in, &out);
+    enum status status = images_call_layer(images, client_soon(), &in, &out);
     if (status == OK)
         status = space_map(out.memory, 0, out.size, ACCESS_READ, &at);
     if (status == OK)
@@ -139,17 +135,7 @@ static void print_layer(uint32_t image, uint32_t index)
 static void print_problem(uint32_t archive)
 {
     char text[TEXT_BYTES];
-    size_t length = 0;
-    struct images_problem_out out;
-    do {
-        const struct images_problem_in in = { .archive = archive, .offset = (uint32_t)length };
-        if (images_call_problem(images, soon(), &in, &out) != OK)
-            return;
-        size_t part = MIN(out.text_size, sizeof(text) - 1 - length);
-        memcpy(text + length, out.text, part);
-        length += part;
-    } while (out.text_size != 0 && length < sizeof(text) - 1);
-    text[length] = '\0';
+    (void)client_archive_problem(images, archive, text, sizeof(text));
     rt_log("  refused: %s", text);
 }
 
@@ -158,7 +144,7 @@ static void print_images(uint32_t archive, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         struct images_image_out out;
         const struct images_image_in in = { .archive = archive, .index = i };
-        if (images_call_image(images, soon(), &in, &out) != OK) {
+        if (images_call_image(images, client_soon(), &in, &out) != OK) {
             rt_log("  image %u is not there", i);
             continue;
         }
@@ -169,57 +155,44 @@ static void print_images(uint32_t archive, uint32_t count)
     }
 }
 
-static bool wait_for(uint32_t archive, struct images_state_out *state)
+static void print_archive(uint32_t archive, enum status status)
 {
+    struct images_state_out state = { 0 };
     const struct images_state_in in = { .archive = archive };
-    uint64_t end = clock_deadline((uint64_t)PATIENCE_S * 1000000000);
-    while (clock_now_ns() < end) {
-        if (images_call_state(images, soon(), &in, state) != OK)
-            return false;
-        if (state->phase == IMAGES_PHASE_READY || state->phase == IMAGES_PHASE_FAILED)
-            return true;
-        thread_yield(clock_deadline((uint64_t)POLL_MS * 1000000));
+    if (status == ERR_FORMAT) {
+        print_problem(archive);
+        return;
     }
-    return false;
-}
-
-static enum status add_module(uint32_t index, uint32_t *archive_out)
-{
-    struct modules_contents_out contents;
-    struct images_add_out out;
-    const struct modules_contents_in in = { .index = index };
-    enum status status = modules_call_contents(modules, soon(), &in, &contents);
-    if (status != OK)
-        return status;
-    const struct images_add_in add = { .size = contents.size, .memory = contents.memory };
-    status = images_call_add(images, soon(), &add, &out);
-    (void)handle_close(contents.memory);
-    *archive_out = out.archive;
-    return status;
+    if (status == OK)
+        status = images_call_state(images, client_soon(), &in, &state);
+    if (status != OK) {
+        rt_log("  it does not come to an end: %s", status_text(status));
+        return;
+    }
+    print_images(archive, state.images);
+    if (state.done != state.total)
+        rt_log("  %llu of %llu done", (unsigned long long)state.done,
+               (unsigned long long)state.total);
 }
 
 static void try_module(uint32_t index, uint32_t *archive)
 {
-    struct modules_name_out name;
-    struct images_state_out state = { 0 };
+    struct modules_name_out name = { 0 };
+    struct modules_contents_out contents = { 0 };
     const struct modules_name_in in = { .index = index };
-    enum status status = modules_call_name(modules, soon(), &in, &name);
+    const struct modules_contents_in which = { .index = index };
+    enum status status = modules_call_name(modules, client_soon(), &in, &name);
     if (status == OK)
-        status = add_module(index, archive);
+        status = modules_call_contents(modules, client_soon(), &which, &contents);
     if (status != OK) {
         rt_log("module %u: %s", index, status_text(status));
         return;
     }
+    status = client_add_archive(images, contents.memory, contents.size,
+                                clock_deadline((uint64_t)PATIENCE_S * 1000000000), archive);
+    (void)handle_close(contents.memory);
     rt_log("archive %u is %.*s", *archive, (int)name.name_size, (const char *)name.name);
-    if (!wait_for(*archive, &state))
-        rt_log("  it does not come to an end");
-    else if (state.phase == IMAGES_PHASE_FAILED)
-        print_problem(*archive);
-    else
-        print_images(*archive, state.images);
-    if (state.phase == IMAGES_PHASE_READY && state.done != state.total)
-        rt_log("  %llu of %llu done", (unsigned long long)state.done,
-               (unsigned long long)state.total);
+    print_archive(*archive, status);
 }
 
 enum { MODULE_MAX = 16 };
@@ -229,7 +202,7 @@ static uint64_t capabilities_of_images(void)
 {
     struct control_account_out out = { 0 };
     const struct control_account_in in = { .index = 0 };
-    enum status status = control_call_account(rt_handle("control"), soon(), &in, &out);
+    enum status status = control_call_account(rt_handle("control"), client_soon(), &in, &out);
     if (status != OK)
         rt_log("no account: %s", status_text(status));
     return out.capabilities;
@@ -241,24 +214,24 @@ int main(void)
     struct modules_count_out count = { 0 };
     images = rt_handle("images");
     modules = rt_handle("modules");
-    enum status status = modules_call_count(modules, soon(), &count);
+    enum status status = modules_call_count(modules, client_soon(), &count);
     if (status != OK)
         rt_log("no modules: %s", status_text(status));
     struct images_next_out next;
     const struct images_next_in in = { 0 };
     /* It answers, so it has made whatever it serves with. */
-    if (images_call_next(images, soon(), &in, &next) != ERR_NOT_FOUND)
+    if (images_call_next(images, client_soon(), &in, &next) != ERR_NOT_FOUND)
         rt_log("an image is there");
     uint64_t before = capabilities_of_images();
     for (uint32_t i = 0; i < count.modules && i < MODULE_MAX; i++)
         try_module(i, &archive[i]);
     for (uint32_t i = 0; i < count.modules && i < MODULE_MAX; i++) {
         const struct images_remove_in gone = { .archive = archive[i] };
-        status = images_call_remove(images, soon(), &gone);
+        status = images_call_remove(images, client_soon(), &gone);
         if (status != OK)
             rt_log("archive %u cannot be removed: %s", archive[i], status_text(status));
     }
-    if (images_call_next(images, soon(), &in, &next) != ERR_NOT_FOUND)
+    if (images_call_next(images, client_soon(), &in, &next) != ERR_NOT_FOUND)
         rt_log("an image is left");
     uint64_t after = capabilities_of_images();
     rt_log("capabilities: %llu before, %llu after", (unsigned long long)before,

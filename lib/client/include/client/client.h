@@ -28,3 +28,20 @@ enum status client_exec(uint64_t containers, uint32_t container, const char *req
                         uint32_t *session_out);
 /* "" if there is nothing to say. Its length. */
 size_t client_problem(uint64_t containers, char *to, size_t size_bytes);
+
+/* What a container writes: a ring to read from (container/log.h), until it is closed. */
+struct client_log {
+    uint64_t memory;
+    const void *at;
+    uint64_t size_bytes;
+};
+enum status client_log_open(uint64_t containers, uint32_t container, struct client_log *log_out);
+void client_log_close(struct client_log *log);
+
+/* `bits` of the caller's notification, whenever the container's state or its log changes. */
+enum status client_watch(uint64_t containers, uint32_t container, uint64_t notification,
+                         uint64_t bits);
+/* Bytes for a session's standard input, as fast as it takes them, within CLIENT_ANSWER_NS. */
+enum status client_input(uint64_t containers, uint32_t container, uint32_t session,
+                         const void *data, size_t size_bytes);
+enum status client_input_end(uint64_t containers, uint32_t container, uint32_t session);

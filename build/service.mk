@@ -22,7 +22,7 @@ SERVICE_OWN_CFLAGS = $(SERVICE_CFLAGS) $(if $(filter lib/rt/% lib/base/% $(GEN)/
 service_objects = $(patsubst %,$(OUT)/service/%.o,$(call plain,$(1)))
 
 # --- The runtime: everything below lib that is not a test, in one archive; string.c is musl's.
-LIBRARY_SOURCES := $(filter-out lib/base/string.c lib/base/test.c,$(sort $(wildcard lib/*/*.c lib/rt/posix/*.c))) \
+LIBRARY_SOURCES := $(filter-out lib/base/string.c $(if $(filter CONFIG_TESTS,$(CONFIG)),,lib/base/test.c),$(sort $(wildcard lib/*/*.c lib/rt/posix/*.c))) \
 	$(filter-out %/start.S,$(sort $(wildcard lib/rt/arch/$(ARCH)/*.[cS]))) $(addprefix $(GEN)/,$(ABI_USER_CODE))
 LIBRARY_OBJECTS := $(call service_objects,$(LIBRARY_SOURCES))
 LIBRARY         := $(OUT)/service/libthemelios.a

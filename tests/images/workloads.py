@@ -121,6 +121,20 @@ def plain(arch):
     return write(target, [tar(tree)], {"Env": [PATH, "FROM=image"], "WorkingDir": "/srv"}, arch)
 
 
+def pair(arch):
+    """The path of an archive with two images of what plain() packs: test:plain, and test:quit with a StopSignal."""
+    plain(arch)
+    config = {"Env": [PATH, "FROM=image"]}
+    target = f"out/images/{arch}/pair.tar"
+    layer = tar(tree_of(arch, "plain"))
+    with open(target + ".new", "wb") as file:
+        file.write(archives.docker([(["test:plain"], [layer], config),
+                                    (["test:quit"], [layer], {**config, "StopSignal": "SIGQUIT"})],
+                                   architecture=packages.DEBIAN[arch]))
+    os.replace(target + ".new", target)
+    return target
+
+
 if __name__ == "__main__":
     for wanted in sys.argv[2:]:
         print(workload(sys.argv[1], wanted))

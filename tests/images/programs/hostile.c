@@ -7,13 +7,33 @@
  *     fault               a touch of an address where nothing is
  *     memory              touches anonymous memory until it is killed or refused
  *     forks               children that wait, until there can be no more
+ *     threads             threads that wait, until there can be no more
  *     files               descriptors until there can be no more
+ *     spin COUNT          so many processes that compute and never end
+ *     work MS             what a good neighbour does: it says how much it did, and how often a
+ * result was wrong
  */
 #include <stddef.h>
 #include <stdint.h>
 
+/* CLONE_VM, _FS, _FILES, _SIGHAND, _THREAD, _SYSVSEM */
+#define THREAD_FLAGS 0x50f00
+
 #if defined(__x86_64__)
-enum { EXIT = 231, WRITE = 1, FORK = 57, WAIT = 61, DUP = 32, MMAP = 9, PAUSE = 34, KILL = 62 };
+enum {
+    EXIT = 231,
+    READ = 0,
+    WRITE = 1,
+    FORK = 57,
+    WAIT = 61,
+    DUP = 32,
+    MMAP = 9,
+    PAUSE = 34,
+    KILL = 62,
+    PIPE2 = 293,
+    CLOCK_GETTIME = 228,
+    GETPPID = 110
+};
 #define CALLS 335
 
 static long call(long number, long a, long b, long c, long d, long e, long f)
@@ -26,6 +46,27 @@ static long call(long number, long a, long b, long c, long d, long e, long f)
                      : "=a"(result)
                      : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
                      : "rcx", "r11", "memory");
+    return result;
+}
+
+/* It shares everything with its creator and waits for ever, without a stack. */
+static long clone_thread(void)
+{
+    long result;
+    __asm__ volatile("mov $56, %%eax\n"
+                     "xor %%edx, %%edx\n"
+                     "xor %%r10d, %%r10d\n"
+                     "xor %%r8d, %%r8d\n"
+                     "syscall\n"
+                     "test %%rax, %%rax\n"
+                     "jnz 2f\n"
+                     "1: mov $34, %%eax\n"
+                     "syscall\n"
+                     "jmp 1b\n"
+                     "2:"
+                     : "=a"(result)
+                     : "D"((long)THREAD_FLAGS), "S"(0L)
+                     : "rcx", "rdx", "r8", "r10", "r11", "memory");
     return result;
 }
 
@@ -44,13 +85,17 @@ __asm__(".globl _start\n_start: mov %rsp, %rdi\nand $-16, %rsp\ncall begin\nud2"
 #else
 enum {
     EXIT = 94,
+    READ = 63,
     WRITE = 64,
     CLONE = 220,
     WAIT = 260,
     DUP = 23,
     MMAP = 222,
     PPOLL = 73,
-    KILL = 129
+    KILL = 129,
+    PIPE2 = 59,
+    CLOCK_GETTIME = 113,
+    GETPPID = 173
 };
 #define CALLS 292
 
@@ -66,6 +111,31 @@ static long call(long number, long a, long b, long c, long d, long e, long f)
     __asm__ volatile("svc 0"
                      : "+r"(x0)
                      : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+                     : "memory");
+    return x0;
+}
+
+/* It shares everything with its creator and waits for ever, without a stack. */
+static long clone_thread(void)
+{
+    register long x8 __asm__("x8") = CLONE;
+    register long x0 __asm__("x0") = THREAD_FLAGS;
+    register long x1 __asm__("x1") = 0;
+    register long x2 __asm__("x2") = 0;
+    register long x3 __asm__("x3") = 0;
+    register long x4 __asm__("x4") = 0;
+    __asm__ volatile("svc 0\n"
+                     "cbnz x0, 2f\n"
+                     "1: mov x8, #73\n"
+                     "mov x0, #0\n"
+                     "mov x1, #0\n"
+                     "mov x2, #0\n"
+                     "mov x3, #0\n"
+                     "svc 0\n"
+                     "b 1b\n"
+                     "2:"
+                     : "+r"(x0), "+r"(x8), "+r"(x1), "+r"(x2), "+r"(x3), "+r"(x4)
+                     :
                      : "memory");
     return x0;
 }
@@ -231,12 +301,69 @@ static void forks(void)
     say_number("children:", count);
 }
 
+static void threads(void)
+{
+    unsigned long count = 0;
+    while (count < FORKS_MAX && clone_thread() > 0)
+        count++;
+    say_number("threads:", count);
+}
+
 static void files(void)
 {
     unsigned long count = 0;
     while (call(DUP, 0, 0, 0, 0, 0, 0) >= 0)
         count++;
     say_number("descriptors:", count);
+}
+
+static void spin(unsigned long count)
+{
+    for (unsigned long i = 1; i < count; i++) {
+        if (fork_process() == 0)
+            break;
+    }
+    for (;;)
+        __asm__ volatile("");
+}
+
+/* ---- Work ---- */
+
+static uint64_t now_ms(void)
+{
+    long time[2] = { 0, 0 };
+    (void)call(CLOCK_GETTIME, 1, (long)time, 0, 0, 0, 0);
+    return (uint64_t)time[0] * 1000 + (uint64_t)time[1] / 1000000;
+}
+
+/* Computes, calls, and sends a value through a pipe: 0 if all of it came out right. */
+static unsigned long work_once(const int pipe[2], long parent, uint64_t number)
+{
+    uint64_t sum = 0, got = 0;
+    for (uint64_t i = 0; i < 1000; i++) {
+        sum += i * number;
+        __asm__ volatile("" : "+r"(sum));
+    }
+    unsigned long wrong = sum != number * 499500;
+    wrong += call(GETPPID, 0, 0, 0, 0, 0, 0) != parent;
+    wrong += call(WRITE, pipe[1], (long)&sum, sizeof(sum), 0, 0, 0) != sizeof(sum);
+    wrong += call(READ, pipe[0], (long)&got, sizeof(got), 0, 0, 0) != sizeof(got);
+    return wrong + (got != sum);
+}
+
+static void work(uint64_t ms)
+{
+    int pipe[2] = { -1, -1 };
+    unsigned long count = 0, failures = 0;
+    long parent = call(GETPPID, 0, 0, 0, 0, 0, 0);
+    failures += call(PIPE2, (long)pipe, 0, 0, 0, 0, 0) != 0;
+    uint64_t end = now_ms() + ms;
+    while (now_ms() < end) {
+        failures += work_once(pipe, parent, count);
+        count++;
+    }
+    say_number("work:", count);
+    say_number("failures:", failures);
 }
 
 static void touch(const char *how)
@@ -264,8 +391,14 @@ __attribute__((used)) _Noreturn static void begin(long *stack)
         memory();
     else if (same(what, "forks"))
         forks();
+    else if (same(what, "threads"))
+        threads();
     else if (same(what, "files"))
         files();
+    else if (same(what, "spin") && count > 2)
+        spin(number_of(words[2]));
+    else if (same(what, "work") && count > 2)
+        work(number_of(words[2]));
     else
         touch(what);
     (void)call(EXIT, 0, 0, 0, 0, 0, 0);

@@ -387,6 +387,19 @@ TEST(a_pin_has_a_limit_whatever_the_size_of_the_memory)
     over();
 }
 
+TEST(registers_are_not_pinned)
+{
+    struct memory *registers;
+    struct pin *made;
+
+    REQUIRE(ready());
+    REQUIRE(memory_create_physical(budget, paddr(BIT64(40)), PAGE_SIZE, PERM_DEVICE, &registers) ==
+            OK);
+    EXPECT_EQ(dma_pin_create(&registers->object, 0, PAGE_SIZE, 0, budget, &made), ERR_UNSUPPORTED);
+    memory_put(registers);
+    over();
+}
+
 /* Whatever fails, nothing is left behind. */
 TEST(every_allocation_of_a_pin_may_fail)
 {

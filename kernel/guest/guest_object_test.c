@@ -75,6 +75,18 @@ static void enter_to_leave(void *guest)
     guest_attend(s.thread);
 }
 
+static void visit_and_sleep(void *guest)
+{
+    visit(guest);
+    sched_sleep_current(DEADLINE_NEVER);
+}
+
+static void enter_kicked(void *guest)
+{
+    EXPECT_EQ(guest_go(s.thread, guest), OK);
+    EXPECT(!s.thread->guest.inside);
+}
+
 static void retire_first(void)
 {
     retire(s.first);
@@ -183,5 +195,34 @@ HOST_TEST(a_sandbox_recovers_where_it_said)
     REQUIRE(setting_init());
     simulation_cpu_run(1, NULL, NULL);
     simulation_cpu_run(1, faults, NULL);
+    setting_fini();
+}
+
+/* A thread that waits in its sandbox is on no CPU: the guest lets go of it, and a kick is kept. */
+HOST_TEST(who_waits_is_expelled_at_once_and_kicked_later)
+{
+    REQUIRE(setting_init());
+    simulation_cpu_run(1, NULL, NULL);
+    simulation_cpu_run(1, visit_and_sleep, s.first);
+    EXPECT(s.thread->state == THREAD_BLOCKED && s.thread->guest.guest == s.first);
+    uint64_t references = s.first->object.references;
+    guest_kick_thread(s.thread);
+    EXPECT(s.thread->state == THREAD_BLOCKED);
+    retire(s.first);
+    EXPECT(s.thread->guest.guest == NULL && !s.thread->attached);
+    EXPECT_EQ(s.first->object.references, references - 1);
+    EXPECT(s.thread->state == THREAD_BLOCKED);
+    setting_fini();
+}
+
+HOST_TEST(a_kick_of_who_waits_ends_its_next_entry)
+{
+    REQUIRE(setting_init());
+    simulation_cpu_run(1, NULL, NULL);
+    guest_kick_thread(s.thread);
+    simulation_cpu_run(1, enter_kicked, s.first);
+    EXPECT_EQ(s.thread->guest_pending, 0);
+    simulation_cpu_run(1, enter, s.first);
+    EXPECT(s.thread->guest.inside);
     setting_fini();
 }

@@ -231,6 +231,10 @@ TEST(what_is_there_already_is_not_shared_over)
     EXPECT_EQ(*byte_of(clone, 0, false), 1);
     EXPECT_EQ(*byte_of(clone, 1, false), 3);
     EXPECT_EQ(memory_inspect(clone).resident_pages, 2);
+    *byte_of(block, 1, true) = 4;
+    EXPECT_EQ(share(block, 0, 2, clone, 0), OK);
+    EXPECT_EQ(*byte_of(clone, 1, false), 3);
+    EXPECT_EQ(memory_inspect(clone).resident_pages, 2);
     over();
 }
 
@@ -418,6 +422,26 @@ TEST(a_shared_leaf_is_copied_only_if_somebody_pays)
     budget_put(payer);
 }
 
+TEST(a_leaf_needs_a_place_to_be_shared_to)
+{
+    struct memory *first, *second;
+
+    REQUIRE(budget_create(NULL, &payer) == OK);
+    REQUIRE(memory_create(payer, PAGES(2 * LEAF), &first) == OK);
+    REQUIRE(memory_create(payer, PAGES(2 * LEAF), &second) == OK);
+    *byte_of(first, 0, true) = 7;
+    frame_fail_after(1);
+    EXPECT_EQ(share(first, 0, LEAF, second, 0), ERR_NO_MEMORY);
+    frame_fail_after(0);
+    EXPECT_EQ(memory_inspect(second).resident_pages, 0);
+    EXPECT_EQ(share(first, 0, LEAF, second, 0), OK);
+    EXPECT_EQ(*byte_of(second, 0, false), 7);
+    memory_put(first);
+    memory_put(second);
+    EXPECT_EQ(used(), 0);
+    budget_put(payer);
+}
+
 TEST(contiguous_memory_without_an_object_is_given_back)
 {
     struct memory *memory;
@@ -433,6 +457,9 @@ TEST(contiguous_memory_without_an_object_is_given_back)
     slab_drain_all();
     frame_cache_drain();
     EXPECT_EQ(frame_stats().free, free);
+    EXPECT_EQ(used(), 0);
+    budget_limit(payer, BUDGET_MEMORY, PAGE_SIZE);
+    EXPECT_EQ(memory_create_contiguous(payer, PAGES(2), PAGE_SIZE, UINT64_MAX, &memory), ERR_LIMIT);
     EXPECT_EQ(used(), 0);
     budget_put(payer);
 }

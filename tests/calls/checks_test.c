@@ -11,8 +11,10 @@
 #include <kernel/boot_info.h>
 #include <kernel/device.h>
 #include <kernel/dma.h>
+#include <kernel/frame.h>
 #include <kernel/guest.h>
 #include <kernel/irq_object.h>
+#include <kernel/memory.h>
 #include <kernel/sched.h>
 #include <kernel/system.h>
 #include <kernel/test.h>
@@ -106,6 +108,31 @@ static uint64_t give(struct object *object, uint32_t rights)
     return handle;
 }
 
+static struct object *object_of(uint64_t handle)
+{
+    struct capability_ref ref = { .object = NULL };
+
+    EXPECT_EQ(cspace_lookup(table(), handle, OBJECT_ANY, 0, &ref), OK);
+    object_put(ref.object);
+    return ref.object;
+}
+
+/* No page of the second half follows another. */
+static void scatter(struct memory *memory)
+{
+    struct frame *between[8] = { NULL };
+    paddr_t pa;
+
+    for (uint64_t i = 0; i < ARRAY_LEN(between); i++) {
+        EXPECT_EQ(memory_page_address(memory, 8 + i, true, &pa), OK);
+        EXPECT_EQ(frame_alloc(0, 0, &between[i]), OK);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(between); i++) {
+        if (between[i] != NULL)
+            frame_put(between[i]);
+    }
+}
+
 static void give_machine(void)
 {
     if (system_object()->references == 0)
@@ -181,6 +208,7 @@ static void prepare(void)
     EXPECT_EQ(make(&there).status, OK);
     EXPECT_EQ(make(&end).status, OK);
     EXPECT_EQ(make(&byte).status, OK);
+    scatter(object_as_memory(object_of(handles[NAME_MEMORY])));
     sched_set_ceiling(world.process[0].thread[0], PRIORITY_COUNT - 2);
 }
 
@@ -409,15 +437,6 @@ static void expect_denial(const struct call *call, enum status expected, const c
     expect_record(call, expected);
 }
 
-static struct object *object_of(uint64_t handle)
-{
-    struct capability_ref ref = { .object = NULL };
-
-    EXPECT_EQ(cspace_lookup(table(), handle, OBJECT_ANY, 0, &ref), OK);
-    object_put(ref.object);
-    return ref.object;
-}
-
 /* The call with another handle of the same object in one word. */
 static void with_rights(const struct row *row, const struct need *need, uint32_t rights,
                         enum status expected)
@@ -625,6 +644,7 @@ static const struct refusal {
     { CALL(dma_pin, H(DMA), H(MEMORY), PAGES(17), PAGES(1), ARENA, 1), ERR_RANGE },
     { CALL(dma_pin, H(DMA), H(MEMORY), PAGES(16), PAGES(1), ARENA, 1), ERR_RANGE },
     { CALL(dma_pin, H(DMA), H(MEMORY), 0, PAGES(513), ARENA, 1), ERR_RANGE },
+    { CALL(dma_pin, H(DMA), H(MEMORY), PAGES(8), PAGES(4), ARENA, 3), ERR_LIMIT },
     { CALL(dma_unpin, H(DMA), 77), ERR_NOT_FOUND },
     { CALL(system_control, H(SYSTEM), SYSTEM_OP_AUDIT_READ, 0, ARENA, 0), ERR_RANGE },
     { CALL(system_control, H(SYSTEM), SYSTEM_OP_AUDIT_READ, 0, ARENA, 17), ERR_RANGE },

@@ -3,12 +3,16 @@
  */
 #include "world.h"
 #include <abi_syscalls.h>
+#include <arch/simulation.h>
+#include <base/string.h>
 #include <kernel/audit.h>
 #include <kernel/frame.h>
 #include <kernel/grace.h>
+#include <kernel/log_ring.h>
 #include <kernel/sched.h>
 #include <kernel/slab.h>
 #include <kernel/test.h>
+#include <kernel/trap.h>
 
 #define PAGES(n) ((uint64_t)(n)*PAGE_SIZE)
 
@@ -56,6 +60,11 @@ static bool begin(void)
     budget = give(&process->object.payer->object);
     part = CALL(object_create, budget, OBJECT_BUDGET).value;
     return part != HANDLE_NONE;
+}
+
+static void count_attempt(void)
+{
+    attempts++;
 }
 
 /* ---- Processes ---- */
@@ -125,6 +134,7 @@ HOST_TEST(a_process_is_made_whole_or_not)
         budget_limit(payer, BUDGET_MEMORY, limit);
     }
     EXPECT(failed > 100 && failed < 1000);
+    EXPECT(process->object.payer == payer);
     EXPECT_EQ(process_end(process, &(struct work){ 100 }), OK);
     object_put(&process->object);
     world_settle(&world);
@@ -179,18 +189,15 @@ HOST_TEST(a_thread_that_was_destroyed_is_dead)
     REQUIRE(begin());
     thread = thread_get(world.process[0].thread[1]); /* runs on the other CPU */
     uint64_t handle = give(&thread->object);
-    EXPECT_EQ(CALL_AFTER(NULL, object_destroy, handle).status, OK);
+    attempts = 0;
+    EXPECT_EQ(CALL_AFTER(count_attempt, object_destroy, handle).status, OK);
+    EXPECT(attempts >= 2); /* the other CPU had its turn in between */
     EXPECT(thread_is_dead(thread));
     thread_put(thread);
     world_end(&world);
 }
 
 /* ---- Once more ---- */
-
-static void count_attempt(void)
-{
-    attempts++;
-}
 
 static void no_object(void)
 {
@@ -236,4 +243,44 @@ HOST_TEST(removals_do_not_run_ahead_of_grace_periods)
     EXPECT_EQ(CALL_AFTER(count_attempt, handle_revoke, handle).status, OK);
     EXPECT(attempts >= 2);
     world_end(&world);
+}
+
+/* ---- Faults ---- */
+
+static void faults(void *context)
+{
+    (void)context;
+    if (cpu_self()->current->state == THREAD_RUNNING)
+        trap_user_exception(cpu_self()->current, "a fault of this test", 0);
+}
+
+static unsigned lines_since(uint64_t *from)
+{
+    struct log_record record;
+    unsigned count = 0;
+
+    for (; log_read(*from, &record); *from = record.sequence + 1)
+        count += memcmp(record.text, "thread ", 7) == 0;
+    return count;
+}
+
+/* Whoever makes threads fault as fast as he can fills neither the console nor the log. */
+HOST_TEST(faults_are_told_of_so_often_a_second)
+{
+    uint64_t from = log_lost();
+    unsigned dead = 0;
+
+    (void)lines_since(&from);
+    for (unsigned round = 0; round < 4; round++) {
+        uint64_t before = thread_count();
+        REQUIRE(begin());
+        for (unsigned i = 0; i < 40; i++)
+            simulation_cpu_run(i % 2, faults, NULL);
+        world_settle(&world);
+        dead += WORLD_PROCESSES * WORLD_THREADS - (unsigned)(thread_count() - before);
+        world_end(&world);
+    }
+    EXPECT(dead > 20);
+    unsigned told = lines_since(&from);
+    EXPECT(told > 0 && told <= 16);
 }

@@ -78,6 +78,7 @@ static inline void arch_frame_message_return(struct trap_frame *frame, uint64_t 
     frame->status = status;
     frame->argument[1] = info;
     frame->argument[2] = badge;
+    frame->value = badge; /* the same register, elsewhere */
 }
 
 static inline void arch_frame_syscall_restart_as(struct trap_frame *frame, uint64_t number)

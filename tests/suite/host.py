@@ -71,6 +71,18 @@ def selected(pattern):
     return stage
 
 
+MUTANTS = 12
+
+
+def mutants(report):
+    """Checks of the kernel that are chosen by the seed, deleted one at a time: some test must miss each. The lists
+    of those that make no difference or need a guest name nothing that is not there."""
+    machine.make("host-units")
+    done = subprocess.run(["tests/mutate/run", "--sample", str(MUTANTS), "--seed", str(report.seed or 1)],
+                          capture_output=True, text=True, timeout=UNIT_TIMEOUT_S * machine.PATIENCE)
+    report.ok(f"{MUTANTS} mutants die", done.returncode == 0, done.stdout + done.stderr)
+
+
 def fuzz_one(binary):
     name = os.path.basename(binary)
     corpus = f"tests/fuzz/corpus/{name.removeprefix('fuzz-')}"

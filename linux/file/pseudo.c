@@ -119,24 +119,26 @@ void pseudo_free(struct node *node)
 
 /* ---- Open files ---- */
 
-/* The open file has the text of its last read at position 0. */
-static int make_text(struct file *file)
+/* The open file has the text of its last read at position 0. Reads at positions of their own
+ * (pread) have no lock of the file's, so there is one here. */
+struct open_text {
+    struct rt_lock lock; /* `file` */
+    struct text text;
+};
+
+static int make_text(struct file *file, struct text *text)
 {
     struct pseudo_node *node = pseudo_node(file->node);
-    struct text *text = file->data;
     text->size_bytes = 0;
     text->failed = false;
     int error = node->entry->show(node, text);
     return error == 0 && text->failed ? -ENOMEM : error;
 }
 
-static int64_t text_read(struct file *file, struct io *io, uint64_t *position)
+static int64_t read_locked(struct file *file, struct text *text, struct io *io, uint64_t *position)
 {
-    struct text *text = file->data;
-    if (pseudo_node(file->node)->entry->show == NULL)
-        return -EINVAL;
     if (*position == 0 || text->bytes == NULL) {
-        int error = make_text(file);
+        int error = make_text(file, text);
         if (error != 0)
             return error;
     }
@@ -145,6 +147,17 @@ static int64_t text_read(struct file *file, struct io *io, uint64_t *position)
     int64_t moved = io_to(io, text->bytes + *position, text->size_bytes - *position);
     if (moved > 0)
         *position += (uint64_t)moved;
+    return moved;
+}
+
+static int64_t text_read(struct file *file, struct io *io, uint64_t *position)
+{
+    struct open_text *open = file->data;
+    if (pseudo_node(file->node)->entry->show == NULL)
+        return -EINVAL;
+    rt_lock(&open->lock);
+    int64_t moved = read_locked(file, &open->text, io, position);
+    rt_unlock(&open->lock);
     return moved;
 }
 
@@ -167,11 +180,11 @@ static int64_t text_write(struct file *file, struct io *io, uint64_t *position)
 
 static void text_release(struct file *file)
 {
-    struct text *text = file->data;
-    if (text == NULL)
+    struct open_text *open = file->data;
+    if (open == NULL)
         return;
-    heap_free(text->bytes);
-    heap_free(text);
+    heap_free(open->text.bytes);
+    heap_free(open);
 }
 
 static const struct file_ops text_file_ops = {
@@ -184,10 +197,10 @@ static const struct file_ops text_file_ops = {
 static int text_open(struct node *node, struct file *file)
 {
     (void)node;
-    struct text *text = heap_alloc(sizeof(*text));
-    if (text == NULL)
+    struct open_text *open = heap_alloc(sizeof(*open));
+    if (open == NULL)
         return -ENOMEM;
-    file->data = text;
+    file->data = open;
     file->ops = &text_file_ops;
     return 0;
 }

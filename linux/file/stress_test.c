@@ -102,6 +102,27 @@ static void step_names(struct worker *w)
     }
 }
 
+/* Texts of /proc that all have open, read at positions of their own while they are made. */
+static void step_texts(struct worker *w)
+{
+    int fd = (int)roll(w, 4);
+    switch (roll(w, 8)) {
+    case 0:
+        (void)linux_close(fd);
+        break;
+    case 1:
+    case 2:
+        EXPECT_EQ(copy_out(w->room, "/proc/self/limits", 18), 0);
+        fd = (int)linux_openat(AT_FDCWD, w->room, O_RDONLY, 0);
+        if (fd >= 4)
+            (void)linux_close(fd);
+        break;
+    default:
+        (void)linux_pread64(fd, w->room + 4096, 8192, roll(w, 2) == 0 ? 0 : (int64_t)roll(w, 2000));
+        break;
+    }
+}
+
 /* Descriptors of one table, and what /proc says of them. */
 static void step_descriptors(struct worker *w)
 {
@@ -213,4 +234,9 @@ TEST(threads_on_the_same_names)
 TEST(threads_on_the_same_descriptors)
 {
     run(step_descriptors, true);
+}
+
+TEST(threads_on_the_same_texts)
+{
+    run(step_texts, true);
 }

@@ -15,6 +15,7 @@ enum {
 
 static struct rt_lock senders_lock; /* a leaf, but for queues */
 static struct rt_lock flight_lock;  /* who sends sockets: before `channel` */
+static uint64_t searches;           /* flight_lock: how many there were */
 
 /* ---- Packets ---- */
 
@@ -25,11 +26,70 @@ void packet_free(struct packet *packet)
     heap_free(packet);
 }
 
+/* The end of a packet may be the end of a socket that has packets itself, and so on, as long as a
+ * guest likes. So a thread that is freeing packets already does not begin once more, deeper on its
+ * stack: it finds the others in its drain. */
+struct drain {
+    struct list link;
+    const struct vcpu *thread;
+    struct list packets; /* the thread's own */
+};
+static struct rt_lock drains_lock; /* a leaf */
+static struct list drains = { &drains, &drains };
+
+static struct drain *drain_begin(struct drain *own)
+{
+    struct drain *mine = own;
+    rt_lock(&drains_lock);
+    LIST_FOR_EACH(link, &drains)
+    {
+        struct drain *drain = CONTAINER_OF(link, struct drain, link);
+        if (drain->thread == own->thread)
+            mine = drain;
+    }
+    if (mine == own)
+        list_push_back(&drains, &own->link);
+    rt_unlock(&drains_lock);
+    return mine;
+}
+
+static void drain_end(struct drain *own)
+{
+    rt_lock(&drains_lock);
+    list_remove(&own->link);
+    rt_unlock(&drains_lock);
+}
+
+static void drain_all(struct list *packets)
+{
+    struct drain own = { .thread = vcpu_self() };
+    struct list *link;
+    list_init(&own.link);
+    list_init(&own.packets);
+    struct drain *drain = drain_begin(&own);
+    while ((link = list_pop_front(packets)) != NULL)
+        list_push_back(&drain->packets, link);
+    if (drain != &own)
+        return;
+    while ((link = list_pop_front(&own.packets)) != NULL)
+        packet_free(CONTAINER_OF(link, struct packet, link));
+    drain_end(&own);
+}
+
 void packets_free(struct list *packets)
 {
+    struct list deep;
     struct list *link;
-    while ((link = list_pop_front(packets)) != NULL)
-        packet_free(CONTAINER_OF(link, struct packet, link));
+    list_init(&deep);
+    while ((link = list_pop_front(packets)) != NULL) {
+        struct packet *packet = CONTAINER_OF(link, struct packet, link);
+        if (packet->control.rights != NULL)
+            list_push_back(&deep, link);
+        else
+            packet_free(packet);
+    }
+    if (!list_empty(&deep))
+        drain_all(&deep);
 }
 
 void unix_take_packets(struct unix_socket *socket, struct list *to)
@@ -174,11 +234,17 @@ static bool rights_lead_to(const struct rights *rights, const struct unix_socket
     return false;
 }
 
+/* A socket that nothing was found behind is not looked at again in the same search, unless it is
+ * nearer now: one socket may be in very many messages, at each depth. */
 static bool leads_to(struct unix_socket *from, const struct unix_socket *to, unsigned depth)
 {
     bool found = false;
     if (from == to || depth > CIRCLE_DEPTH)
         return true;
+    if (from->search == searches && from->search_depth <= depth)
+        return false;
+    from->search = searches;
+    from->search_depth = depth;
     rt_lock(&from->lock);
     LIST_FOR_EACH(link, &from->packets)
     {
@@ -237,6 +303,7 @@ static int put_checked(struct unix_socket *socket, struct unix_socket *there, st
     if (!has_sockets(packet->control.rights))
         return put(socket, there, packet);
     rt_lock(&flight_lock);
+    searches++;
     int error = rights_lead_to(packet->control.rights, there, 0) ? -ETOOMANYREFS : 0;
     if (error == 0)
         error = put(socket, there, packet);

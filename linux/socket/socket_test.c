@@ -314,6 +314,48 @@ TEST(sockets_do_not_travel_in_circles)
     fixture_end(&f);
 }
 
+/* Each socket lies in a message to the one before. */
+TEST(a_long_chain_of_sockets_in_messages_ends_at_once)
+{
+    enum { LENGTH = 20000 };
+    struct fixture f;
+    int32_t first[2], last[2], next[2];
+    fixture_init(&f);
+    pair(SOCK_STREAM, first);
+    memcpy(last, first, sizeof(last));
+    for (unsigned i = 0; i < LENGTH && !test_has_failed(); i++) {
+        pair(SOCK_STREAM, next);
+        EXPECT_EQ(message(last[0], true, &next[1], 4, SCM_RIGHTS), 1);
+        EXPECT_EQ(linux_close(last[0]), 0);
+        EXPECT_EQ(linux_close(next[1]), 0);
+        memcpy(last, next, sizeof(last));
+    }
+    EXPECT_EQ(linux_close(first[1]), 0);
+    EXPECT_EQ(send(last[0], "x"), -EPIPE); /* the last is closed, too */
+    fixture_end(&f);
+}
+
+/* The number of ways from the first socket to the last has twelve digits. */
+TEST(sockets_in_many_messages_are_looked_at_once)
+{
+    enum { LEVELS = 4, MESSAGES = 20 };
+    struct fixture f;
+    int32_t level[LEVELS][2], to[2], fds[SCM_MAX_FD];
+    fixture_init(&f);
+    for (unsigned i = 0; i < LEVELS; i++)
+        pair(SOCK_STREAM, level[i]);
+    for (unsigned i = 0; i + 1 < LEVELS; i++) {
+        for (unsigned n = 0; n < SCM_MAX_FD; n++)
+            fds[n] = level[i + 1][1];
+        for (unsigned n = 0; n < MESSAGES; n++)
+            EXPECT_EQ(message(level[i][0], true, fds, sizeof(fds), SCM_RIGHTS), 1);
+    }
+    pair(SOCK_STREAM, to);
+    EXPECT_EQ(message(to[0], true, &level[0][1], 4, SCM_RIGHTS), 1);
+    EXPECT_EQ(message(level[LEVELS - 1][0], true, &to[1], 4, SCM_RIGHTS), -ETOOMANYREFS);
+    fixture_end(&f);
+}
+
 TEST(credentials_are_told_and_checked)
 {
     struct fixture f;

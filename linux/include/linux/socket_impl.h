@@ -43,6 +43,8 @@ struct unix_socket {
     struct list pending;    /* connections that nobody accepted yet: in_pending */
     struct list in_pending; /* under the listener's lock */
     unsigned pending_count, backlog;
+    uint64_t search;         /* the last search for circles that came here, and how deep */
+    unsigned search_depth;   /* it was then: both belong to the search (queue.c) */
     struct list in_abstract; /* names that are no paths */
     struct wait_queue queue; /* all who wait for it */
 };

@@ -167,6 +167,8 @@ int64_t linux_mincore(uaddr_t address, uint64_t size_bytes, uaddr_t vector)
     memset(ones, 1, sizeof(ones));
     uint64_t pages = error == 0 ? page_up(size_bytes) / MACHINE_PAGE : 0;
     while (error == 0 && pages > 0) {
+        if (__atomic_load_n(&task_self()->exit_pending, __ATOMIC_RELAXED) != 0)
+            return -EINTR; /* there may be very many */
         uint64_t part = MIN(pages, (uint64_t)sizeof(ones));
         error = copy_out(vector, ones, part);
         vector += part;

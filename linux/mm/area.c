@@ -94,10 +94,18 @@ static void set_bounds(struct area *area, uint64_t start, uint64_t end) NO_LOCK_
         rt_unlock(mapping_lock(node));
 }
 
-void area_set_own(struct area *area)
+int area_become_own(struct area *area)
 {
-    mapping_unlink(area);
+    struct rt_lock *lock = mapping_lock(area->file->node);
+    rt_lock(lock);
     area->own = true;
+    int error = area_show(area, area->start, area->end);
+    if (error == 0)
+        list_remove(&area->mapping);
+    else
+        area->own = false;
+    rt_unlock(lock);
+    return error;
 }
 
 /* ---- Life ---- */
@@ -156,8 +164,9 @@ int area_split(struct mm *mm, uint64_t at)
     upper->offset += at - lower->start;
     upper->start = at;
     area_count_bytes(upper, upper->end - at, false); /* inserting counts it once more */
-    set_bounds(lower, lower->start, at);
+    /* In this order: a truncation in between finds every page in one of the two. */
     area_insert(upper);
+    set_bounds(lower, lower->start, at);
     return 0;
 }
 
@@ -171,14 +180,14 @@ static bool areas_alike(const struct area *a, const struct area *b)
            a->wipe_on_fork == b->wipe_on_fork && a->fixed_rights == b->fixed_rights;
 }
 
-/* The second goes; the first reaches to its end. */
+/* The second goes; the first reaches to its end, before: a truncation in between finds every page
+ * in one of the two. */
 static void areas_join(struct area *first, struct area *second)
 {
-    uint64_t end = second->end;
+    set_bounds(first, first->start, second->end);
     mapping_unlink(second);
     tree_remove(&second->mm->areas, &second->node);
     second->mm->area_count--;
-    set_bounds(first, first->start, end);
     area_release(second);
 }
 

@@ -99,22 +99,34 @@ static uint32_t needed(uint64_t access)
     return access == FAULT_EXECUTE ? PROT_EXEC : PROT_READ | PROT_WRITE | PROT_EXEC;
 }
 
-/* A stack grows towards the access, up to its limit and not near what lies below. */
+/* The end of a stack, of which a fork may have made several areas. */
+static uint64_t stack_end(const struct area *area)
+{
+    uint64_t end = area->end;
+    while ((area = area_next(area)) != NULL && area->start == end &&
+           (area->flags & MAP_GROWSDOWN) != 0)
+        end = area->end;
+    return end;
+}
+
+/* A stack grows towards the access, up to its limit and not near what lies below. What it gains is
+ * the mm's own, whatever a fork made of the rest. */
 static struct area *grow(struct mm *mm, uint64_t address)
 {
     enum { GUARD_PAGES = 256 };
-    struct area *area = mm_find_above(mm, address);
+    const struct area *area = mm_find_above(mm, address);
     if (area == NULL || (area->flags & MAP_GROWSDOWN) == 0)
         return NULL;
     uint64_t start = page_down(address);
     uint64_t guard = (uint64_t)GUARD_PAGES * MACHINE_PAGE;
     uint64_t from = start > guard ? start - guard : 0;
-    if (start < MMAP_LOWEST || area->end - start > resource_limit(RLIMIT_STACK) ||
-        !space_free(mm, from, area->start) || area_show(area, start, area->start) != 0)
+    struct area like = *area;
+    like.copied = false;
+    if (start < MMAP_LOWEST || stack_end(area) - start > resource_limit(RLIMIT_STACK) ||
+        !space_free(mm, from, area->start) ||
+        map_locked(mm, start, area->start - start, &like, MAP_FIXED) < 0)
         return NULL;
-    area_count_bytes(area, area->start - start, true);
-    area->start = start;
-    return area;
+    return mm_find(mm, address);
 }
 
 /* Its own pages, or a Memory: the kernel brings them, once the rights are those of the access. */

@@ -164,12 +164,14 @@ static int describe(struct area *like, const struct mm_request *request)
         .offset = file == NULL ? 0 : request->offset,
         .own = file == NULL && type == MAP_PRIVATE,
     };
+    if ((request->flags & MAP_GROWSDOWN) != 0 && (file != NULL || type == MAP_SHARED))
+        return -EINVAL;
     if (file == NULL)
         return 0;
     if (!file_readable(file) ||
         (type == MAP_SHARED && (request->protection & PROT_WRITE) != 0 && !file_writable(file)))
         return -EACCES;
-    return (request->flags & MAP_GROWSDOWN) != 0 ? -EINVAL : 0;
+    return 0;
 }
 
 int64_t mm_map(struct mm *mm, const struct mm_request *request)
@@ -181,7 +183,7 @@ int64_t mm_map(struct mm *mm, const struct mm_request *request)
     if (request->size_bytes > GUEST_END)
         return -ENOMEM;
     uint64_t size_bytes = page_up(request->size_bytes);
-    if (__builtin_add_overflow(request->offset, size_bytes, &end))
+    if (__builtin_add_overflow(request->offset, size_bytes, &end) || end > INT64_MAX)
         return -EOVERFLOW;
     int error = describe(&like, request);
     if (error == 0 && request->file == NULL && area_shared(&like))

@@ -54,8 +54,9 @@ void area_free(struct area *area);
 int area_split(struct mm *mm, uint64_t at);
 /* Join it with its neighbours where that changes nothing. The area that it is part of now. */
 struct area *area_merge(struct area *area);
-/* It shows its own pages from now on, not its file's. */
-void area_set_own(struct area *area);
+/* It shows its own pages from now on, not its file's, whose list of mappings it leaves in the same
+ * moment: a truncation takes the file's pages away, and never its own. */
+int area_become_own(struct area *area);
 /* Bytes of [start, end) in areas. */
 uint64_t areas_bytes(struct mm *mm, uint64_t start, uint64_t end);
 bool areas_cover(struct mm *mm, uint64_t start, uint64_t end);

@@ -459,3 +459,137 @@ TEST(what_cannot_be_allocated_is_told_and_leaves_nothing)
         EXPECT_EQ(result, 0);
     }
 }
+
+/* ---- What programs do to themselves ---- */
+
+static struct mm_request file_request(unsigned page, unsigned pages, uint32_t protection,
+                                      uint32_t type)
+{
+    return (struct mm_request){ .address = at_page(page),
+                                .size_bytes = (uint64_t)pages * MACHINE_PAGE,
+                                .protection = protection,
+                                .flags = MAP_FIXED | type,
+                                .file = w.file };
+}
+
+TEST(a_stack_that_a_fork_copied_grows_by_pages_of_its_own)
+{
+    struct mm_request request = {
+        .address = at_page(40),
+        .size_bytes = MACHINE_PAGE,
+        .protection = PROT_READ | PROT_WRITE,
+        .flags = MAP_FIXED | MAP_PRIVATE | MAP_GROWSDOWN,
+    };
+    uint32_t word = 7;
+    begin(1);
+    EXPECT_EQ(mm_map(w.self->mm, &request), (int64_t)request.address);
+    EXPECT_EQ(mm_fork(w.self->mm, &w.space[1].mm), 0);
+    become(&w.space[1]);
+    EXPECT_EQ(reach(at_page(38), 2, &word), 0);
+    check(w.self->mm);
+    EXPECT_EQ(reach(at_page(37), 2, &word), 0);
+    check(w.self->mm);
+    EXPECT_EQ(mm_unmap(w.self->mm, at_page(37), 4ull * MACHINE_PAGE), 0);
+    EXPECT_EQ(memory_resident(w.self->mm->anonymous), 0);
+    request.address = at_page(38);
+    EXPECT_EQ(mm_map(w.self->mm, &request), (int64_t)request.address);
+    EXPECT_EQ(reach(at_page(38), 1, &word), 0);
+    EXPECT_EQ(word, 0);
+    request.flags = MAP_FIXED | MAP_SHARED | MAP_GROWSDOWN;
+    EXPECT_EQ(mm_map(w.self->mm, &request), -EINVAL);
+    end();
+}
+
+/* Else the end of what they map would lie before its beginning, and a truncation would take nothing
+ * away. */
+TEST(offsets_in_files_do_not_wrap)
+{
+    begin(1);
+    struct mm_request request = file_request(0, 1, PROT_READ, MAP_SHARED);
+    request.offset = ~(uint64_t)0 - 2ull * MACHINE_PAGE + 1;
+    EXPECT_EQ(mm_map(w.self->mm, &request), -EOVERFLOW);
+    request.offset = ((uint64_t)1 << 63) - 2ull * MACHINE_PAGE;
+    EXPECT_EQ(mm_map(w.self->mm, &request), (int64_t)request.address);
+    EXPECT_EQ(linux_mremap(at_page(0), MACHINE_PAGE, 4ull * MACHINE_PAGE, 0, 0), -EINVAL);
+    EXPECT_EQ(linux_mremap(at_page(0), MACHINE_PAGE, 4ull * MACHINE_PAGE,
+                           MREMAP_MAYMOVE | MREMAP_FIXED, at_page(8)),
+              -EINVAL);
+    check(w.self->mm);
+    end();
+}
+
+/* Another thread of the guest: until it is told to end. */
+struct other {
+    struct mm *mm;
+    uint32_t stop, done; /* atomic */
+};
+
+static void split_and_join(void *argument)
+{
+    struct other *other = argument;
+    uint64_t size_bytes = (uint64_t)MACHINE_PAGE;
+    while (__atomic_load_n(&other->stop, __ATOMIC_ACQUIRE) == 0) {
+        (void)mm_protect(other->mm, at_page(3), size_bytes, PROT_NONE);
+        (void)mm_protect(other->mm, at_page(3), size_bytes, PROT_READ);
+    }
+    __atomic_store_n(&other->done, 1, __ATOMIC_RELEASE);
+    machine_wake(&other->done, 1);
+    vcpu_exit();
+}
+
+/* What a mapping that may be written shows is there, whatever becomes of the file. */
+static void map_and_look(void *argument)
+{
+    struct other *other = argument;
+    const struct mm_request request = file_request(8, 4, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+    while (__atomic_load_n(&other->stop, __ATOMIC_ACQUIRE) == 0) {
+        uint32_t word;
+        EXPECT_EQ(mm_map(other->mm, &request), (int64_t)request.address);
+        for (unsigned i = 8; i < 12; i++) {
+            rt_lock(&other->mm->lock);
+            bool own = mm_find(other->mm, at_page(i))->own;
+            rt_unlock(&other->mm->lock);
+            if (own)
+                EXPECT_EQ(host_guest_read(other->mm->space, &word, at_page(i), sizeof(word)), 0);
+        }
+    }
+    __atomic_store_n(&other->done, 1, __ATOMIC_RELEASE);
+    machine_wake(&other->done, 1);
+    vcpu_exit();
+}
+
+/* The file ends and begins again; what its mappings show when it has ended. */
+static void truncate_beside(void (*run)(void *), unsigned rounds)
+{
+    const struct mm_request request = file_request(0, 8, PROT_READ, MAP_SHARED);
+    struct other other = { .mm = w.self->mm };
+    struct vcpu *vcpu;
+    EXPECT_EQ(vcpu_create(run, &other, NULL, &vcpu), 0);
+    vcpu_start(vcpu);
+    for (unsigned i = 0; i < rounds && !test_has_failed(); i++) {
+        uint32_t word;
+        set_length(FILE_PAGES);
+        EXPECT_EQ(mm_map(w.self->mm, &request), (int64_t)request.address);
+        set_length(0);
+        for (unsigned page = 0; page < 8; page++)
+            EXPECT(host_guest_read(w.self->mm->space, &word, at_page(page), sizeof(word)) != 0);
+    }
+    __atomic_store_n(&other.stop, 1, __ATOMIC_RELEASE);
+    while (__atomic_load_n(&other.done, __ATOMIC_ACQUIRE) == 0)
+        machine_wait(&other.done, 0, MACHINE_NEVER);
+    host_wait_for_threads();
+}
+
+TEST(a_truncation_finds_areas_that_are_split_and_joined_meanwhile)
+{
+    begin(1);
+    truncate_beside(split_and_join, 20000);
+    end();
+}
+
+TEST(a_truncation_leaves_pages_that_become_own_meanwhile)
+{
+    begin(1);
+    truncate_beside(map_and_look, 20000);
+    end();
+}

@@ -26,10 +26,13 @@ static bool all_zero(const uint64_t *words)
 static int copy_pages(uint64_t from, uint64_t to, uint64_t size_bytes)
 {
     uint64_t *page = heap_alloc(MACHINE_PAGE);
+    const uint32_t *ends = &task_self()->exit_pending;
     int error = page == NULL ? -ENOMEM : 0;
     for (uint64_t done = 0; error == 0 && done < size_bytes; done += MACHINE_PAGE) {
-        if (guest_copy_in(page, from + done, MACHINE_PAGE) != 0 ||
-            (!all_zero(page) && guest_copy_out(to + done, page, MACHINE_PAGE) != 0))
+        if (__atomic_load_n(ends, __ATOMIC_RELAXED) != 0)
+            error = -EINTR; /* there may be very many */
+        else if (guest_copy_in(page, from + done, MACHINE_PAGE) != 0 ||
+                 (!all_zero(page) && guest_copy_out(to + done, page, MACHINE_PAGE) != 0))
             error = -ENOMEM;
     }
     heap_free(page);
@@ -53,6 +56,12 @@ static int move_pages(struct mm *mm, const struct area *from, uint64_t old, uint
     return error;
 }
 
+/* The file's offsets stay numbers that lseek has, too. */
+static bool offsets_ok(const struct area *like, uint64_t size_bytes)
+{
+    return like->file == NULL || (like->offset <= INT64_MAX - size_bytes);
+}
+
 /* To another place. The old one goes, or (a size of 0, of shared memory) stays. */
 static int64_t move(const struct remap *remap, struct area *area)
 {
@@ -63,6 +72,8 @@ static int64_t move(const struct remap *remap, struct area *area)
     if (area->file == NULL && area->memory == NULL)
         like.offset = 0;
     like.copied = false;
+    if (!offsets_ok(&like, remap->new_bytes))
+        return -EINVAL;
     bool fixed = (remap->flags & MREMAP_FIXED) != 0;
     int64_t at = map_locked(mm, remap->fixed, remap->new_bytes, &like, fixed ? MAP_FIXED : 0);
     if (at < 0)
@@ -114,6 +125,8 @@ static int64_t grow(const struct remap *remap, const struct area *area)
     like.copied = false;
     if (area->file != NULL || area->memory != NULL)
         like.offset += end - area->start;
+    if (!offsets_ok(&like, remap->new_bytes - remap->old_bytes))
+        return -EINVAL;
     int64_t at = map_locked(remap->mm, end, remap->new_bytes - remap->old_bytes, &like, MAP_FIXED);
     return at < 0 ? at : (int64_t)remap->old;
 }

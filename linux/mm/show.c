@@ -137,10 +137,8 @@ static int own_area(struct area *area)
     uint64_t start = area->start;
     uint64_t end = area->end;
     int error = fill_own(area, start, end);
-    if (error == 0) {
-        area_set_own(area);
-        error = area_show(area, start, end);
-    }
+    if (error == 0)
+        error = area_become_own(area);
     if (error != 0)
         memory_clear(area->mm->anonymous, start, end - start);
     return error;

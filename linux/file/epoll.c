@@ -50,6 +50,8 @@ struct epoll {
     struct list ready;
     struct wait_queue queue; /* epoll_wait, and who polls it */
     struct file *file;       /* that it is; not counted */
+    uint64_t search;         /* the last that came here, and what it found; links_lock */
+    unsigned depth;
 };
 
 struct item_waiter {
@@ -77,6 +79,7 @@ struct event {
 };
 
 static struct rt_lock links_lock;
+static uint64_t searches; /* links_lock: how many there were */
 static const struct file_ops epoll_ops;
 
 /* ---- The ready list ---- */
@@ -373,40 +376,48 @@ static int add_queue(struct poller *poller, struct wait_queue *queue)
 }
 
 /* How many epolls lie in a row, from this one on. With links_lock. `*found`: `wanted` is one of
- * them. */
-static unsigned depth_below(const struct epoll *epoll, const struct epoll *wanted, bool *found,
-                            unsigned limit)
+ * them. There are never more than NEST_MAX in a row, but there may be very many ways: each epoll is
+ * looked at once in a search. */
+static unsigned depth_below(struct epoll *epoll, const struct epoll *wanted, bool *found)
 {
     unsigned deepest = 0;
     *found = *found || epoll == wanted;
-    if (limit == 0 || *found)
-        return 1;
+    if (epoll->search == searches || *found)
+        return epoll->depth;
     TREE_FOR_EACH(node, &epoll->items)
     {
         const struct item *item = CONTAINER_OF(node, struct item, node);
         if (item->file->ops == &epoll_ops)
-            deepest = MAX(deepest, depth_below(item->file->data, wanted, found, limit - 1));
+            deepest = MAX(deepest, depth_below(item->file->data, wanted, found));
     }
-    return deepest + 1;
+    epoll->search = searches;
+    epoll->depth = deepest + 1;
+    return epoll->depth;
 }
 
-static unsigned depth_above(const struct epoll *epoll, unsigned limit)
+static unsigned depth_above(struct epoll *epoll)
 {
     unsigned deepest = 0;
-    if (limit == 0)
-        return 1;
+    if (epoll->search == searches)
+        return epoll->depth;
     LIST_FOR_EACH(link, &epoll->file->epolls)
-    deepest = MAX(deepest, depth_above(CONTAINER_OF(link, struct item, in_file)->epoll, limit - 1));
-    return deepest + 1;
+    deepest = MAX(deepest, depth_above(CONTAINER_OF(link, struct item, in_file)->epoll));
+    epoll->search = searches;
+    epoll->depth = deepest + 1;
+    return epoll->depth;
 }
 
-static int check_nesting(const struct epoll *epoll, const struct file *file)
+static int check_nesting(struct epoll *epoll, const struct file *file)
 {
     bool loop = false;
     if (file->ops != &epoll_ops)
         return 0;
-    unsigned depth = depth_below(file->data, epoll, &loop, NEST_MAX);
-    return loop || depth + depth_above(epoll, NEST_MAX) > NEST_MAX ? -ELOOP : 0;
+    searches++;
+    unsigned depth = depth_below(file->data, epoll, &loop);
+    if (loop)
+        return -ELOOP;
+    searches++;
+    return depth + depth_above(epoll) > NEST_MAX ? -ELOOP : 0;
 }
 
 static struct item *item_create(struct epoll *epoll, struct file *file, int fd,

@@ -197,6 +197,30 @@ TEST(epolls_watch_epolls_but_not_in_circles)
     epoll_end(&f);
 }
 
+/* Each epoll watches the next by very many descriptors: the ways down have eleven digits. */
+TEST(epolls_with_many_ways_between_them_are_looked_at_once)
+{
+    enum { LEVELS = 5, WAYS = 900 };
+    struct epoll_fixture f;
+    int level[LEVELS];
+    epoll_init(&f);
+    const uint64_t limit[2] = { 8192, 8192 };
+    EXPECT_EQ(copy_out(f.room, limit, sizeof(limit)), 0);
+    EXPECT_EQ(linux_setrlimit(RLIMIT_NOFILE, f.room), 0);
+    for (unsigned i = 0; i < LEVELS; i++)
+        level[i] = (int)linux_epoll_create1(0);
+    for (unsigned i = LEVELS - 1; i > 0; i--) {
+        f.epoll = level[i - 1];
+        for (unsigned n = 0; n < WAYS; n++)
+            EXPECT_EQ(ctl(&f, ADD, (int)linux_dup(level[i]), POLL_IN), 0);
+    }
+    f.epoll = level[LEVELS - 1];
+    EXPECT_EQ(ctl(&f, ADD, level[0], POLL_IN), -ELOOP);
+    int end = (int)linux_epoll_create1(0);
+    EXPECT_EQ(ctl(&f, ADD, end, POLL_IN), -ELOOP); /* too long */
+    epoll_end(&f);
+}
+
 TEST(counters_count_and_wait)
 {
     struct epoll_fixture f;

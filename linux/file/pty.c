@@ -19,6 +19,7 @@ enum {
     DEVICE_CONSOLE = 1,
     DEVICE_PTMX = 2,
     MIN_ROOM = 256, /* of output, for poll to call it writable */
+    TYPED_AT_ONCE = 256,
 };
 #define TENTH_NS ((uint64_t)100000000)
 
@@ -399,11 +400,12 @@ static int64_t master_read(struct file *file, struct io *io, uint64_t *position)
     return result;
 }
 
-/* As much as there is room for. */
+/* As much as there is room for, and no more than is soon done: a line that never ends has room for
+ * everything, and each byte may erase all of it. */
 static int64_t type_some(struct tty *tty, struct io *io, struct tty_effects *effects)
 {
     int64_t done = 0;
-    while (io->left > 0 && tty_input_room(tty)) {
+    while (io->left > 0 && done < TYPED_AT_ONCE && tty_input_room(tty)) {
         uint8_t byte;
         int64_t moved = io_from(io, &byte, 1);
         if (moved <= 0)
@@ -427,6 +429,8 @@ static int64_t master_write(struct file *file, struct io *io, uint64_t *position
         int64_t part = tty->slaves == 0 ? -EIO : type_some(tty, io, &effects);
         rt_unlock(&tty->lock);
         tty_apply(tty, &effects);
+        if (part > 0 && io->left > 0 && signal_wanted(task_self()))
+            result = -ERESTARTSYS; /* some of it was typed: that is what is told */
         if (part > 0)
             all += part;
         else if (part < 0)

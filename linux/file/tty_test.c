@@ -164,6 +164,19 @@ TEST(a_line_that_is_too_long_loses_its_end)
     pty_end(&f);
 }
 
+/* There is room for all of it, and each byte may cost as much as the line is long. */
+TEST(who_types_a_line_without_an_end_hears_signals)
+{
+    struct pty_fixture f;
+    pty_init(&f);
+    __atomic_store_n(&f.files.task->notice, 1, __ATOMIC_SEQ_CST);
+    int64_t typed = linux_write(f.master, f.room, 16384);
+    EXPECT(typed > 0 && typed <= 256);
+    __atomic_store_n(&f.files.task->notice, 0, __ATOMIC_SEQ_CST);
+    EXPECT_EQ(linux_write(f.master, f.room, 16384), 16384);
+    pty_end(&f);
+}
+
 TEST(raw_bytes_come_as_they_are)
 {
     struct pty_fixture f;

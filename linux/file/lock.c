@@ -304,7 +304,18 @@ static int get_lock(struct file *file, const struct file_lock *wanted, struct li
     return 0;
 }
 
-int64_t fcntl_lock(struct file *file, int command, uaddr_t at)
+/* Who closed the descriptor while this waited took away all that its table had locked by then, but
+ * not what came later. */
+static int still_open(struct file *file, int fd)
+{
+    struct file *now = fd_get_any(fd);
+    if (now != file)
+        drop_owned(file->node, task_self()->files, true);
+    file_put(now);
+    return now == file ? 0 : -EBADF;
+}
+
+int64_t fcntl_lock(struct file *file, int fd, int command, uaddr_t at)
 {
     struct linux_flock flock;
     struct file_lock lock;
@@ -320,7 +331,8 @@ int64_t fcntl_lock(struct file *file, int command, uaddr_t at)
     if ((lock.type == F_RDLCK && !file_readable(file)) ||
         (lock.type == F_WRLCK && !file_writable(file)))
         return -EBADF;
-    return set_lock(file->node, &lock, command == F_SETLKW || command == F_OFD_SETLKW);
+    error = set_lock(file->node, &lock, command == F_SETLKW || command == F_OFD_SETLKW);
+    return error == 0 && lock.kind == LOCK_POSIX ? still_open(file, fd) : error;
 }
 
 /* ---- flock ---- */

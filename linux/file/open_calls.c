@@ -378,7 +378,7 @@ static int64_t seals(struct file *file, bool add, uint32_t wanted)
 }
 
 /* Those that an open file knows by itself. */
-static int64_t fcntl_file(struct file *file, int command, uint64_t argument)
+static int64_t fcntl_file(struct file *file, int fd, int command, uint64_t argument)
 {
     switch (command) {
     case F_SETFL:
@@ -389,7 +389,7 @@ static int64_t fcntl_file(struct file *file, int command, uint64_t argument)
     case F_OFD_GETLK:
     case F_OFD_SETLK:
     case F_OFD_SETLKW:
-        return fcntl_lock(file, command, argument);
+        return fcntl_lock(file, fd, command, argument);
     case F_SETOWN:
         return set_owner_number(file, (int32_t)argument);
     case F_GETOWN:
@@ -425,7 +425,7 @@ static int64_t fcntl_any(struct file *file, int fd, int command, uint64_t argume
     case F_GETFL:
         return open_flags_to_guest(file->flags);
     default:
-        return (file->flags & O_PATH) != 0 ? -EBADF : fcntl_file(file, command, argument);
+        return (file->flags & O_PATH) != 0 ? -EBADF : fcntl_file(file, fd, command, argument);
     }
 }
 

@@ -148,5 +148,5 @@ void fd_close_range(unsigned first, unsigned last, bool mark);
 /* Locks of the file that end with a descriptor of that table, or with the file. */
 void file_locks_close(struct file *file, struct file_table *table);
 void file_locks_release(struct file *file);
-int64_t fcntl_lock(struct file *file, int command, uaddr_t at);
+int64_t fcntl_lock(struct file *file, int fd, int command, uaddr_t at);
 int64_t file_flock(struct file *file, uint32_t operation);

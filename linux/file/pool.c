@@ -120,9 +120,16 @@ static void pool_uncount(uint32_t committed)
     (void)__atomic_fetch_sub(&pool.pages, committed, __ATOMIC_RELAXED);
 }
 
+/* Nobody has copies of the pool's pages, so it needs no memory to give them back. */
+static void give_back(uint32_t page, uint64_t count)
+{
+    if (memory_clear(pool.memory, (uint64_t)page * MACHINE_PAGE, count * MACHINE_PAGE) != 0)
+        machine_panic("pages of files cannot be given back");
+}
+
 void pool_give(uint32_t page, unsigned order, uint32_t committed)
 {
-    memory_clear(pool.memory, (uint64_t)page * MACHINE_PAGE, (uint64_t)MACHINE_PAGE << order);
+    give_back(page, (uint64_t)1 << order);
     pool_uncount(committed);
     struct slab *slab = &pool.slabs[page / SLAB_PAGES];
     uint32_t piece = page % SLAB_PAGES >> order;
@@ -150,7 +157,7 @@ int pool_commit(uint32_t page, uint32_t count)
 
 void pool_clear(uint32_t page, uint32_t count, uint32_t committed)
 {
-    memory_clear(pool.memory, (uint64_t)page * MACHINE_PAGE, (uint64_t)count * MACHINE_PAGE);
+    give_back(page, count);
     pool_uncount(committed);
 }
 

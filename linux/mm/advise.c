@@ -14,7 +14,7 @@ static int give_back(struct area *area, uint64_t start, uint64_t end)
     if (!area->own || area->locked)
         return area->locked ? -EINVAL : 0;
     if (area->file == NULL && !area->copied) {
-        memory_clear(mm->anonymous, start, end - start);
+        mm_clear(mm, start, end);
         return 0;
     }
     int error = area_split(mm, start);

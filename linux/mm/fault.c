@@ -12,7 +12,6 @@ enum {
     FAULT_EXECUTE = 4,
     TRIES_MAX = 64,             /* for the lock, by a copy */
     OOM_PAUSE_NS = 1000 * 1000, /* for who was ended to give its memory back */
-    SIGKILL_STATUS = 9,
 };
 
 /* ---- Out of memory ---- */

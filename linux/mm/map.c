@@ -7,6 +7,19 @@
 
 /* ---- Unmapping ---- */
 
+/* What stays would be seen by who maps something there next: so nobody goes on with this memory,
+ * which is given back as a whole when its process has ended. */
+void mm_clear(struct mm *mm, uint64_t start, uint64_t end)
+{
+    const struct task *self = task_self();
+    if (memory_clear(mm->anonymous, start, end - start) == 0)
+        return;
+    if (self == NULL)
+        machine_panic("memory could not be given back");
+    machine_log("no memory to give memory back: process %d is ended", self->process->pid);
+    process_kill(self->process, SIGKILL_STATUS);
+}
+
 /* What only this address space has there is given back. */
 static void forget_pages(struct mm *mm, uint64_t start, uint64_t end)
 {
@@ -14,7 +27,7 @@ static void forget_pages(struct mm *mm, uint64_t start, uint64_t end)
          area = area_next(area)) {
         uint64_t from = MAX(start, area->start);
         if (area->own && !area->copied)
-            memory_clear(mm->anonymous, from, MIN(end, area->end) - from);
+            mm_clear(mm, from, MIN(end, area->end));
     }
 }
 

@@ -10,6 +10,7 @@ enum {
     OWN_BYTES = 64 * 1024, /* made a process's own at a time */
     FILE_BYTES = 2 << 20,  /* of a file shown at a time, by a fault */
     SHOW_RUNS = 32,        /* rows of a file shown when it is mapped */
+    SIGKILL_STATUS = 9,
     EAGER_BYTES = 4 << 20, /* of a shared file that may be written, or a private one to be owned */
 };
 #define MMAP_LOWEST ((uint64_t)0x10000) /* vm.mmap_min_addr */
@@ -85,6 +86,9 @@ int area_read_file(const struct area *area, uint64_t at, void *to, uint64_t size
 
 /* ---- map.c ---- */
 
+/* The mm's own pages of the range are zero again; or (there is no memory for it) the caller's
+ * process ends. */
+void mm_clear(struct mm *mm, uint64_t start, uint64_t end);
 int unmap_locked(struct mm *mm, uint64_t start, uint64_t end);
 int protect_locked(struct mm *mm, uint64_t start, uint64_t end, uint32_t protection);
 int64_t map_locked(struct mm *mm, uint64_t address, uint64_t size_bytes, const struct area *like,

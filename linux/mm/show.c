@@ -140,7 +140,7 @@ static int own_area(struct area *area)
     if (error == 0)
         error = area_become_own(area);
     if (error != 0)
-        memory_clear(area->mm->anonymous, start, end - start);
+        mm_clear(area->mm, start, end);
     return error;
 }
 

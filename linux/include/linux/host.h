@@ -34,5 +34,7 @@ struct host_counts host_counts(void);
 
 /* The next allocation or commit of guest memory number `n` fails (1 is the next); 0: none. */
 void host_memory_fail_after(uint64_t n);
+/* Pages cannot be given back from now on. */
+void host_clear_fails(bool fails);
 /* Time goes on by itself; this adds to it. */
 void host_advance_clock(uint64_t ns);

@@ -34,8 +34,9 @@ int memory_snapshot(struct memory *source, uint64_t offset, uint64_t size_bytes,
 int memory_commit(struct memory *memory, uint64_t offset, uint64_t size_bytes);
 /* A capability that the sandbox was given (a layer); the handle is now the structure's. */
 int memory_adopt(uint64_t handle, uint64_t size_bytes, struct memory **memory_out);
-/* Pages go back to the budget and read as zero again. */
-void memory_clear(struct memory *memory, uint64_t offset, uint64_t size_bytes);
+/* Pages go back to the budget and read as zero again. -ENOMEM: they stay as they are, since a fork
+ * shares them and there is no memory left to part them. */
+int memory_clear(struct memory *memory, uint64_t offset, uint64_t size_bytes);
 uint64_t memory_resident(struct memory *memory); /* bytes of pages that are there */
 struct memory *memory_get(struct memory *memory);
 void memory_put(struct memory *memory);

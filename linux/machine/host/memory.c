@@ -119,12 +119,22 @@ int memory_commit(struct memory *memory, uint64_t offset, uint64_t size_bytes)
     return 0;
 }
 
-void memory_clear(struct memory *memory, uint64_t offset, uint64_t size_bytes)
+static bool clear_fails; /* atomic */
+
+void host_clear_fails(bool fails)
 {
+    __atomic_store_n(&clear_fails, fails, __ATOMIC_RELAXED);
+}
+
+int memory_clear(struct memory *memory, uint64_t offset, uint64_t size_bytes)
+{
+    if (__atomic_load_n(&clear_fails, __ATOMIC_RELAXED))
+        return -ENOMEM;
     if (size_bytes != 0 &&
         fallocate(memory_file(memory), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
                   (off_t)size_bytes) != 0)
         machine_panic("a Memory cannot be cleared");
+    return 0;
 }
 
 uint64_t memory_resident(struct memory *memory)

@@ -106,10 +106,10 @@ static enum status decommit(uint64_t memory, uint64_t at, uint64_t size_bytes)
     return memory_range(memory, MEMORY_OP_DECOMMIT, at, size_bytes);
 }
 
-void memory_clear(struct memory *memory, uint64_t offset, uint64_t size_bytes)
+int memory_clear(struct memory *memory, uint64_t offset, uint64_t size_bytes)
 {
-    if (size_bytes != 0 && with_reserve(decommit, memory->handle, offset, size_bytes) != OK)
-        machine_panic("memory could not be given back");
+    return size_bytes == 0 ? 0
+                           : error_of(with_reserve(decommit, memory->handle, offset, size_bytes));
 }
 
 uint64_t memory_resident(struct memory *memory)

@@ -467,6 +467,11 @@ static void both_close(void)
     reply_closes();
 }
 
+static void server_is_killed(void)
+{
+    thread_kill(thread(SERVER));
+}
+
 static void time_passes(void)
 {
     simulation_clock_set(clock_now_ns() + 1000);
@@ -486,6 +491,7 @@ static const struct meeting {
     { "both close", both_close, true, { ERR_CANCELLED, ERR_NOT_FOUND, ERR_DEAD } },
     { "the deadline passes", time_passes, true, { ERR_TIMED_OUT, ERR_TIMED_OUT, ERR_TIMED_OUT } },
     { "the client is killed", client_is_killed, true, { OK, OK, OK } },
+    { "the server is killed", server_is_killed, false, { ERR_TIMED_OUT, OK, OK } },
 };
 
 /* If somebody waits for an answer, somebody can give it. */

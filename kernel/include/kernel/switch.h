@@ -48,12 +48,13 @@ static inline bool sched_comes_first(const struct cpu *cpu, unsigned priority)
  * counts whose time it is. */
 static ALWAYS_INLINE bool sched_may_switch(const struct sched_switch *s, unsigned priority)
 {
-    DEBUG_ASSERT(s->next->state == THREAD_BLOCKED);
     if (UNLIKELY(s->next->cpu != s->cpu))
         return false;
     if (UNLIKELY(s->unusual != 0) &&
         (s->previous->attention | s->next->attention | s->next->astray) != 0)
         return false;
+    /* Who was killed while capabilities were on their way is dead by now, and was seen above. */
+    DEBUG_ASSERT(s->next->state == THREAD_BLOCKED);
     return LIKELY((READ_ONCE(s->cpu->queue.ready) | READ_ONCE(share_limit_count)) == 0) ||
            sched_comes_first(s->cpu, priority);
 }

@@ -3,13 +3,11 @@
  * Whatever threads wait for (a word of memory, a message, a signal, a moment) has a lock of
  * RANK_WAIT and finds its threads under it. A wait begins and ends with that lock held:
  *
- *     the thread itself               who has what it waits for     who wants it to stop waiting
- *     lock                            lock                          thread->wait.cancel(thread,
- * why): wait_begin(cancel, deadline)    take it out of the list         lock false: do not put it
- * in       write the result                not in the list, or not put it into the list
- * wait_end(thread)                wait_may_end: nothing unlock                          unlock else
- * out of the list, `why` as wait_arm()                                                      the
- * result, wait_end unlock
+ *   - the thread itself: lock; false from wait_begin(cancel, deadline): do not put it into the
+ *     list; unlock; wait_arm();
+ *   - who has what it waits for: lock, take it out of the list, write the result, wait_end, unlock;
+ *   - who wants it to stop waiting: thread->wait.cancel(thread, why), which locks, does nothing if
+ *     it is not in the list or wait_may_end is false, else goes on likewise with `why` as result.
  *
  * Results are written to the registers of the thread (arch_frame_syscall_return): whoever ends a
  * wait does that, so a handler that waits is one that works on the register frame itself.

@@ -23,6 +23,20 @@ TEST(exec_begins_as_the_container_does)
     EXPECT(!box_ended(&box));
 }
 
+/* However early another is asked for: process 1 is who takes everybody with it. */
+TEST(the_first_process_is_process_1)
+{
+    for (unsigned turn = 0; turn < 8; turn++) {
+        struct box box;
+        REQUIRE(box_run(&box, SLEEPS));
+        uint32_t session = session_start(&box, "\"Cmd\": [\"cat\", \"/proc/1/comm\"]");
+        EXPECT(session_ends(&box, session, EXITED(0)));
+        EXPECT_STR(box_output(&box, session, 0), "sleep\n");
+        EXPECT(!box_ended(&box));
+        box_remove(&box);
+    }
+}
+
 TEST(exec_has_what_it_asks_for)
 {
     struct box box;

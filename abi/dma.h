@@ -1,4 +1,6 @@
-/* What dma_pin writes: where the device finds the pages that were pinned, in their order. */
+/* What dma_pin writes: where the device finds the pages that were pinned, in their order. Pages
+ * that lie in more than DMA_RUNS_MAX places are pinned in several parts.
+ */
 #pragma once
 
 #include <stdint.h>
@@ -8,4 +10,4 @@ struct dma_run {
     uint64_t size_bytes;
 };
 
-enum { DMA_PIN_PAGES_MAX = 512, DMA_RUNS_MAX = 512 };
+enum { DMA_PIN_PAGES_MAX = 512, DMA_RUNS_MAX = 248 };

@@ -16,13 +16,12 @@ static struct budget *parent_of(const struct budget *budget)
 
 /* ---- Life ---- */
 
-static void destroy_storage(struct object *object)
+static void destroy(struct object *object)
 {
     struct budget *budget = object_as_budget(object);
 
     signal_target_clear(&budget->soft);
     share_fini(&budget->share);
-    slab_free(&budget_cache, budget);
 }
 
 static void info(struct object *object, struct object_info *info)
@@ -30,17 +29,19 @@ static void info(struct object *object, struct object_info *info)
     budget_inspect(object_as_budget(object), &info->detail.budget);
 }
 
-static const struct object_ops budget_ops = { .destroy = destroy_storage, .info = info };
+static const struct object_ops budget_ops = {
+    .type = OBJECT_BUDGET, .cache = &budget_cache, .destroy = destroy, .info = info
+};
 
 enum status budget_create(struct budget *parent, struct budget **budget_out)
 {
     uint32_t depth = parent != NULL ? parent->depth + 1 : 1;
+    struct budget *budget;
+    enum status status =
+        depth <= BUDGET_DEPTH_MAX ? object_alloc(&budget_ops, parent, &budget) : ERR_LIMIT;
 
-    if (depth > BUDGET_DEPTH_MAX)
-        return ERR_LIMIT;
-    struct budget *budget = slab_alloc(&budget_cache);
-    if (budget == NULL)
-        return ERR_NO_MEMORY;
+    if (status != OK)
+        return status;
     spinlock_init(&budget->lock, RANK_BUDGET);
     budget->depth = depth;
     list_init(&budget->paid);
@@ -49,14 +50,7 @@ enum status budget_create(struct budget *parent, struct budget **budget_out)
         budget->account[kind].limit = BUDGET_UNLIMITED;
         budget->account[kind].soft = BUDGET_UNLIMITED;
     }
-    enum status status =
-        object_init(&budget->object, OBJECT_BUDGET, &budget_ops, parent, sizeof(struct budget));
-    if (status != OK) {
-        slab_free(&budget_cache, budget);
-        return status;
-    }
-    *budget_out = budget;
-    return OK;
+    return object_publish(&budget->object, budget_out);
 }
 
 /* ---- Soft limits ---- */
@@ -150,26 +144,15 @@ void budget_uncharge(struct budget *budget, enum budget_kind kind, uint64_t amou
     take_back_until(budget, NULL, kind, amount);
 }
 
-enum status payer_charge(struct budget *payer, uint64_t bytes)
-{
-    return payer != NULL ? budget_charge(payer, BUDGET_MEMORY, bytes) : OK;
-}
-
-void payer_uncharge(struct budget *payer, uint64_t bytes)
-{
-    if (payer != NULL)
-        budget_uncharge(payer, BUDGET_MEMORY, bytes);
-}
-
 enum status payer_alloc(struct budget *payer, struct slab_cache *cache, void *object_out)
 {
-    enum status status = payer_charge(payer, cache->object_size_bytes);
+    enum status status = budget_charge(payer, BUDGET_MEMORY, cache->object_size_bytes);
 
     if (status != OK)
         return status;
     void *object = slab_alloc(cache);
     if (object == NULL) {
-        payer_uncharge(payer, cache->object_size_bytes);
+        budget_uncharge(payer, BUDGET_MEMORY, cache->object_size_bytes);
         return ERR_NO_MEMORY;
     }
     *(void **)object_out = object;
@@ -179,25 +162,42 @@ enum status payer_alloc(struct budget *payer, struct slab_cache *cache, void *ob
 void payer_free(struct budget *payer, struct slab_cache *cache, void *object_taken)
 {
     slab_free(cache, object_taken);
-    payer_uncharge(payer, cache->object_size_bytes);
+    budget_uncharge(payer, BUDGET_MEMORY, cache->object_size_bytes);
 }
 
 enum status payer_alloc_frame(struct budget *payer, unsigned flags, struct frame **frame_out)
 {
-    enum status status = payer_charge(payer, PAGE_SIZE);
+    enum status status = budget_charge(payer, BUDGET_MEMORY, PAGE_SIZE);
 
     if (status != OK)
         return status;
     status = frame_alloc(0, flags, frame_out);
     if (status != OK)
-        payer_uncharge(payer, PAGE_SIZE);
+        budget_uncharge(payer, BUDGET_MEMORY, PAGE_SIZE);
     return status;
 }
 
 void payer_free_frame(struct budget *payer, struct frame *frame_taken)
 {
     frame_put(frame_taken);
-    payer_uncharge(payer, PAGE_SIZE);
+    budget_uncharge(payer, BUDGET_MEMORY, PAGE_SIZE);
+}
+
+enum status payer_alloc_page(struct budget *payer, void *page_out)
+{
+    struct frame *frame;
+    enum status status = payer_alloc_frame(payer, FRAME_ZERO, &frame);
+
+    if (status != OK)
+        return status;
+    frame->owner_word = 0;
+    *(void **)page_out = frame_kernel(frame);
+    return OK;
+}
+
+void payer_free_page(struct budget *payer, void *page_taken)
+{
+    payer_free_frame(payer, frame_of(paddr_of_direct(page_taken)));
 }
 
 /* ---- Limits ---- */
@@ -250,9 +250,8 @@ enum status budget_adopt(struct budget *payer, struct object *object)
     if (status != OK)
         return status;
     spinlock_acquire(&payer->lock);
-    bool late = is_dying(payer) || !budget_try_get(payer);
+    bool late = is_dying(payer) || !object_try_get(&payer->object);
     if (!late) {
-        object->payer = payer;
         list_push_front(&payer->paid, &object->paid_node);
     }
     spinlock_release(&payer->lock);

@@ -1,7 +1,6 @@
 /* What the files of this folder share. */
 #pragma once
 
-#include <kernel/addr.h>
 #include <kernel/cspace.h>
 
 enum { SLOT_END = UINT32_MAX };
@@ -19,19 +18,11 @@ void cspace_withdraw(struct cspace *cspace, uint64_t handle);
 /* Give up a slot, reserved or filled. Nothing of the table may be touched afterwards. */
 void cspace_unreserve(struct cspace *cspace, uint64_t handle);
 
-/* ---- The forest (capability.c); all with the object's lock held ---- */
+/* ---- The forest (capability.c), with the object's lock held ---- */
 
 /* Remove what was derived from `capability`, or everything if that is NULL, leaves first. */
 enum status capability_remove_below(struct object *object, struct capability *capability,
                                     struct work *work);
-void capability_link(struct capability *capability, struct capability *parent);
-/* OK if a capability may be derived from this one. */
-enum status capability_may_derive(const struct capability *capability);
-/* The first part of closing: it is dead to lookups, nothing exists through it, nothing hangs below.
- */
-enum status capability_dismantle(struct capability *capability, struct work *work);
-/* The second: out of slot and forest, and freed. The caller has a reference to the object. */
-void capability_remove(struct capability *capability);
 
 /* ---- Budgets (budget.c) ---- */
 

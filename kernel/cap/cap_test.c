@@ -52,30 +52,30 @@ static enum status thing_drain(struct object *object, struct work *work)
 
 static void thing_destroy(struct object *object)
 {
+    (void)object;
     things_alive--;
-    slab_free(&thing_cache, thing_of(object));
 }
 
-static const struct object_ops thing_ops = { .detach = thing_detach,
+static const struct object_ops thing_ops = { .type = OBJECT_ENDPOINT,
+                                             .cache = &thing_cache,
+                                             .detach = thing_detach,
                                              .retire = thing_retire,
                                              .drain = thing_drain,
                                              .destroy = thing_destroy,
                                              .badge_rights = RIGHT_ENDPOINT_RECEIVE };
-static const struct object_ops plain_ops = { .destroy = thing_destroy };
+static const struct object_ops plain_ops = { .type = OBJECT_THREAD,
+                                             .cache = &thing_cache,
+                                             .destroy = thing_destroy };
 
 struct thing *thing_create(enum object_type type, struct budget *payer)
 {
-    struct thing *thing = slab_alloc(&thing_cache);
-
-    if (thing == NULL)
-        return NULL;
     const struct object_ops *ops = type == OBJECT_ENDPOINT ? &thing_ops : &plain_ops;
-    if (object_init(&thing->object, type, ops, payer, sizeof(struct thing)) != OK) {
-        slab_free(&thing_cache, thing);
+    struct thing *thing;
+
+    if (object_alloc(ops, payer, &thing) != OK)
         return NULL;
-    }
-    things_alive++;
-    return thing;
+    things_alive++; /* until it is destroyed, which may be at once */
+    return object_publish(&thing->object, &thing) == OK ? thing : NULL;
 }
 
 bool world_create(struct world *world)

@@ -94,7 +94,7 @@ static void set_state(struct capability *capability, enum capability_state state
 
 /* ---- The forest ---- */
 
-void capability_link(struct capability *capability, struct capability *parent)
+static void link(struct capability *capability, struct capability *parent)
 {
     struct list *siblings = parent != NULL ? &parent->children : &capability->object->roots;
 
@@ -108,7 +108,7 @@ static struct capability *first_of(const struct list *siblings)
 }
 
 /* What is under revocation gets nothing new at any depth, or its revocation might never end. */
-enum status capability_may_derive(const struct capability *capability)
+static enum status may_derive(const struct capability *capability)
 {
     unsigned depth = 0;
 
@@ -146,7 +146,7 @@ static void free_storage(struct grace_node *node)
     slab_free(&capability_cache, CONTAINER_OF(node, struct capability, grace));
 }
 
-void capability_remove(struct capability *capability)
+static void remove(struct capability *capability)
 {
     struct object *object = capability->object;
 
@@ -173,7 +173,7 @@ enum status capability_remove_below(struct object *object, struct capability *ca
         enum status status = detach(leaf, work);
         if (status != OK)
             return status;
-        capability_remove(leaf);
+        remove(leaf);
         work_spend(work);
     }
     return OK;
@@ -182,7 +182,7 @@ enum status capability_remove_below(struct object *object, struct capability *ca
 /* The children go up past all that is dying, so that none of them is moved again and again by one
  * that closes its chain of copies link by link.
  */
-enum status capability_dismantle(struct capability *capability, struct work *work)
+static enum status dismantle(struct capability *capability, struct work *work)
 {
     struct capability *heir = capability->parent;
     enum status status = detach(capability, work);
@@ -196,7 +196,7 @@ enum status capability_dismantle(struct capability *capability, struct work *wor
             return ERR_WOULD_BLOCK;
         struct capability *child = first_of(&capability->children);
         list_remove(&child->sibling);
-        capability_link(child, heir);
+        link(child, heir);
         work_spend(work);
     }
     return OK;
@@ -244,7 +244,7 @@ enum status cspace_create(struct cspace *cspace, struct object *object, uint32_t
         object->ended ? ERR_DEAD : capability_alloc(object, cspace, rights, &capability);
     if (status == OK) {
         capability->origin = cspace->owner_id;
-        capability_link(capability, NULL);
+        link(capability, NULL);
         *handle_out = capability->handle;
         cspace_install(cspace, capability->handle, capability);
     }
@@ -276,7 +276,7 @@ enum status capability_derive(struct capability *source, const struct capability
                               struct cspace *to, uint64_t *handle_out)
 {
     struct capability *capability;
-    enum status status = capability_may_derive(source);
+    enum status status = may_derive(source);
 
     if (status == OK)
         status = capability_alloc(source->object, to, mint->rights, &capability);
@@ -284,7 +284,7 @@ enum status capability_derive(struct capability *source, const struct capability
         return status;
     capability->badge = mint->badge != 0 ? mint->badge : source->badge;
     capability->origin = source->cspace->owner_id;
-    capability_link(capability, source);
+    link(capability, source);
     *handle_out = capability->handle;
     cspace_install(to, capability->handle, capability);
     return OK;
@@ -367,11 +367,11 @@ enum status cspace_close(struct cspace *cspace, uint64_t handle, struct work *wo
             return retired ? OK : status; /* then another has finished it */
         struct object *object = capability->object;
         bool retire = false;
-        status = capability_dismantle(capability, work);
+        status = dismantle(capability, work);
         if (status == OK) {
             retire = !retired && object->capability_count == 1 && object->ops->retire != NULL;
             if (!retire)
-                capability_remove(capability);
+                remove(capability);
         }
         if (!retire) {
             object_release(object);

@@ -1,6 +1,5 @@
 /* The table: slots, handles, lookups. What is in a slot is capability.c's matter. */
 #include "cap_impl.h"
-#include <kernel/frame.h>
 #include <kernel/panic.h>
 
 enum { PAGES_MAX = PAGE_SIZE / sizeof(struct slot *) };
@@ -13,28 +12,13 @@ static uint64_t handle_of(uint32_t index, uint32_t generation)
 
 /* ---- Memory ---- */
 
-static enum status page_alloc(struct budget *budget, void **page_out)
-{
-    struct frame *frame;
-    enum status status = payer_alloc_frame(budget, FRAME_ZERO, &frame);
-
-    if (status == OK)
-        *page_out = frame_kernel(frame);
-    return status;
-}
-
-static void page_free(struct budget *budget, void *page)
-{
-    payer_free_frame(budget, frame_of(paddr_of_direct(page)));
-}
-
 enum status cspace_init(struct cspace *cspace, struct budget *budget, uint64_t owner_id)
 {
     void *page;
 
-    if (!budget_try_get(budget))
+    if (!object_try_get(&budget->object))
         return ERR_DEAD;
-    enum status status = page_alloc(budget, &page);
+    enum status status = payer_alloc_page(budget, &page);
     if (status != OK) {
         budget_put(budget);
         return status;
@@ -66,7 +50,7 @@ static enum status grow(struct cspace *cspace) REQUIRES(cspace->lock)
 
     if (cspace->page_count == PAGES_MAX)
         return ERR_LIMIT;
-    enum status status = page_alloc(cspace->budget, &page);
+    enum status status = payer_alloc_page(cspace->budget, &page);
     if (status != OK)
         return status;
     uint32_t first = cspace->page_count * SLOTS_PER_PAGE;
@@ -253,11 +237,11 @@ static enum status clear_step(struct cspace *cspace, uint64_t *handle_out) REQUI
     }
     if (cspace->page_count > 0) {
         cspace->page_count--;
-        page_free(cspace->budget, cspace->page[cspace->page_count]);
+        payer_free_page(cspace->budget, cspace->page[cspace->page_count]);
         return ERR_WOULD_BLOCK;
     }
     if (cspace->page != NULL) {
-        page_free(cspace->budget, cspace->page);
+        payer_free_page(cspace->budget, cspace->page);
         cspace->page = NULL;
         budget_put(cspace->budget);
     }

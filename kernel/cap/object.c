@@ -1,6 +1,7 @@
 /* Objects: who refers to them, who pays for them, and how they end. */
 #include "cap_impl.h"
 #include <kernel/panic.h>
+#include <kernel/slab.h>
 
 static uint64_t last_id; /* [A] */
 
@@ -9,25 +10,51 @@ uint64_t object_last_id(void)
     return __atomic_load_n(&last_id, __ATOMIC_RELAXED);
 }
 
-enum status object_init(struct object *object, enum object_type type, const struct object_ops *ops,
-                        struct budget *payer, uint64_t size_bytes)
+void object_init(struct object *object, const struct object_ops *ops)
 {
     object->ops = ops;
-    object->type = type;
+    object->type = ops->type;
     object->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
     object->references = 1;
     spinlock_init(&object->lock, RANK_OBJECT);
     list_init(&object->roots);
-    object->capability_count = 0;
-    object->minter_count = 0;
-    object->ended = false;
-    object->payer = NULL;
-    object->size_bytes = size_bytes;
     list_init(&object->paid_node);
-    object->retired = false;
-    if (payer == NULL)
-        return OK;
-    return budget_adopt(payer, object);
+}
+
+enum status object_alloc(const struct object_ops *ops, struct budget *payer, void *object_out)
+{
+    char *storage = slab_alloc(ops->cache);
+
+    if (storage == NULL)
+        return ERR_NO_MEMORY;
+    struct object *object = (struct object *)(void *)(storage + ops->offset);
+    object_init(object, ops);
+    object->payer = payer;
+    object->size_bytes = ops->cache->object_size_bytes;
+    *(void **)object_out = storage;
+    return OK;
+}
+
+void object_discard(struct object *object_taken)
+{
+    const struct object_ops *ops = object_taken->ops;
+
+    ASSERT(ops->cache != NULL); /* the machine's own are never given up */
+    if (ops->destroy != NULL)
+        ops->destroy(object_taken);
+    slab_free(ops->cache, (char *)object_taken - ops->offset);
+}
+
+enum status object_publish(struct object *object_taken, void *object_out)
+{
+    struct budget *payer = object_taken->payer;
+    enum status status = payer != NULL ? budget_adopt(payer, object_taken) : OK;
+
+    if (status != OK)
+        object_discard(object_taken);
+    else
+        *(void **)object_out = (char *)object_taken - object_taken->ops->offset;
+    return status;
 }
 
 void object_get(struct object *object)
@@ -66,7 +93,7 @@ static void finish(struct grace_node *node)
     }
     if (payer != NULL)
         budget_disown(payer, object);
-    object->ops->destroy(object);
+    object_discard(object);
     if (payer == NULL)
         return;
     budget_uncharge(payer, BUDGET_MEMORY, size_bytes);

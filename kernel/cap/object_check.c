@@ -1,6 +1,7 @@
 /* The tree of an object's capabilities looks at itself, for tests. */
 #ifdef CONFIG_TESTS
 #include "cap_impl.h"
+#include <kernel/checks.h>
 #include <kernel/panic.h>
 
 void object_check(struct object *object)

@@ -26,29 +26,23 @@ void log_line_clean(char *text, size_t length)
         memcpy(text + end - 3, "...", 3);
 }
 
-void log_line_args(enum log_level level, const char *format, va_list args)
+/* The prefix goes in front, so that one console_write makes the line whole. */
+void log_line(enum log_level level, const char *format, ...)
 {
-    /* The prefix goes in front, so that one console_write makes the line whole. */
     char line[16 + LOG_LINE_MAX + 2];
     size_t prefix = strlcpy(line, level_prefix[level], sizeof(line));
     char *text = line + prefix;
-    size_t length = format_args(text, LOG_LINE_MAX + 1, format, args);
-    log_line_clean(text, length);
+    va_list args;
 
+    va_start(args, format);
+    log_line_clean(text, format_args(text, LOG_LINE_MAX + 1, format, args));
+    va_end(args);
     log_keep(level, text);
     if (level <= READ_ONCE(console_level)) {
         size_t end = prefix + strlen(text);
         line[end] = '\n';
         console_write(line, end + 1);
     }
-}
-
-void log_line(enum log_level level, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    log_line_args(level, format, args);
-    va_end(args);
 }
 
 enum log_level log_set_console_level(enum log_level level)

@@ -1,7 +1,5 @@
 /* Ranges of device registers and ports: what a capability covers, and what the kernel keeps. */
-#include "machine_impl.h"
 #include <arch/device.h>
-#include <base/checked.h>
 #include <kernel/boot_info.h>
 #include <kernel/device.h>
 #include <kernel/memory.h>
@@ -37,8 +35,8 @@ static enum status device_detach(struct object *object, struct capability *capab
 }
 
 static const struct object_ops device_ops = {
+    .type = OBJECT_DEVICE,
     .detach = device_detach,
-    .destroy = machine_object_destroy,
     .info = device_info,
     .uses_stay = true,
 };
@@ -47,7 +45,7 @@ static void device_create(struct device *device, bool ports, uint64_t whole)
 {
     enum status status = OK;
 
-    machine_object_init(&device->object, OBJECT_DEVICE, &device_ops);
+    object_init(&device->object, &device_ops);
     device->ports = ports;
     device->whole = whole;
     if (!ports)

@@ -1,4 +1,5 @@
 /* What drivers pay: an interrupt with its acknowledgement, a port, a pin. */
+#include <arch/device_test.h>
 #include <arch/irq.h>
 #include <arch/timer.h>
 #include <base/bench.h>
@@ -6,7 +7,6 @@
 #include <kernel/dma.h>
 #include <kernel/irq_object.h>
 #include <kernel/memory.h>
-#include <kernel/platform.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
 #include <kernel/syscall.h>
@@ -101,7 +101,7 @@ BENCH(interrupt_to_driver)
 
     if (!user_fixture_init(&f))
         return;
-    tick.line = platform.gic_version != 0 ? FREE_LINE_GIC : FREE_LINE;
+    tick.line = arch_test_machine().has_gic ? FREE_LINE_GIC : FREE_LINE;
     timer_init(&tick.timer, tick_fire);
     if (driver_start(&f) && user_prepare(&f, SPINNER, GUEST_SPIN)) {
         user_pin(&f, SPINNER, 0);

@@ -84,33 +84,14 @@ enum status sys_device_io(const struct sys_device_io_args *args, struct sys_devi
 
 /* ---- DMA ---- */
 
-enum { RUNS_AT_ONCE = 32 };
-
-static enum status copy_runs(const struct pin *pin, uaddr_t to, size_t max)
-{
-    struct dma_run run[RUNS_AT_ONCE];
-    size_t done = 0;
-
-    for (;;) {
-        size_t count = dma_pin_runs(pin, done, run, RUNS_AT_ONCE);
-        if (count == 0)
-            return OK;
-        if (count > max - done)
-            return ERR_LIMIT;
-        enum status status =
-            copy_to_user(uaddr(to.raw + done * sizeof(run[0])), run, count * sizeof(run[0]));
-        if (status != OK)
-            return status;
-        done += count;
-    }
-}
-
-/* The addresses leave before the pin is in force, so that whoever cannot be told of it has none. */
 static enum status pin_publish(const struct sys_dma_pin_args *args, struct pin *pin,
                                uint64_t *id_out)
 {
     struct capability *capability;
-    enum status status = copy_runs(pin, args->runs, args->run_count);
+    size_t count;
+    const struct dma_run *run = dma_pin_runs(pin, &count);
+    enum status status =
+        count <= args->run_count ? copy_to_user(args->runs, run, count * sizeof(*run)) : ERR_LIMIT;
 
     if (status == OK)
         status = syscall_acquire(args->dma, OBJECT_DMA, RIGHT_DMA_PIN, &capability);

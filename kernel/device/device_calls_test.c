@@ -1,12 +1,12 @@
 /* Drivers' system calls from user mode: what they give, and every way out of it that is shut. */
 #include "driver_test.h"
+#include <arch/device_test.h>
 #include <audit.h>
 #include <kernel/audit.h>
 #include <kernel/device.h>
 #include <kernel/dma.h>
 #include <kernel/frame.h>
 #include <kernel/memory.h>
-#include <kernel/platform.h>
 #include <kernel/system.h>
 #include <object_info.h>
 
@@ -60,7 +60,7 @@ GUEST_TEST(memory_and_the_kernels_registers_are_not_split_off)
     uint64_t root = give_all(&f, &device_memory.object);
     uint64_t owned = paddr_of_direct(f.command).raw;
     EXPECT_EQ(CALL(&f, object_split, root, owned, PAGE_SIZE), ERR_ACCESS);
-    uint64_t controller = platform.gic_version != 0 ? platform.gicd_base : platform.lapic_base;
+    uint64_t controller = arch_test_machine().controller;
     EXPECT_EQ(CALL(&f, object_split, root, controller, PAGE_SIZE), ERR_ACCESS);
     EXPECT_EQ(CALL(&f, object_split, root, controller - PAGE_SIZE, 2 * PAGE_SIZE), ERR_ACCESS);
     user_fixture_destroy(&f);
@@ -116,7 +116,7 @@ GUEST_TEST(registers_are_no_ports)
 GUEST_TEST(mapped_registers_go_with_the_capability)
 {
     struct user_fixture f;
-    uint64_t at = platform.gic_version != 0 ? UINT64_C(0x09010000) : platform.hpet_base;
+    uint64_t at = arch_test_machine().registers;
 
     if (at == 0)
         SKIP("no registers to read");

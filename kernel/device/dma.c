@@ -1,20 +1,9 @@
 /* Pins: memory that devices may reach, who pays for it, and what becomes of it when a driver dies.
  */
-#include "machine_impl.h"
-#include <base/string.h>
 #include <kernel/dma.h>
 #include <kernel/frame.h>
 #include <kernel/memory.h>
-#include <kernel/slab.h>
 #include <object_info.h>
-
-/* Pages that follow each other, in one word: the first's number and how many come after it. */
-enum { RUN_SHIFT = 12 };
-#define RUN_MORE_MAX ((UINT64_C(1) << RUN_SHIFT) - 1)
-static_assert(DMA_PIN_PAGES_MAX <= RUN_MORE_MAX + 1, "a run holds a whole pin");
-static_assert(DMA_RUNS_MAX * sizeof(uint64_t) <= PAGE_SIZE, "runs fit into a page");
-
-enum { RUNS_INSIDE = 6 };
 
 enum { PAGES_PER_WORK = 16 }; /* that are given back for one unit */
 
@@ -23,72 +12,36 @@ struct pin {
     struct list node;      /* [O] in capability->uses, or in the quarantine */
     uint64_t id;           /* [O] */
     struct span devices;   /* [C] */
-    struct budget *payer;  /* counted; NULL in the quarantine */
+    struct budget *payer;  /* of the capability's table, which keeps it; NULL in the quarantine */
     struct memory_pin pin; /* of the Memory; gone in the quarantine, and when that is destroyed */
     uint64_t pages;        /* [C] */
-    uint64_t run_count;    /* [C] */
-    struct frame *more;    /* [C] a page of runs, if they do not fit here */
-    uint64_t inside[RUNS_INSIDE];
+    size_t run_count;      /* [C] */
+    struct dma_run run[DMA_RUNS_MAX];
 };
+static_assert(sizeof(struct pin) <= PAGE_SIZE, "a pin is a page");
 
 struct object dma_object;
 static uint64_t last_id;       /* [O] */
 static struct list quarantine; /* [O] */
-static struct slab_cache pin_cache = SLAB_CACHE_INIT("dma pin", struct pin);
 
 /* ---- Runs ---- */
 
-static uint64_t *runs_of(const struct pin *pin)
-{
-    return pin->more != NULL ? frame_kernel(pin->more) : (uint64_t *)(uintptr_t)pin->inside;
-}
-
-static uint64_t run_pages(uint64_t run)
-{
-    return (run & RUN_MORE_MAX) + 1;
-}
-
-static paddr_t run_base(uint64_t run)
-{
-    return paddr(run & ~RUN_MORE_MAX);
-}
-
-static enum status runs_grow(struct pin *pin)
-{
-    struct frame *frame;
-    enum status status = payer_alloc_frame(pin->payer, 0, &frame);
-
-    if (status != OK)
-        return status;
-    memcpy(frame_kernel(frame), pin->inside, sizeof(pin->inside));
-    pin->more = frame;
-    return OK;
-}
-
-/* One page more, at `pa`. */
 static enum status runs_add(struct pin *pin, paddr_t pa)
 {
-    uint64_t *runs = runs_of(pin);
-
     if (pin->run_count > 0) {
-        uint64_t *last = &runs[pin->run_count - 1];
-        if (run_base(*last).raw + run_pages(*last) * PAGE_SIZE == pa.raw) {
-            *last += 1;
+        struct dma_run *last = &pin->run[pin->run_count - 1];
+        if (last->address + last->size_bytes == pa.raw) {
+            last->size_bytes += PAGE_SIZE;
             return OK;
         }
     }
-    if (pin->run_count == RUNS_INSIDE) {
-        enum status status = runs_grow(pin);
-        if (status != OK)
-            return status;
-        runs = runs_of(pin);
-    }
-    runs[pin->run_count++] = pa.raw;
+    if (pin->run_count == DMA_RUNS_MAX)
+        return ERR_LIMIT;
+    pin->run[pin->run_count++] = (struct dma_run){ pa.raw, PAGE_SIZE };
     return OK;
 }
 
-/* ---- Life of a pin ---- */
-
+/* Find the pages, which the Memory keeps in place for us, and take a reference to each. */
 static enum status collect(struct pin *pin, struct memory *memory, uint64_t first)
 {
     enum status status = OK;
@@ -101,52 +54,29 @@ static enum status collect(struct pin *pin, struct memory *memory, uint64_t firs
         if (status == OK)
             status = runs_add(pin, pa);
         if (status == OK)
-            frame_get_range(frame_of(pa), 1);
+            frame_get(frame_of(pa));
     }
     return status;
 }
 
-static void frames_put(struct pin *pin)
-{
-    const uint64_t *runs = runs_of(pin);
+/* ---- Life ---- */
 
-    for (uint64_t i = 0; i < pin->run_count; i++)
-        frame_put_range(frame_of(run_base(runs[i])), run_pages(runs[i]));
-}
-
-/* Memory and payer are rid of it; what is left is the device's. */
+/* What it holds of the driver's, and who pays for it, go; the pages stay. */
 static void settle(struct pin *pin)
 {
-    struct budget *payer = pin->payer;
-
     memory_pin_release(&pin->pin);
-    budget_uncharge(payer, BUDGET_MEMORY, sizeof(*pin) + (pin->more != NULL ? PAGE_SIZE : 0));
-    budget_put(payer);
+    budget_uncharge(pin->payer, BUDGET_MEMORY, PAGE_SIZE);
     pin->payer = NULL;
 }
 
-/* The devices are quiet. */
 static void pin_free(struct pin *pin)
 {
-    frames_put(pin);
+    for (size_t i = 0; i < pin->run_count; i++)
+        frame_put_range(frame_of(paddr(pin->run[i].address)),
+                        (size_t)(pin->run[i].size_bytes >> PAGE_SHIFT));
     if (pin->payer != NULL)
         settle(pin);
-    if (pin->more != NULL)
-        frame_put(pin->more);
-    slab_free(&pin_cache, pin);
-}
-
-static enum status pin_alloc(struct budget *payer, struct pin **pin_out)
-{
-    struct pin *pin;
-    enum status status = payer_alloc(payer, &pin_cache, &pin);
-
-    if (status != OK)
-        return status;
-    budget_get(payer);
-    pin->payer = payer;
-    *pin_out = pin;
-    return OK;
+    payer_free_page(NULL, pin);
 }
 
 enum status dma_pin_create(struct object *memory, uint64_t offset, uint64_t size_bytes,
@@ -158,9 +88,10 @@ enum status dma_pin_create(struct object *memory, uint64_t offset, uint64_t size
     if (!IS_ALIGNED(offset | size_bytes, PAGE_SIZE) || size_bytes == 0 ||
         size_bytes > DMA_PIN_PAGES_MAX * PAGE_SIZE)
         return ERR_RANGE;
-    enum status status = pin_alloc(payer, &pin);
+    enum status status = payer_alloc_page(payer, &pin);
     if (status != OK)
         return status;
+    pin->payer = payer;
     pin->devices = span_of_badge(badge, DMA_DEVICES);
     pin->pages = size_bytes >> PAGE_SHIFT;
     status = memory_pin_lightly(object_as_memory(memory), first, pin->pages, &pin->pin);
@@ -178,16 +109,10 @@ void dma_pin_destroy(struct pin *pin_taken)
     pin_free(pin_taken);
 }
 
-size_t dma_pin_runs(const struct pin *pin, size_t from, struct dma_run *run, size_t max)
+const struct dma_run *dma_pin_runs(const struct pin *pin, size_t *count_out)
 {
-    const uint64_t *runs = runs_of(pin);
-    size_t count = 0;
-
-    for (; count < max && from + count < pin->run_count; count++) {
-        uint64_t at = runs[from + count];
-        run[count] = (struct dma_run){ run_base(at).raw, run_pages(at) * PAGE_SIZE };
-    }
-    return count;
+    *count_out = pin->run_count;
+    return pin->run;
 }
 
 /* ---- Who has them ---- */
@@ -328,13 +253,13 @@ static void dma_info(struct object *object, struct object_info *info)
 }
 
 static const struct object_ops dma_object_ops = {
-    .detach = dma_detach, .destroy = machine_object_destroy, .uses_stay = true, .info = dma_info
+    .type = OBJECT_DMA, .detach = dma_detach, .uses_stay = true, .info = dma_info
 };
 
 void dma_init(void)
 {
     list_init(&quarantine);
-    machine_object_init(&dma_object, OBJECT_DMA, &dma_object_ops);
+    object_init(&dma_object, &dma_object_ops);
 }
 
 enum status dma_part(uint64_t badge, uint64_t offset, uint64_t count, uint64_t *part_out)

@@ -1,10 +1,10 @@
 /* Interrupts that reach user mode, from a line that the test raises and from a real device. */
 #include "driver_test.h"
+#include <arch/device_test.h>
 #include <arch/irq.h>
 #include <kernel/device.h>
 #include <kernel/irq_object.h>
 #include <kernel/kmap.h>
-#include <kernel/platform.h>
 #include <kernel/timer.h>
 
 /* A line that no device of the test machines uses. */
@@ -21,7 +21,7 @@ struct driver {
 
 static unsigned free_line(void)
 {
-    return platform.gic_version != 0 ? FREE_LINE_GIC : FREE_LINE;
+    return arch_test_machine().has_gic ? FREE_LINE_GIC : FREE_LINE;
 }
 
 static bool driver_init(struct driver *driver, unsigned line, enum irq_trigger trigger)
@@ -129,11 +129,11 @@ GUEST_TEST(the_kernels_own_lines_are_not_given_away)
 
     REQUIRE(driver_init(&d, free_line(), IRQ_TRIGGER_EDGE_RISING));
     /* The console's; lines of the timer and of cross calls are none of the controller's. */
-    unsigned console = platform.uart != UART_NONE ? platform.uart_irq : 4;
+    unsigned console = arch_test_machine().console_line;
     if (irq_is_taken(console))
         EXPECT_EQ(CALL(&d.f, object_split, d.root, console, 1, 0), ERR_ACCESS);
-    if (platform.gic_version != 0) {
-        EXPECT_EQ(CALL(&d.f, object_split, d.root, platform.timer_intid, 1, 0), OK);
+    if (arch_test_machine().has_gic) {
+        EXPECT_EQ(CALL(&d.f, object_split, d.root, arch_test_machine().timer_line, 1, 0), OK);
         EXPECT_EQ(CALL(&d.f, object_bind, driver_value, d.notification, 1), ERR_RANGE);
     }
     EXPECT_EQ(CALL(&d.f, object_split, d.root, IRQ_MESSAGE_FIRST - 1, 1, 0), OK);
@@ -230,7 +230,7 @@ GUEST_TEST(a_level_that_stays_interrupts_once_for_each_acknowledgement)
 {
     struct driver d;
 
-    if (platform.gic_version == 0)
+    if (!arch_test_machine().has_gic)
         SKIP("no clock chip with a level");
     REQUIRE(driver_init(&d, CLOCK_LINE, IRQ_TRIGGER_LEVEL_HIGH));
     volatile uint32_t *chip = clock_registers();

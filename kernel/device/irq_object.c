@@ -1,5 +1,4 @@
 /* Interrupt lines bound to notifications. */
-#include "machine_impl.h"
 #include <arch/irq.h>
 #include <kernel/irq_object.h>
 #include <kernel/slab.h>
@@ -14,42 +13,26 @@ enum binding_state { QUIET, SIGNALLED, REMEMBERED };
 struct binding {
     struct list use; /* in capability->uses, under the object's lock */
     struct signal_target target;
-    struct budget *payer;     /* [C] counted */
     unsigned line;            /* [C] */
     bool edge;                /* [L] */
     enum binding_state state; /* [L] */
 };
 
 struct object irq_object;
-static struct spinlock lock = SPINLOCK_INIT(RANK_BINDING);
-static struct binding *bound[IRQ_MAX]; /* [L] */
 static struct slab_cache binding_cache = SLAB_CACHE_INIT("irq binding", struct binding);
 
 /* ---- Interrupts ---- */
 
-static void mask_if_level(const struct binding *binding)
-{
-    if (!binding->edge)
-        arch_irq_disable(binding->line);
-}
-
 static void line_interrupt(void *context)
 {
-    unsigned line = (unsigned)(uintptr_t)context;
+    struct binding *binding = context;
+    bool quiet = binding->state == QUIET;
 
-    spinlock_acquire(&lock);
-    struct binding *binding = bound[line];
-    if (binding == NULL) {
-        arch_irq_disable(line);
-    } else if (binding->state == QUIET) {
-        binding->state = SIGNALLED;
-        mask_if_level(binding);
+    binding->state = quiet ? SIGNALLED : REMEMBERED;
+    if (!quiet || !binding->edge)
+        arch_irq_disable(binding->line);
+    if (quiet)
         signal_target_fire(&binding->target);
-    } else {
-        binding->state = REMEMBERED;
-        arch_irq_disable(line);
-    }
-    spinlock_release(&lock);
 }
 
 static enum status single_line(uint64_t badge, unsigned *line_out)
@@ -63,7 +46,7 @@ static enum status single_line(uint64_t badge, unsigned *line_out)
 }
 
 /* Unmasked before a remembered one is signalled: whatever comes from now on is new. */
-static void acknowledge(struct binding *binding) REQUIRES(lock)
+static void acknowledge(struct binding *binding) REQUIRES(irq_lock)
 {
     bool remembered = binding->state == REMEMBERED;
 
@@ -83,12 +66,13 @@ enum status irq_acknowledge(uint64_t badge)
 
     if (status != OK)
         return status;
-    spinlock_acquire(&lock);
-    if (bound[line] != NULL)
-        acknowledge(bound[line]);
+    spinlock_acquire(&irq_lock);
+    struct binding *binding = irq_attached(line, line_interrupt);
+    if (binding != NULL)
+        acknowledge(binding);
     else
         status = ERR_STATE;
-    spinlock_release(&lock);
+    spinlock_release(&irq_lock);
     return status;
 }
 
@@ -99,48 +83,33 @@ static enum status attach(struct binding *binding, enum irq_trigger trigger)
     unsigned line = binding->line;
     enum status status = ERR_BUSY;
 
-    spinlock_acquire(&lock);
-    if (bound[line] == NULL) {
-        status = irq_attach(line, trigger, line_interrupt, (void *)(uintptr_t)line, &binding->edge);
-        if (status == ERR_EXISTS)
-            status = ERR_ACCESS;
-    }
-    if (status == OK) {
-        bound[line] = binding;
+    spinlock_acquire(&irq_lock);
+    if (irq_attached(line, line_interrupt) == NULL)
+        status = irq_attach(line, trigger, line_interrupt, binding, &binding->edge);
+    if (status == OK)
         arch_irq_enable(line);
-    }
-    spinlock_release(&lock);
-    return status;
+    spinlock_release(&irq_lock);
+    return status == ERR_EXISTS ? ERR_ACCESS : status;
 }
 
-static void binding_free(struct binding *binding)
+/* The table that the capability is in pays: the capability stays there while it has a binding. */
+static void binding_free(const struct capability *capability, struct binding *binding)
 {
-    struct budget *payer = binding->payer;
-
     signal_target_clear(&binding->target);
-    payer_free(payer, &binding_cache, binding);
-    budget_put(payer);
+    payer_free(capability->cspace->budget, &binding_cache, binding);
 }
 
-static enum status binding_alloc(struct budget *payer, struct binding **binding_out)
+/* At most one: a capability covers one line, and a line is bound once. */
+static void unbind(const struct capability *capability)
 {
-    enum status status = payer_alloc(payer, &binding_cache, binding_out);
-
-    if (status != OK)
-        return status;
-    budget_get(payer);
-    (*binding_out)->payer = payer;
-    return OK;
-}
-
-static void unbind(struct binding *binding)
-{
-    spinlock_acquire(&lock);
+    if (list_empty(&capability->uses))
+        return;
+    struct binding *binding = CONTAINER_OF(capability->uses.next, struct binding, use);
+    spinlock_acquire(&irq_lock);
     irq_detach(binding->line);
-    bound[binding->line] = NULL;
-    spinlock_release(&lock);
+    spinlock_release(&irq_lock);
     list_remove(&binding->use);
-    binding_free(binding);
+    binding_free(capability, binding);
 }
 
 enum status irq_bind(struct capability *capability, struct notification *notification,
@@ -150,10 +119,9 @@ enum status irq_bind(struct capability *capability, struct notification *notific
     struct binding *binding;
     enum status status = single_line(capability->badge, &line);
 
-    if (!list_empty(&capability->uses))
-        unbind(CONTAINER_OF(capability->uses.next, struct binding, use));
+    unbind(capability);
     if (status == OK)
-        status = binding_alloc(capability->cspace->budget, &binding);
+        status = payer_alloc(capability->cspace->budget, &binding_cache, &binding);
     if (status != OK)
         return status;
     binding->line = line;
@@ -163,20 +131,18 @@ enum status irq_bind(struct capability *capability, struct notification *notific
     if (status == OK)
         list_push_back(&capability->uses, &binding->use);
     else
-        binding_free(binding);
+        binding_free(capability, binding);
     return status;
 }
 
 /* ---- The object ---- */
 
-/* At most one: a capability covers one line, and a line is bound once. */
 static enum status irq_object_detach(struct object *object, struct capability *capability,
                                      struct work *work)
 {
     (void)object;
     (void)work;
-    if (!list_empty(&capability->uses))
-        unbind(CONTAINER_OF(capability->uses.next, struct binding, use));
+    unbind(capability);
     return OK;
 }
 
@@ -191,29 +157,28 @@ static void irq_object_info(struct object *object, struct object_info *info)
     irq->trigger = info->badge >> TRIGGER_SHIFT;
     if (span.count != 1)
         return;
-    spinlock_acquire(&lock);
-    irq->bound = bound[span.first] != NULL;
-    spinlock_release(&lock);
+    spinlock_acquire(&irq_lock);
+    irq->bound = irq_attached((unsigned)span.first, line_interrupt) != NULL;
+    spinlock_release(&irq_lock);
     irq->message =
         arch_irq_message((unsigned)span.first, &irq->message_address, &irq->message_data) == OK;
 }
 
-static const struct object_ops irq_ops = { .detach = irq_object_detach,
-                                           .destroy = machine_object_destroy,
-                                           .uses_stay = true,
-                                           .info = irq_object_info };
+static const struct object_ops irq_ops = {
+    .type = OBJECT_IRQ, .detach = irq_object_detach, .uses_stay = true, .info = irq_object_info
+};
 
 void irq_object_init(void)
 {
-    machine_object_init(&irq_object, OBJECT_IRQ, &irq_ops);
+    object_init(&irq_object, &irq_ops);
 }
 
 /* A line that drivers use is taken too, but by this file. */
 static bool is_kernel_line(unsigned line)
 {
-    spinlock_acquire(&lock);
-    bool kernels = bound[line] == NULL && irq_is_taken(line);
-    spinlock_release(&lock);
+    spinlock_acquire(&irq_lock);
+    bool kernels = irq_is_taken(line) && irq_attached(line, line_interrupt) == NULL;
+    spinlock_release(&irq_lock);
     return kernels;
 }
 

@@ -185,11 +185,15 @@ HOST_TEST(what_cannot_be_bound)
     EXPECT_EQ(bind(two, 1), ERR_RANGE);
     uint64_t around = split(all, KERNEL_LINE, 1, IRQ_TRIGGER_FIRMWARE);
     bool edge;
+    spinlock_acquire(&irq_lock);
     EXPECT_EQ(irq_attach(KERNEL_LINE, IRQ_TRIGGER_FIRMWARE, kernels_own, NULL, &edge), OK);
+    spinlock_release(&irq_lock);
     EXPECT_EQ(split(all, KERNEL_LINE, 1, IRQ_TRIGGER_FIRMWARE), HANDLE_NONE);
     EXPECT(split(all, KERNEL_LINE, 2, IRQ_TRIGGER_FIRMWARE) != HANDLE_NONE);
     EXPECT_EQ(bind(around, 1), ERR_ACCESS);
+    spinlock_acquire(&irq_lock);
     irq_detach(KERNEL_LINE);
+    spinlock_release(&irq_lock);
     over();
 }
 

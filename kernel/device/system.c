@@ -1,10 +1,8 @@
 /* The machine itself, as an object: what a capability for it allows is in its rights. */
-#include "machine_impl.h"
 #include <arch/cpu.h>
 #include <arch/timer.h>
 #include <kernel/audit.h>
 #include <kernel/boot_info.h>
-#include <kernel/cspace.h>
 #include <kernel/frame.h>
 #include <kernel/system.h>
 #include <kernel/thread.h>
@@ -38,11 +36,11 @@ static void info_of(struct object *object, struct object_info *info)
     };
 }
 
-static const struct object_ops system_ops = { .destroy = machine_object_destroy, .info = info_of };
+static const struct object_ops system_ops = { .type = OBJECT_SYSTEM, .info = info_of };
 
 void system_init(void)
 {
-    machine_object_init(&machine, OBJECT_SYSTEM, &system_ops);
+    object_init(&machine, &system_ops);
 }
 
 struct object *system_object(void)

@@ -263,35 +263,31 @@ static void guest_destroy(struct object *object)
 {
     struct guest *guest = object_as_guest(object);
 
-    vspace_put(guest->vspace);
-    slab_free(&guest_cache, guest);
+    if (guest->vspace != NULL)
+        vspace_put(guest->vspace);
 }
 
-static const struct object_ops guest_ops = { .retire = guest_retire, .destroy = guest_destroy };
+static const struct object_ops guest_ops = {
+    .type = OBJECT_GUEST, .cache = &guest_cache, .retire = guest_retire, .destroy = guest_destroy
+};
 
 enum status guest_create(struct vspace *upper, struct budget *payer, unsigned flags,
                          struct guest **guest_out)
 {
+    struct guest *guest;
+
     if ((flags & ~(unsigned)GUEST_SPLIT) != 0)
         return ERR_RANGE;
-    struct guest *guest = slab_alloc(&guest_cache);
-    if (guest == NULL)
-        return ERR_NO_MEMORY;
+    enum status status = object_alloc(&guest_ops, payer, &guest);
+    if (status != OK)
+        return status;
     spinlock_init(&guest->lock, RANK_GUEST);
     list_init(&guest->threads);
-    enum status status =
-        vspace_create_guest(upper, payer, (flags & GUEST_SPLIT) != 0, &guest->vspace);
-    if (status == OK) {
-        status = object_init(&guest->object, OBJECT_GUEST, &guest_ops, payer, sizeof(*guest));
-        if (status != OK)
-            vspace_put(guest->vspace);
-    }
-    if (status != OK) {
-        slab_free(&guest_cache, guest);
-        return status;
-    }
-    *guest_out = guest;
-    return OK;
+    status = vspace_create_guest(upper, payer, (flags & GUEST_SPLIT) != 0, &guest->vspace);
+    if (status == OK)
+        return object_publish(&guest->object, guest_out);
+    object_discard(&guest->object);
+    return status;
 }
 
 enum status guest_clone(struct guest *source, struct guest *target, struct budget *payer,

@@ -138,7 +138,6 @@ static void endpoint_destroy(struct object *object)
 
     signal_target_clear(&endpoint->source);
     ASSERT(list_empty(&endpoint->receivers) && tree_empty(&endpoint->senders));
-    slab_free(&endpoint_cache, endpoint);
 }
 
 /* Rights only shrink, so with the last capability to receive everybody else calls in vain. */
@@ -152,27 +151,24 @@ static enum status endpoint_detach(struct object *object, struct capability *cap
     return endpoint_retire(object, OBJECT_ORPHANED, work);
 }
 
-static const struct object_ops endpoint_ops = { .detach = endpoint_detach,
+static const struct object_ops endpoint_ops = { .type = OBJECT_ENDPOINT,
+                                                .cache = &endpoint_cache,
+                                                .detach = endpoint_detach,
                                                 .retire = endpoint_retire,
                                                 .destroy = endpoint_destroy,
                                                 .badge_rights = RIGHT_ENDPOINT_RECEIVE };
 
 enum status endpoint_create(struct budget *payer, struct object **object_out)
 {
-    struct endpoint *endpoint = slab_alloc(&endpoint_cache);
+    struct endpoint *endpoint;
+    enum status status = object_alloc(&endpoint_ops, payer, &endpoint);
 
-    if (endpoint == NULL)
-        return ERR_NO_MEMORY;
+    if (status != OK)
+        return status;
     spinlock_init(&endpoint->lock, RANK_ENDPOINT);
     tree_init(&endpoint->senders);
     list_init(&endpoint->receivers);
-    enum status status = object_init(&endpoint->object, OBJECT_ENDPOINT, &endpoint_ops, payer,
-                                     sizeof(struct endpoint));
-    if (status != OK)
-        slab_free(&endpoint_cache, endpoint);
-    else
-        *object_out = &endpoint->object;
-    return status;
+    return object_publish(&endpoint->object, object_out);
 }
 
 /* ---- Replies ---- */
@@ -234,24 +230,14 @@ static enum status reply_retire(struct object *object, enum object_end why,
     return OK;
 }
 
-static void reply_destroy(struct object *object)
-{
-    slab_free(&reply_cache, object_as_reply(object));
-}
-
-static const struct object_ops reply_ops = { .retire = reply_retire, .destroy = reply_destroy };
+static const struct object_ops reply_ops = { .type = OBJECT_REPLY,
+                                             .cache = &reply_cache,
+                                             .retire = reply_retire };
 
 enum status reply_create(struct budget *payer, struct object **object_out)
 {
-    struct reply *reply = slab_alloc(&reply_cache);
+    struct object *object;
+    enum status status = object_alloc(&reply_ops, payer, &object);
 
-    if (reply == NULL)
-        return ERR_NO_MEMORY;
-    enum status status =
-        object_init(&reply->object, OBJECT_REPLY, &reply_ops, payer, sizeof(struct reply));
-    if (status != OK)
-        slab_free(&reply_cache, reply);
-    else
-        *object_out = &reply->object;
-    return status;
+    return status == OK ? object_publish(object, object_out) : status;
 }

@@ -10,7 +10,6 @@
 #include "ipc_impl.h"
 #include <ipc.h>
 #include <kernel/audit.h>
-#include <kernel/panic.h>
 #include <kernel/process.h>
 #include <kernel/switch.h>
 #include <kernel/syscall.h>

@@ -1,6 +1,5 @@
 /* Notifications: bits, who waits for them, what signals them. */
 #include "ipc_impl.h"
-#include <kernel/panic.h>
 #include <kernel/slab.h>
 #include <kernel/thread.h>
 
@@ -245,32 +244,26 @@ static enum status notification_retire(struct object *object, enum object_end wh
 
 static void notification_destroy(struct object *object)
 {
-    struct notification *notification = object_as_notification(object);
-
     (void)notification_retire(object, OBJECT_ORPHANED, &(struct work){ .left = UINT32_MAX });
-    slab_free(&notification_cache, notification);
 }
 
-static const struct object_ops notification_ops = { .detach = ipc_detach,
+static const struct object_ops notification_ops = { .type = OBJECT_NOTIFICATION,
+                                                    .cache = &notification_cache,
+                                                    .detach = ipc_detach,
                                                     .retire = notification_retire,
                                                     .destroy = notification_destroy,
                                                     .badge_rights = RIGHT_NOTIFICATION_WAIT };
 
 enum status notification_create(struct budget *payer, struct object **object_out)
 {
-    struct notification *notification = slab_alloc(&notification_cache);
+    struct notification *notification;
+    enum status status = object_alloc(&notification_ops, payer, &notification);
 
-    if (notification == NULL)
-        return ERR_NO_MEMORY;
+    if (status != OK)
+        return status;
     spinlock_init(&notification->lock, RANK_NOTIFICATION);
     list_init(&notification->waiters);
     list_init(&notification->targets);
     timer_init(&notification->timer, timer_fired);
-    enum status status = object_init(&notification->object, OBJECT_NOTIFICATION, &notification_ops,
-                                     payer, sizeof(struct notification));
-    if (status != OK)
-        slab_free(&notification_cache, notification);
-    else
-        *object_out = &notification->object;
-    return status;
+    return object_publish(&notification->object, object_out);
 }

@@ -1,7 +1,6 @@
 /* Waiting in IPC: beginning, ending, and being ended by others. */
 #include "ipc_impl.h"
 #include <kernel/panic.h>
-#include <kernel/process.h>
 
 /* Of those that have no table: what they know is never of it. */
 static const uint64_t no_removals;

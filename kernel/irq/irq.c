@@ -2,7 +2,6 @@
 #include <arch/irq.h>
 #include <kernel/irq.h>
 #include <kernel/log.h>
-#include <kernel/spinlock.h>
 
 struct line {
     void (*handler)(void *context); /* [L] NULL: none */
@@ -11,7 +10,7 @@ struct line {
     bool reported;                  /* [L] that it came without a handler */
 };
 
-static struct spinlock lock = SPINLOCK_INIT(RANK_IRQ_LINES);
+struct spinlock irq_lock = SPINLOCK_INIT(RANK_IRQ_LINES);
 static struct line lines[IRQ_MAX];
 
 enum status irq_attach(unsigned line, enum irq_trigger trigger, void (*handler)(void *context),
@@ -19,54 +18,48 @@ enum status irq_attach(unsigned line, enum irq_trigger trigger, void (*handler)(
 {
     if (line >= IRQ_MAX)
         return ERR_RANGE;
-
-    enum status status = ERR_EXISTS;
-    spinlock_acquire(&lock);
-    if (lines[line].handler == NULL) {
-        status = arch_irq_configure(line, trigger, edge_out);
-        if (status == OK) {
-            lines[line].handler = handler;
-            lines[line].context = context;
-        }
+    if (lines[line].handler != NULL)
+        return ERR_EXISTS;
+    enum status status = arch_irq_configure(line, trigger, edge_out);
+    if (status == OK) {
+        lines[line].handler = handler;
+        lines[line].context = context;
     }
-    spinlock_release(&lock);
     return status;
 }
 
 void irq_detach(unsigned line)
 {
-    spinlock_acquire(&lock);
     arch_irq_disable(line);
     lines[line].handler = NULL;
-    spinlock_release(&lock);
 }
 
-bool irq_is_taken(unsigned line)
+void *irq_attached(unsigned line, void (*handler)(void *context))
 {
-    spinlock_acquire(&lock);
-    bool taken = line < IRQ_MAX && lines[line].handler != NULL;
-    spinlock_release(&lock);
-    return taken;
+    return lines[line].handler == handler ? lines[line].context : NULL;
 }
 
 void irq_dispatch(unsigned line)
 {
     if (line >= IRQ_MAX)
         return;
-    spinlock_acquire(&lock);
-    lines[line].count++;
-    void (*handler)(void *context) = lines[line].handler;
-    void *context = lines[line].context;
-    bool report = handler == NULL && !lines[line].reported;
-    if (handler == NULL)
+    struct line *at = &lines[line];
+    spinlock_acquire(&irq_lock);
+    at->count++;
+    if (LIKELY(at->handler != NULL)) {
+        at->handler(at->context);
+    } else {
         arch_irq_disable(line);
-    lines[line].reported = handler == NULL;
-    spinlock_release(&lock);
+        if (!at->reported)
+            log_warn("irq: line %u has no handler: disabled", line);
+    }
+    at->reported = at->handler == NULL;
+    spinlock_release(&irq_lock);
+}
 
-    if (handler != NULL)
-        handler(context);
-    else if (report)
-        log_warn("irq: line %u has no handler: disabled", line);
+bool irq_is_taken(unsigned line)
+{
+    return line < IRQ_MAX && READ_ONCE(lines[line].handler) != NULL;
 }
 
 uint64_t irq_count(unsigned line)

@@ -162,7 +162,7 @@ TEST(frames_of_others_are_not_written_through_a_run)
     struct memory_run run = {
         .there = true, .slot = slot, .count = ARRAY_LEN(slot), .writable = true, .look = true
     };
-    EXPECT_EQ(vspace_tables_set(space, AT + PAGES(3), frame_paddr(shared).raw, PERM_READ), OK);
+    EXPECT_EQ(vspace_tables_set(space, AT + PAGES(3), frame_paddr(shared).raw, PERM_READ, 0), OK);
     EXPECT_EQ(vspace_tables_fill(space, AT, &run, RW), OK);
     EXPECT_EQ(perm_at(AT), PERM_READ);
     EXPECT_EQ(perm_at(AT + PAGES(1)), RW);
@@ -212,21 +212,21 @@ TEST(a_block_replaces_a_block_and_nothing_else)
     REQUIRE(frame_alloc(0, 0, &frame) == OK);
     pa = page_of(memory, 0).pa;
     /* A page in its place, or beside that. */
-    EXPECT_EQ(vspace_tables_set(space, AT, frame_paddr(frame).raw, RW), OK);
-    EXPECT(!vspace_tables_set_block(space, AT, pa, RW));
+    EXPECT_EQ(vspace_tables_set(space, AT, frame_paddr(frame).raw, RW, 0), OK);
+    EXPECT_EQ(vspace_tables_set(space, AT, pa, RW, 1), ERR_EXISTS);
     vspace_tables_remove(space, AT, AT + PAGE_SIZE);
-    EXPECT_EQ(vspace_tables_set(space, AT + PAGES(5), frame_paddr(frame).raw, RW), OK);
-    EXPECT(!vspace_tables_set_block(space, AT, pa, RW));
+    EXPECT_EQ(vspace_tables_set(space, AT + PAGES(5), frame_paddr(frame).raw, RW, 0), OK);
+    EXPECT_EQ(vspace_tables_set(space, AT, pa, RW, 1), ERR_EXISTS);
     EXPECT_EQ(perm_at(AT + PAGES(5)), RW);
     EXPECT(leads_nowhere(AT));
     vspace_tables_remove(space, AT, AT + BLOCK);
     /* No memory for tables. */
     frame_fail_after(1);
-    EXPECT(!vspace_tables_set_block(space, AT + BIT64(39), pa, RW));
+    EXPECT_EQ(vspace_tables_set(space, AT + BIT64(39), pa, RW, 1), ERR_NO_MEMORY);
     frame_fail_after(0);
     EXPECT(leads_nowhere(AT + BIT64(39)));
-    EXPECT(vspace_tables_set_block(space, AT, pa, PERM_READ));
-    EXPECT(vspace_tables_set_block(space, AT, pa, RW));
+    EXPECT_EQ(vspace_tables_set(space, AT, pa, PERM_READ, 1), OK);
+    EXPECT_EQ(vspace_tables_set(space, AT, pa, RW, 1), OK);
     EXPECT_EQ(perm_at(AT + PAGES(5)), RW);
     EXPECT_EQ(space->page_count, BLOCK_PAGES);
     vspace_tables_remove(space, AT, AT + BLOCK);

@@ -359,18 +359,6 @@ static size_t frame_rest(const struct frame *frame, const struct frame *head, si
     return MIN(rest, count);
 }
 
-void frame_get_range(struct frame *first, size_t count)
-{
-    while (count > 0) {
-        struct frame *head = frame_is_single(first) ? first : frame_head(first);
-        size_t step = head == first && head->order == 0 ? 1 : frame_rest(first, head, count);
-        uint32_t before = __atomic_fetch_add(&head->references, (uint32_t)step, __ATOMIC_RELAXED);
-        ASSERT(before != 0 && before <= UINT32_MAX - step);
-        first += step;
-        count -= step;
-    }
-}
-
 static void range_release(struct frame *first, size_t count)
 {
     if (count == 0)

@@ -5,6 +5,7 @@
 #include "debug_hooks.h"
 #include "frame_impl.h"
 #include "words.h"
+#include <kernel/checks.h>
 #include <kernel/panic.h>
 
 uint64_t frame_fail_countdown;

@@ -61,7 +61,7 @@ static struct pte *slot_create(uint64_t at, unsigned level)
             child = ptable_of(pte_read(slot));
         } else {
             ASSERT(l < PT_LEVELS - 1 || area == 0);
-            if (ptable_create(NULL, &child) != OK)
+            if (payer_alloc_page(NULL, &child) != OK)
                 return NULL;
             ptable_link(table, slot, child);
         }
@@ -187,7 +187,7 @@ static enum status area_create(void)
 
 enum status kmap_init(const struct boot_info *info)
 {
-    enum status status = ptable_create(NULL, &root);
+    enum status status = payer_alloc_page(NULL, &root);
 
     if (status == OK)
         status = map_ram(info);

@@ -36,11 +36,10 @@ static void memory_destroy(struct object *object)
     struct memory *memory = object_as_memory(object);
 
     ASSERT(list_empty(&memory->mappings) && memory->pin_count == 0 && memory->root == 0);
-    if (memory->kind == MEMORY_CONTIGUOUS) {
+    if (memory->kind == MEMORY_CONTIGUOUS && memory->pa != 0) {
         frame_put_range(node_frame(memory->pa), (size_t)memory->page_count);
-        payer_uncharge(object->payer, memory->page_count * PAGE_SIZE);
+        budget_uncharge(object->payer, BUDGET_MEMORY, memory->page_count * PAGE_SIZE);
     }
-    slab_free(&memory_cache, memory);
 }
 
 static enum status detach(struct object *object, struct capability *capability, struct work *work)
@@ -96,6 +95,8 @@ static void info(struct object *object, struct object_info *info)
 }
 
 static const struct object_ops memory_ops = {
+    .type = OBJECT_MEMORY,
+    .cache = &memory_cache,
     .info = info,
     .detach = detach,
     .retire = retire,
@@ -113,75 +114,82 @@ static unsigned height_for(uint64_t pages)
     return height;
 }
 
-static enum status create(struct budget *payer, uint64_t size_bytes, const struct memory *kind,
+/* The beginning of one that is nobody's yet. */
+static enum status create(struct budget *payer, uint64_t size_bytes, enum memory_kind kind,
                           struct memory **memory_out)
 {
+    struct memory *memory;
+
     if (size_bytes == 0 || size_bytes > MEMORY_SIZE_MAX ||
         !IS_ALIGNED(size_bytes, (uint64_t)PAGE_SIZE))
         return ERR_RANGE;
-    struct memory *memory = slab_alloc(&memory_cache);
-    if (memory == NULL)
-        return ERR_NO_MEMORY;
-    memory->kind = kind->kind;
-    memory->attributes = kind->attributes;
-    memory->anonymous = kind->anonymous;
-    memory->pa = kind->pa;
+    enum status status = object_alloc(&memory_ops, payer, &memory);
+    if (status != OK)
+        return status;
+    memory->kind = kind;
     memory->page_count = size_bytes >> PAGE_SHIFT;
     memory->height = height_for(memory->page_count);
     spinlock_init(&memory->lock, RANK_MEMORY);
     list_init(&memory->mappings);
     list_init(&memory->pins);
-    enum status status =
-        object_init(&memory->object, OBJECT_MEMORY, &memory_ops, payer, sizeof(*memory));
+    *memory_out = memory;
+    return OK;
+}
+
+static enum status create_pages(struct budget *payer, uint64_t size_bytes, bool anonymous,
+                                struct memory **memory_out)
+{
+    struct memory *memory;
+    enum status status = create(payer, size_bytes, MEMORY_PAGES, &memory);
+
     if (status != OK)
-        slab_free(&memory_cache, memory);
-    else
-        *memory_out = memory;
-    return status;
+        return status;
+    memory->anonymous = anonymous;
+    return object_publish(&memory->object, memory_out);
 }
 
 enum status memory_create(struct budget *payer, uint64_t size_bytes, struct memory **memory_out)
 {
-    return create(payer, size_bytes, &(struct memory){ .kind = MEMORY_PAGES }, memory_out);
+    return create_pages(payer, size_bytes, false, memory_out);
 }
 
 enum status memory_create_anonymous(struct budget *payer, uint64_t size_bytes,
                                     struct memory **memory_out)
 {
-    return create(payer, size_bytes, &(struct memory){ .kind = MEMORY_PAGES, .anonymous = true },
-                  memory_out);
+    return create_pages(payer, size_bytes, true, memory_out);
 }
 
 enum status memory_create_contiguous(struct budget *payer, uint64_t size_bytes,
                                      uint64_t align_bytes, uint64_t limit,
                                      struct memory **memory_out)
 {
-    struct memory kind = { .kind = MEMORY_CONTIGUOUS };
-    size_t count = (size_t)(size_bytes >> PAGE_SHIFT);
+    struct memory *memory;
     struct frame *first;
+    enum status status = size_bytes <= MEMORY_CONTIGUOUS_MAX
+                             ? create(payer, size_bytes, MEMORY_CONTIGUOUS, &memory)
+                             : ERR_RANGE;
 
-    if (size_bytes > MEMORY_CONTIGUOUS_MAX)
-        return ERR_RANGE;
-    enum status status = payer_charge(payer, size_bytes);
     if (status != OK)
         return status;
-    status = frame_alloc_range(count, align_bytes, limit, &first);
+    status = budget_charge(payer, BUDGET_MEMORY, size_bytes);
     if (status == OK) {
-        kind.pa = frame_paddr(first).raw;
-        memset(frame_kernel(first), 0, (size_t)size_bytes);
-        status = create(payer, size_bytes, &kind, memory_out);
+        status = frame_alloc_range((size_t)memory->page_count, align_bytes, limit, &first);
         if (status != OK)
-            frame_put_range(first, count);
+            budget_uncharge(payer, BUDGET_MEMORY, size_bytes);
     }
-    if (status != OK)
-        payer_uncharge(payer, size_bytes);
-    return status;
+    if (status != OK) {
+        object_discard(&memory->object);
+        return status;
+    }
+    memory->pa = frame_paddr(first).raw;
+    memset(frame_kernel(first), 0, (size_t)size_bytes);
+    return object_publish(&memory->object, memory_out);
 }
 
 enum status memory_create_physical(struct budget *payer, paddr_t pa, uint64_t size_bytes,
                                    unsigned attributes, struct memory **memory_out)
 {
-    struct memory kind = { .kind = MEMORY_PHYSICAL, .attributes = attributes, .pa = pa.raw };
+    struct memory *memory;
 
     if ((attributes & ~(unsigned)(PERM_DEVICE | PERM_WRITE_COMBINE)) != 0 ||
         !IS_ALIGNED(pa.raw, (uint64_t)PAGE_SIZE) || size_bytes > BIT64(48) ||
@@ -191,12 +199,12 @@ enum status memory_create_physical(struct budget *payer, paddr_t pa, uint64_t si
         if (frame_of(paddr(pa.raw + done)) != NULL)
             return ERR_INVALID;
     }
-    return create(payer, size_bytes, &kind, memory_out);
-}
-
-void memory_put(struct memory *memory)
-{
-    object_put(&memory->object);
+    enum status status = create(payer, size_bytes, MEMORY_PHYSICAL, &memory);
+    if (status != OK)
+        return status;
+    memory->pa = pa.raw;
+    memory->attributes = attributes;
+    return object_publish(&memory->object, memory_out);
 }
 
 struct object_info_memory memory_inspect(struct memory *memory)
@@ -390,19 +398,6 @@ void memory_unmapped(struct memory *memory, uint64_t first, uint64_t end)
 
 /* ---- Sharing ---- */
 
-/* One after the other in order of address; `source` may not be `clone`. */
-static void lock_both(struct memory *a, struct memory *b) NO_LOCK_ANALYSIS
-{
-    spinlock_acquire(a < b ? &a->lock : &b->lock);
-    spinlock_acquire_second(a < b ? &b->lock : &a->lock, RANK_MEMORY_2);
-}
-
-static void unlock_both(struct memory *a, struct memory *b) NO_LOCK_ANALYSIS
-{
-    spinlock_release(a < b ? &b->lock : &a->lock);
-    spinlock_release(a < b ? &a->lock : &b->lock);
-}
-
 /* What is there in `clone` stays. */
 static enum status copy_page(struct memory *clone, uint64_t index, uint64_t pa)
 {
@@ -445,7 +440,7 @@ static enum status share_pages(struct memory *clone, uint64_t index, const uint6
     const uint64_t *to = &node_slots(*entry)[index & (NODE_SLOTS - 1)];
     for (size_t i = 0; i < count; i++)
         fresh += from[i] != 0 && to[i] == 0;
-    status = payer_charge(clone->object.payer, fresh * PAGE_SIZE);
+    status = budget_charge(clone->object.payer, BUDGET_MEMORY, fresh * PAGE_SIZE);
     node_frame(*entry)->owner_word |= NODE_SHARED;
     for (size_t i = 0; status == OK && i < count; i++) {
         if (from[i] != 0 && to[i] == 0) {
@@ -462,16 +457,18 @@ static enum status share_leaf(const struct share *share, uint64_t leaf, uint64_t
                               uint64_t end, struct work *work)
 {
     uint64_t index = *page + (uint64_t)share->shift;
+    struct frame *frame = node_frame(leaf);
     uint64_t *entry;
 
-    node_frame(leaf)->owner_word |= leaf_is_shared(leaf) ? 0 : NODE_SHARED;
+    if (__atomic_load_n(&frame->references, __ATOMIC_ACQUIRE) == 1)
+        frame->owner_word |= NODE_SHARED;
     if (is_whole_leaf(share->source, *page, end) && index % NODE_SLOTS == 0 &&
         share->source->object.payer == share->clone->object.payer) {
         enum status status = tree_make(share->clone, index, &entry);
         if (status != OK)
             return status;
         if (*entry == 0) {
-            leaf_adopt(share->clone, entry, leaf);
+            leaf_adopt(share->clone, entry, frame);
             *page = end;
             work_spend_many(work, 8);
             return OK;
@@ -554,7 +551,7 @@ enum status memory_share(struct memory *source, uint64_t *page, uint64_t end, st
 
     if (status != OK)
         return status;
-    lock_both(source, clone);
+    spinlock_acquire_both(&source->lock, &clone->lock, RANK_MEMORY_2);
     if (source->pin_count != 0 && !copy)
         status = ERR_BUSY;
     while (status == OK && *page < end) {
@@ -563,7 +560,7 @@ enum status memory_share(struct memory *source, uint64_t *page, uint64_t end, st
         else
             status = (copy ? copy_slice : share_slice)(&share, page, end, work);
     }
-    unlock_both(source, clone);
+    spinlock_release_both(&source->lock, &clone->lock);
     return status;
 }
 

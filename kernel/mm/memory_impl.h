@@ -37,7 +37,7 @@ enum status tree_make(struct memory *memory, uint64_t index, uint64_t **entry_ou
 enum status leaf_own(struct memory *memory, uint64_t index, uint64_t **entry_out);
 bool leaf_is_shared(uint64_t leaf);
 /* Let the empty entry lead to a leaf of another Memory of the same payer. */
-void leaf_adopt(struct memory *memory, uint64_t *entry, uint64_t leaf);
+void leaf_adopt(struct memory *memory, uint64_t *entry, struct frame *leaf);
 /* The leaf for `index` is not the Memory's any more. */
 void leaf_remove(struct memory *memory, uint64_t index);
 /* Enter a frame into an own leaf at a place that is empty; the tree has the reference then. Charged

@@ -8,7 +8,6 @@
 #include "memory_impl.h"
 #include "words.h"
 #include <base/string.h>
-#include <kernel/panic.h>
 
 static uint64_t *node_word(uint64_t pa)
 {
@@ -22,12 +21,12 @@ static unsigned slot_index(uint64_t index, unsigned level)
 
 static enum status charge_pages(struct memory *memory, uint64_t pages)
 {
-    return payer_charge(memory->object.payer, pages * PAGE_SIZE);
+    return budget_charge(memory->object.payer, BUDGET_MEMORY, pages * PAGE_SIZE);
 }
 
 static void uncharge_pages(struct memory *memory, uint64_t pages)
 {
-    payer_uncharge(memory->object.payer, pages * PAGE_SIZE);
+    budget_uncharge(memory->object.payer, BUDGET_MEMORY, pages * PAGE_SIZE);
 }
 
 enum status page_alloc(struct memory *memory, unsigned flags, struct frame **frame_out)
@@ -72,13 +71,12 @@ static void entry_counts(struct memory *memory, uint64_t *entry, uint64_t change
 
 static enum status node_make(struct memory *memory, uint64_t *entry)
 {
-    struct frame *frame;
-    enum status status = page_alloc(memory, FRAME_ZERO, &frame);
+    void *node;
+    enum status status = payer_alloc_page(memory->object.payer, &node);
 
     if (status != OK)
         return status;
-    frame->owner_word = 0;
-    *entry = frame_paddr(frame).raw;
+    *entry = paddr_of_direct(node).raw;
     entry_counts(memory, entry, 1);
     return OK;
 }
@@ -163,12 +161,12 @@ static void leaf_put(struct memory *memory, uint64_t leaf)
     uncharge_pages(memory, live + 1);
 }
 
-void leaf_adopt(struct memory *memory, uint64_t *entry, uint64_t leaf)
+void leaf_adopt(struct memory *memory, uint64_t *entry, struct frame *leaf)
 {
-    frame_get(node_frame(leaf));
-    *entry = leaf;
+    frame_get(leaf);
+    *entry = frame_paddr(leaf).raw;
     entry_counts(memory, entry, 1);
-    memory->resident += leaf_live(leaf);
+    memory->resident += leaf->owner_word & NODE_COUNT;
 }
 
 void leaf_remove(struct memory *memory, uint64_t index)

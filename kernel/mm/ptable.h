@@ -8,7 +8,6 @@
 #pragma once
 
 #include <arch/pte.h>
-#include <base/status.h>
 #include <kernel/budget.h>
 #include <kernel/frame.h>
 
@@ -34,23 +33,6 @@ static inline struct pte *ptable_of(struct pte entry)
 static inline uint64_t *ptable_live(const struct pte *table)
 {
     return &frame_of(paddr_of_direct(table))->owner_word;
-}
-
-static inline enum status ptable_create(struct budget *payer, struct pte **table_out)
-{
-    struct frame *frame;
-    enum status status = payer_alloc_frame(payer, FRAME_ZERO, &frame);
-
-    if (status != OK)
-        return status;
-    frame->owner_word = 0;
-    *table_out = frame_kernel(frame);
-    return OK;
-}
-
-static inline void ptable_destroy(struct budget *payer, struct pte *table)
-{
-    payer_free_frame(payer, frame_of(paddr_of_direct(table)));
 }
 
 /* Put a table into an empty slot of its parent. */

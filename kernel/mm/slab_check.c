@@ -6,6 +6,7 @@
 #include "debug_hooks.h"
 #include "slab_impl.h"
 #include "words.h"
+#include <kernel/checks.h>
 #include <kernel/panic.h>
 
 uint64_t slab_fail_countdown;

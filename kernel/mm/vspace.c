@@ -29,12 +29,6 @@ static struct mapping *mapping_of(struct tree_node *node)
     return node == NULL ? NULL : CONTAINER_OF(node, struct mapping, node);
 }
 
-static bool mapping_before(const struct tree_node *a, const struct tree_node *b)
-{
-    return CONTAINER_OF(a, struct mapping, node)->start <
-           CONTAINER_OF(b, struct mapping, node)->start;
-}
-
 static int mapping_compare(const struct tree_node *node, const void *key)
 {
     uint64_t start = CONTAINER_OF(node, struct mapping, node)->start;
@@ -43,32 +37,64 @@ static int mapping_compare(const struct tree_node *node, const void *key)
     return start < at ? -1 : start > at;
 }
 
-/* The mapping that holds `at`, or NULL. */
-static struct mapping *mapping_at(const struct vspace *vspace, uint64_t at)
+/* Where the mappings go on after this one, or begin. */
+static struct list *order_of(struct vspace *vspace, struct mapping *mapping)
 {
-    struct mapping *mapping = mapping_of(tree_floor(&vspace->mappings, mapping_compare, &at));
+    return mapping != NULL ? &mapping->order : &vspace->order;
+}
+
+static struct mapping *mapping_next(struct vspace *vspace, struct mapping *mapping)
+{
+    struct list *next = order_of(vspace, mapping)->next;
+
+    return next != &vspace->order ? CONTAINER_OF(next, struct mapping, order) : NULL;
+}
+
+/* The last mapping that begins at or before `at`, or NULL. Often it is the one that was asked for
+ * last, or comes after that.
+ */
+static struct mapping *mapping_floor(struct vspace *vspace, uint64_t at)
+{
+    struct mapping *near = vspace->recent;
+
+    for (unsigned i = 0; near != NULL && i < 2 && near->start <= at; i++) {
+        struct mapping *next = mapping_next(vspace, near);
+        if (at < near->end || next == NULL || at < next->start)
+            return vspace->recent = near;
+        near = next;
+    }
+    return vspace->recent = mapping_of(tree_floor(&vspace->mappings, mapping_compare, &at));
+}
+
+/* The mapping that holds `at`, or NULL. */
+static struct mapping *mapping_at(struct vspace *vspace, uint64_t at)
+{
+    struct mapping *mapping = mapping_floor(vspace, at);
 
     return mapping != NULL && at < mapping->end ? mapping : NULL;
 }
 
 /* The first mapping that has something of [at, end), or NULL. */
-static struct mapping *mapping_within(const struct vspace *vspace, uint64_t at, uint64_t end)
+static struct mapping *mapping_within(struct vspace *vspace, uint64_t at, uint64_t end)
 {
-    struct mapping *mapping = mapping_at(vspace, at);
+    struct mapping *mapping = mapping_floor(vspace, at);
 
-    if (mapping == NULL)
-        mapping = mapping_of(tree_lower_bound(&vspace->mappings, mapping_compare, &at));
+    if (mapping == NULL || mapping->end <= at)
+        mapping = mapping_next(vspace, mapping);
     return mapping != NULL && mapping->start < end ? mapping : NULL;
 }
 
 /* ---- The life of a mapping ---- */
 
-/* With the Memory's lock, which guards the uses of its capabilities too. */
-static void mapping_link(struct mapping *mapping)
+/* With the Memory's lock, which guards the uses of its capabilities too. `before` may be NULL. */
+static void mapping_link(struct mapping *mapping, struct mapping *before)
 {
     struct memory *memory = mapping->memory;
+    struct vspace *vspace = mapping->vspace;
 
-    tree_insert(&mapping->vspace->mappings, &mapping->node, mapping_before);
+    tree_insert_after(&vspace->mappings, before != NULL ? &before->node : NULL, &mapping->node);
+    list_insert_after(order_of(vspace, before), &mapping->order);
+    vspace->recent = mapping;
     list_push_back(&memory->mappings, &mapping->memory_node);
     memory->mapping_count++;
     memory->writer_count += (mapping->limit & PERM_WRITE) != 0;
@@ -84,6 +110,7 @@ static struct memory *mapping_unlink(struct mapping *mapping)
     struct memory *memory = mapping->memory;
 
     tree_remove(&mapping->vspace->mappings, &mapping->node);
+    list_remove(&mapping->order);
     mapping->vspace->recent = NULL;
     list_remove(&mapping->memory_node);
     memory->mapping_count--;
@@ -97,17 +124,11 @@ static struct memory *mapping_unlink(struct mapping *mapping)
 /* Cut at `at`, which lies inside: `upper` is what begins there. */
 static void mapping_split(struct mapping *lower, uint64_t at, struct mapping *upper_taken)
 {
+    *upper_taken = *lower;
     upper_taken->start = at;
-    upper_taken->end = lower->end;
     upper_taken->first = mapping_page(lower, at);
-    upper_taken->vspace = lower->vspace;
-    upper_taken->memory = lower->memory;
-    upper_taken->capability = lower->capability;
-    upper_taken->limit = lower->limit;
-    upper_taken->flags = lower->flags;
-    upper_taken->perm = lower->perm;
     lower->end = at;
-    mapping_link(upper_taken);
+    mapping_link(upper_taken, lower);
 }
 
 static uint64_t mapping_address(const struct mapping *mapping, uint64_t page)
@@ -168,7 +189,7 @@ static enum status create(struct budget *payer, struct vspace **vspace_out)
 
     if (status != OK)
         return status;
-    status = ptable_create(payer, &root);
+    status = payer_alloc_page(payer, &root);
     if (status != OK) {
         payer_free(payer, &vspace_cache, vspace);
         return status;
@@ -176,6 +197,7 @@ static enum status create(struct budget *payer, struct vspace **vspace_out)
     spinlock_init(&vspace->lock, RANK_VSPACE);
     spinlock_init(&vspace->tables_lock, RANK_TABLES);
     tree_init(&vspace->mappings);
+    list_init(&vspace->order);
     vspace->references = 1;
     vspace->payer = payer;
     vspace->root = paddr_of_direct(root);
@@ -188,7 +210,7 @@ static enum status create(struct budget *payer, struct vspace **vspace_out)
 
 enum status vspace_create(struct budget *payer, struct vspace **vspace_out)
 {
-    if (payer != NULL && !budget_try_get(payer))
+    if (payer != NULL && !object_try_get(&payer->object))
         return ERR_DEAD;
     enum status status = create(payer, vspace_out);
     if (status != OK && payer != NULL)
@@ -241,7 +263,7 @@ void vspace_put(struct vspace *vspace_taken)
     arch_vspace_fini(vspace);
     vspace_roots_release(vspace);
     ASSERT(vspace->page_count == 0 && vspace->table_count == 1);
-    ptable_destroy(payer, paddr_to_kernel(vspace->root));
+    payer_free_page(payer, paddr_to_kernel(vspace->root));
     payer_free(payer, &vspace_cache, vspace);
     if (payer != NULL)
         budget_put(payer);
@@ -298,7 +320,7 @@ static void populate(struct vspace *vspace, struct mapping *mapping, uint64_t at
             continue;
         unsigned block = run.writable ? perm : perm & ~(unsigned)PERM_WRITE;
         if (run.count == PT_ENTRIES && run.block && block_fits(mapping, at, run.pa) &&
-            vspace_tables_set_block(vspace, at, run.pa, block))
+            vspace_tables_set(vspace, at, run.pa, block, 1) == OK)
             continue;
         if (vspace_tables_fill(vspace, at, &run, perm) != OK)
             return;
@@ -313,25 +335,26 @@ static enum status insert(struct vspace *vspace, const struct map_request *reque
 
     if (vspace->closed)
         return ERR_DEAD;
-    if (mapping_within(vspace, at, at + request->size_bytes) != NULL)
+    struct mapping *before = mapping_floor(vspace, at);
+    const struct mapping *after = mapping_next(vspace, before);
+    if ((before != NULL && at < before->end) ||
+        (after != NULL && after->start < at + request->size_bytes))
         return ERR_EXISTS;
-    *mapping = (struct mapping){
-        .start = at,
-        .end = at + request->size_bytes,
-        .first = request->offset >> PAGE_SHIFT,
-        .vspace = vspace,
-        .memory = memory,
-        .capability = request->capability,
-        .limit = (uint8_t)request->limit,
-        .flags = (uint8_t)(request->flags & MAP_SHARED),
-        .perm = (uint8_t)request->perm,
-    };
+    mapping->start = at;
+    mapping->end = at + request->size_bytes;
+    mapping->first = request->offset >> PAGE_SHIFT;
+    mapping->vspace = vspace;
+    mapping->memory = memory;
+    mapping->capability = request->capability;
+    mapping->limit = (uint8_t)request->limit;
+    mapping->flags = (uint8_t)(request->flags & MAP_SHARED);
+    mapping->perm = (uint8_t)request->perm;
     spinlock_acquire(&memory->lock);
     bool taken = memory_takes_mapping(memory, mapping->first,
                                       mapping->first + (request->size_bytes >> PAGE_SHIFT),
                                       (mapping->limit & PERM_WRITE) != 0);
     if (taken) {
-        mapping_link(mapping);
+        mapping_link(mapping, before);
         if ((request->flags & MAP_POPULATE) != 0 && request->perm != 0)
             populate(vspace, mapping, at, MIN(mapping->end, at + POPULATE_MAX * PAGE_SIZE));
     }
@@ -491,23 +514,27 @@ enum status vspace_close(struct vspace *vspace, struct work *work)
     return vspace_unmap_slice(vspace, &at, USER_END, work);
 }
 
+static struct mapping *first_listed(const struct list *list, bool uses)
+{
+    if (list_empty(list))
+        return NULL;
+    return uses ? CONTAINER_OF(list->next, struct mapping, use_node)
+                : CONTAINER_OF(list->next, struct mapping, memory_node);
+}
+
 /* The first mapping on the list, if it is still one of this address space's. */
 static struct memory *remove_first(struct vspace *vspace, struct memory *memory, struct list *list,
                                    bool uses, struct work *work)
 {
     struct memory *put = NULL;
-    struct mapping *mapping;
     struct mapping *none = NULL;
 
     spinlock_acquire(&vspace->lock);
     spinlock_acquire(&memory->lock);
-    if (!list_empty(list)) {
-        mapping = uses ? CONTAINER_OF(list->next, struct mapping, use_node)
-                       : CONTAINER_OF(list->next, struct mapping, memory_node);
-        if (mapping->vspace == vspace) {
-            uint64_t end = cut_end(memory, mapping, mapping->start, mapping->end, work);
-            put = mapping_cut(mapping, mapping->start, end, &none);
-        }
+    struct mapping *mapping = first_listed(list, uses);
+    if (mapping != NULL && mapping->vspace == vspace) {
+        uint64_t end = cut_end(memory, mapping, mapping->start, mapping->end, work);
+        put = mapping_cut(mapping, mapping->start, end, &none);
     }
     spinlock_release(&memory->lock);
     spinlock_release(&vspace->lock);
@@ -517,14 +544,10 @@ static struct memory *remove_first(struct vspace *vspace, struct memory *memory,
 enum status mappings_remove(struct memory *memory, struct list *list, bool uses, struct work *work)
 {
     for (;;) {
-        struct vspace *vspace = NULL;
-        bool gone = false;
         spinlock_acquire(&memory->lock);
-        if (!list_empty(list)) {
-            vspace = uses ? CONTAINER_OF(list->next, struct mapping, use_node)->vspace
-                          : CONTAINER_OF(list->next, struct mapping, memory_node)->vspace;
-            gone = !vspace_try_get(vspace);
-        }
+        const struct mapping *mapping = first_listed(list, uses);
+        struct vspace *vspace = mapping != NULL ? mapping->vspace : NULL;
+        bool gone = vspace != NULL && !vspace_try_get(vspace);
         spinlock_release(&memory->lock);
         if (vspace == NULL)
             return OK;
@@ -614,19 +637,6 @@ enum status vspace_protect_slice(struct vspace *vspace, uint64_t *at, uint64_t e
 
 /* ---- Cloning ---- */
 
-/* One after the other in order of address. */
-static void lock_both(struct vspace *a, struct vspace *b) NO_LOCK_ANALYSIS
-{
-    spinlock_acquire(a < b ? &a->lock : &b->lock);
-    spinlock_acquire_second(a < b ? &b->lock : &a->lock, RANK_VSPACE_2);
-}
-
-static void unlock_both(struct vspace *a, struct vspace *b) NO_LOCK_ANALYSIS
-{
-    spinlock_release(a < b ? &b->lock : &a->lock);
-    spinlock_release(a < b ? &a->lock : &b->lock);
-}
-
 /* A mapping in `to` for [at, end) of `mapping`. While the address space of that is locked its
  * capability, dying or not, cannot be gone, and takes this one along.
  */
@@ -684,6 +694,7 @@ static bool is_going(const struct mapping *mapping)
     return capability != NULL && READ_ONCE(capability->state) == CAPABILITY_DYING;
 }
 
+/* With both locks held. */
 static enum status clone_slice(struct vspace *from, struct vspace *to, struct budget *payer,
                                uint64_t *at, uint64_t end, struct work *work)
 {
@@ -731,9 +742,9 @@ enum status vspace_clone(struct vspace *from, struct vspace *to, struct budget *
     while (status == OK && *at < end) {
         if (work->left == 0)
             return ERR_WOULD_BLOCK;
-        lock_both(from, to);
+        spinlock_acquire_both(&from->lock, &to->lock, RANK_VSPACE_2);
         status = clone_slice(from, to, payer, at, end, work);
-        unlock_both(from, to);
+        spinlock_release_both(&from->lock, &to->lock);
     }
     return status;
 }
@@ -765,10 +776,10 @@ static enum status resolve(struct vspace *vspace, struct mapping *mapping, uint6
     if (page.replaced != NULL)
         memory_forget_replaced(mapping->memory, index, mapping);
     if (page.block && block_fits(mapping, at, page.pa) &&
-        vspace_tables_set_block(vspace, ALIGN_DOWN(at, ptable_span(1)),
-                                ALIGN_DOWN(page.pa, ptable_span(1)), perm))
+        vspace_tables_set(vspace, ALIGN_DOWN(at, ptable_span(1)),
+                          ALIGN_DOWN(page.pa, ptable_span(1)), perm, 1) == OK)
         return OK;
-    status = vspace_tables_set(vspace, at, page.pa, perm);
+    status = vspace_tables_set(vspace, at, page.pa, perm, 0);
     if (page.replaced != NULL)
         frame_put(page.replaced);
     else if (!page.made && !write && status == OK)
@@ -783,7 +794,7 @@ enum status vspace_fault(struct vspace *vspace, uaddr_t at, unsigned access)
     spinlock_acquire(&vspace->lock);
     struct mapping *mapping = vspace->recent;
     if (mapping == NULL || at.raw < mapping->start || at.raw >= mapping->end)
-        mapping = vspace->recent = mapping_at(vspace, at.raw);
+        mapping = mapping_at(vspace, at.raw);
     if (LIKELY(mapping != NULL && (mapping->perm & access) == access)) {
         spinlock_acquire(&mapping->memory->lock);
         status = resolve(vspace, mapping, ALIGN_DOWN(at.raw, (uint64_t)PAGE_SIZE),

@@ -3,6 +3,7 @@
  */
 #ifdef CONFIG_TESTS
 #include "vspace_impl.h"
+#include <kernel/checks.h>
 #include <kernel/panic.h>
 
 enum status vspace_unmap(struct vspace *vspace, uaddr_t at, uint64_t size_bytes)

@@ -5,7 +5,6 @@
  */
 #include "vspace_impl.h"
 #include <guest.h>
-#include <kernel/panic.h>
 
 enum { TOP = PT_LEVELS - 1 };
 
@@ -43,7 +42,7 @@ static enum status share_upper(struct vspace *vspace) REQUIRES(vspace->tables_lo
 static enum status inside_create(struct vspace *vspace)
 {
     struct pte *inside;
-    enum status status = ptable_create(vspace->payer, &inside);
+    enum status status = payer_alloc_page(vspace->payer, &inside);
 
     if (status == OK)
         vspace->inside_root = paddr_of_direct(inside);
@@ -97,5 +96,5 @@ void vspace_roots_release(struct vspace *vspace)
         vspace_table_destroy(vspace, table);
     }
     if (vspace->inside_root.raw != 0)
-        ptable_destroy(vspace->payer, paddr_to_kernel(vspace->inside_root));
+        payer_free_page(vspace->payer, paddr_to_kernel(vspace->inside_root));
 }

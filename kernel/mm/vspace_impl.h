@@ -11,6 +11,7 @@
  */
 struct mapping {
     struct tree_node node; /* by start */
+    struct list order;     /* in vspace->order, by start too */
     uint64_t start;
     uint64_t end;
     uint64_t first;
@@ -41,9 +42,6 @@ static inline struct pte pte_revived(struct pte pte)
 {
     return (struct pte){ pte.raw | 1 };
 }
-
-/* Whole pages that may be mapped here. */
-bool vspace_area_ok(const struct vspace *vspace, uaddr_t at, uint64_t size_bytes);
 
 /* ---- vspace.c, for Memory. Its lock is held. ---- */
 
@@ -97,8 +95,8 @@ void memory_unmapped(struct memory *memory, uint64_t first, uint64_t end) REQUIR
 enum status memory_create_anonymous(struct budget *payer, uint64_t size_bytes,
                                     struct memory **memory_out);
 
-/* ---- vspace_tables.c. All of these: addresses are page aligned and in the user half. They take
- * tables_lock. ---- */
+/* ---- vspace_tables.c. All of these: addresses are page aligned and in the user half.
+ * ---- */
 
 struct vspace_leaf {
     struct pte *slot;
@@ -106,12 +104,13 @@ struct vspace_leaf {
     unsigned level;
 };
 
-/* The entry that decides about `at`. With tables_lock. */
+/* The entry that decides about `at`. With tables_lock, which all others take themselves. */
 struct vspace_leaf vspace_tables_find(const struct vspace *vspace, uint64_t at);
-/* Make `at` lead to the page with `perm`, whatever was there. When it fails nothing is there. */
-enum status vspace_tables_set(struct vspace *vspace, uint64_t at, uint64_t pa, unsigned perm);
-/* The same with 2 MiB; false if there is a table already, or no memory. */
-bool vspace_tables_set_block(struct vspace *vspace, uint64_t at, uint64_t pa, unsigned perm);
+/* Make `at` lead to the page, or with level 1 to the 2 MiB, with `perm`, whatever was there. When
+ * it fails nothing is there, or ERR_EXISTS: a table of pages, where 2 MiB were asked for.
+ */
+enum status vspace_tables_set(struct vspace *vspace, uint64_t at, uint64_t pa, unsigned perm,
+                              unsigned level);
 /* Fill in what is missing in [at, at + run->count pages), all in one table of pages. Without write
  * where the run says so.
  */

@@ -9,7 +9,6 @@
  */
 #include "vspace_impl.h"
 #include <kernel/budget.h>
-#include <kernel/panic.h>
 
 static struct pte *root_of(const struct vspace *vspace)
 {
@@ -18,7 +17,7 @@ static struct pte *root_of(const struct vspace *vspace)
 
 enum status vspace_table_create(struct vspace *vspace, struct pte **table_out)
 {
-    enum status status = ptable_create(vspace->payer, table_out);
+    enum status status = payer_alloc_page(vspace->payer, table_out);
 
     if (status == OK)
         vspace->table_count++;
@@ -27,7 +26,7 @@ enum status vspace_table_create(struct vspace *vspace, struct pte **table_out)
 
 void vspace_table_destroy(struct vspace *vspace, struct pte *table)
 {
-    ptable_destroy(vspace->payer, table);
+    payer_free_page(vspace->payer, table);
     vspace->table_count--;
 }
 
@@ -42,6 +41,15 @@ struct vspace_leaf vspace_tables_find(const struct vspace *vspace, uint64_t at)
             return (struct vspace_leaf){ slot, pte, level };
         table = ptable_of(pte);
     }
+}
+
+/* Past empty entries, as far as eight at a time go: in most places there are many. */
+static struct pte *skip_empty(struct pte *slot, const struct pte *end)
+{
+    while (end - slot >= 8 && (slot[0].raw | slot[1].raw | slot[2].raw | slot[3].raw | slot[4].raw |
+                               slot[5].raw | slot[6].raw | slot[7].raw) == 0)
+        slot += 8;
+    return slot;
 }
 
 /* Slots begin at their table's page. */
@@ -79,13 +87,15 @@ static void retire_leaf(struct removal *removal, struct pte *table, struct pte *
 static void retire_pages(struct removal *removal, struct pte *table, uint64_t at, uint64_t end)
 {
     struct pte *slot = &table[pt_index(at, 0)];
-    struct pte *slot_end = slot + ((end - at) >> PAGE_SHIFT);
+    const struct pte *slot_end = slot + ((end - at) >> PAGE_SHIFT);
     uint64_t retired = 0;
 
-    for (; slot < slot_end; slot++) {
-        if (pte_read(slot).raw == 0)
+    while (slot < slot_end) {
+        if (pte_read(slot).raw == 0) {
+            slot = skip_empty(slot + 1, slot_end);
             continue;
-        pte_write(slot, arch_pte_empty());
+        }
+        pte_write(slot++, arch_pte_empty());
         retired++;
     }
     *ptable_live(table) -= retired;
@@ -189,129 +199,100 @@ void vspace_tables_remove(struct vspace *vspace, uint64_t at, uint64_t end)
 
 /* ---- Entries ---- */
 
-/* The table of `level` that has the entry for `at`, made with all above it. ERR_EXISTS: a larger
- * page is there. On failure no table stays empty.
+/* The table of `level` that has the entry for `at`, made with all above it, where there is a gap.
+ * On failure no table stays empty.
  */
 static enum status table_for(struct vspace *vspace, uint64_t at, unsigned level,
-                             struct pte **table_out)
+                             const struct vspace_leaf *gap, struct pte **table_out)
 {
-    struct vspace_leaf gap = vspace_tables_find(vspace, at);
-    struct pte *table = table_of_slot(gap.slot);
+    struct pte *table = table_of_slot(gap->slot);
     struct pte *made[PT_LEVELS];
 
-    if (gap.level < level)
-        return ERR_EXISTS; /* a smaller one is there */
-    if (gap.level > level && arch_pte_present(gap.pte))
-        return ERR_EXISTS;
-    for (unsigned i = gap.level; i > level; i--) {
+    for (unsigned i = gap->level; i > level; i--) {
         enum status status = vspace_table_create(vspace, &made[i]);
         if (status == OK)
             continue;
-        while (++i <= gap.level)
+        while (++i <= gap->level)
             vspace_table_destroy(vspace, made[i]);
         return status;
     }
-    for (unsigned i = gap.level; i > level; i--) {
+    for (unsigned i = gap->level; i > level; i--) {
         ptable_link(table, &table[pt_index(at, i)], made[i]);
         table = made[i];
     }
-    if (gap.level == PT_LEVELS - 1)
+    if (gap->level == PT_LEVELS - 1)
         vspace_roots_follow(vspace, at, at + PAGE_SIZE);
     *table_out = table;
     return OK;
 }
 
-static void leaf_write(struct vspace *vspace, struct pte *table, uint64_t at, unsigned level,
-                       struct pte pte)
+/* A leaf where there was one. A new address must not be seen together with the old one by anybody
+ * (aarch64 demands break before make, and another CPU must not read the old page any more).
+ */
+static void leaf_replace(struct vspace *vspace, uint64_t at, const struct vspace_leaf *leaf,
+                         struct pte pte)
 {
+    size_t pages = (size_t)(ptable_span(leaf->level) >> PAGE_SHIFT);
+
+    if (arch_pte_paddr(leaf->pte).raw != arch_pte_paddr(pte).raw) {
+        pte_write(leaf->slot, pte_retired(leaf->pte));
+        arch_tlb_flush_user(vspace, uaddr(at), pages, false);
+        pte_write(leaf->slot, pte);
+        arch_pte_publish();
+        return;
+    }
+    pte_write(leaf->slot, pte);
+    arch_tlb_flush_user(vspace, uaddr(at), pages, false);
+}
+
+/* That leads to the page already: another CPU was faster, or the fault came before a change that it
+ * waited for.
+ */
+static bool suffices(const struct vspace_leaf *leaf, uint64_t at, uint64_t pa, unsigned perm)
+{
+    uint64_t inside = at & (ptable_span(leaf->level) - 1);
+
+    return arch_pte_paddr(leaf->pte).raw + inside == pa &&
+           (perm & ~arch_pte_perm(leaf->pte) & RIGHTS) == 0;
+}
+
+static enum status set_locked(struct vspace *vspace, uint64_t at, uint64_t pa, unsigned perm,
+                              unsigned level)
+{
+    struct vspace_leaf leaf = vspace_tables_find(vspace, at);
+    struct pte pte = pte_leaf(paddr(pa), perm, level);
+    struct pte *table;
+
+    if (leaf.level < level)
+        return ERR_EXISTS;
+    if (arch_pte_present(leaf.pte) && suffices(&leaf, at, pa, perm))
+        return OK;
+    sync_new_code(paddr(pa), ptable_span(level), 0, perm);
+    if (arch_pte_present(leaf.pte)) {
+        if (leaf.level == level) {
+            leaf_replace(vspace, at, &leaf, pte);
+            return OK;
+        }
+        remove_locked(vspace, at, at + PAGE_SIZE);
+        leaf = vspace_tables_find(vspace, at);
+    }
+    enum status status = table_for(vspace, at, level, &leaf, &table);
+    if (status != OK)
+        return status;
     pte_write(&table[pt_index(at, level)], pte);
     ++*ptable_live(table);
     vspace->page_count += UINT64_C(1) << (9 * level);
     arch_pte_publish();
-}
-
-/* A page where there was one. A new address must not be seen together with the old one by anybody
- * (aarch64 demands break before make, and another CPU must not read the old page any more).
- */
-static void leaf_replace(struct vspace *vspace, uint64_t at, struct pte *slot, struct pte pte)
-{
-    if (arch_pte_paddr(pte_read(slot)).raw != arch_pte_paddr(pte).raw) {
-        pte_write(slot, pte_retired(pte_read(slot)));
-        arch_tlb_flush_user(vspace, uaddr(at), 1, false);
-        pte_write(slot, pte);
-        arch_pte_publish();
-        return;
-    }
-    pte_write(slot, pte);
-    arch_tlb_flush_user(vspace, uaddr(at), 1, false);
-}
-
-static bool covers(struct pte pte, unsigned perm)
-{
-    return (perm & ~arch_pte_perm(pte) & RIGHTS) == 0;
-}
-
-static enum status set_locked(struct vspace *vspace, uint64_t at, uint64_t pa, unsigned perm)
-{
-    struct vspace_leaf leaf = vspace_tables_find(vspace, at);
-    struct pte *table = table_of_slot(leaf.slot);
-
-    if (arch_pte_present(leaf.pte)) {
-        uint64_t inside = at & (ptable_span(leaf.level) - 1);
-        /* Another CPU was faster, or the fault came before a change that it waited for. */
-        if (arch_pte_paddr(leaf.pte).raw + inside == pa && covers(leaf.pte, perm))
-            return OK;
-        if (leaf.level == 0) {
-            sync_new_code(paddr(pa), PAGE_SIZE, 0, perm);
-            leaf_replace(vspace, at, leaf.slot, pte_leaf(paddr(pa), perm, 0));
-            return OK;
-        }
-        remove_locked(vspace, at, at + PAGE_SIZE);
-        leaf.level = 1;
-    }
-    if (leaf.level != 0) {
-        enum status status = table_for(vspace, at, 0, &table);
-        if (status != OK)
-            return status;
-    }
-    sync_new_code(paddr(pa), PAGE_SIZE, 0, perm);
-    leaf_write(vspace, table, at, 0, pte_leaf(paddr(pa), perm, 0));
     return OK;
 }
 
-enum status vspace_tables_set(struct vspace *vspace, uint64_t at, uint64_t pa, unsigned perm)
+enum status vspace_tables_set(struct vspace *vspace, uint64_t at, uint64_t pa, unsigned perm,
+                              unsigned level)
 {
     spinlock_acquire(&vspace->tables_lock);
-    enum status status = set_locked(vspace, at, pa, perm | PERM_USER);
+    enum status status = set_locked(vspace, at, pa, perm | PERM_USER, level);
     spinlock_release(&vspace->tables_lock);
     return status;
-}
-
-static bool set_block_locked(struct vspace *vspace, uint64_t at, uint64_t pa, unsigned perm)
-{
-    struct vspace_leaf leaf = vspace_tables_find(vspace, at);
-    struct pte *table;
-
-    if (arch_pte_present(leaf.pte)) {
-        if (leaf.level != 1)
-            return false;
-        if (arch_pte_paddr(leaf.pte).raw == pa && covers(leaf.pte, perm))
-            return true;
-        remove_locked(vspace, at, at + ptable_span(1));
-    }
-    if (table_for(vspace, at, 1, &table) != OK)
-        return false;
-    sync_new_code(paddr(pa), ptable_span(1), 0, perm);
-    leaf_write(vspace, table, at, 1, pte_leaf(paddr(pa), perm, 1));
-    return true;
-}
-
-bool vspace_tables_set_block(struct vspace *vspace, uint64_t at, uint64_t pa, unsigned perm)
-{
-    spinlock_acquire(&vspace->tables_lock);
-    bool done = set_block_locked(vspace, at, pa, perm | PERM_USER);
-    spinlock_release(&vspace->tables_lock);
-    return done;
 }
 
 /* What is said of a page of the run. */
@@ -348,11 +329,14 @@ static uint64_t fill_slots(struct pte *slot, const struct memory_run *run, unsig
 static enum status fill_locked(struct vspace *vspace, uint64_t at, const struct memory_run *run,
                                unsigned perm)
 {
+    struct vspace_leaf leaf = vspace_tables_find(vspace, at);
     struct pte *table;
-    enum status status = table_for(vspace, at, 0, &table);
 
+    if (leaf.level > 0 && arch_pte_present(leaf.pte))
+        return OK;
+    enum status status = table_for(vspace, at, 0, &leaf, &table);
     if (status != OK)
-        return status == ERR_EXISTS ? OK : status;
+        return status;
     uint64_t filled = fill_slots(&table[pt_index(at, 0)], run, perm);
     *ptable_live(table) += filled;
     vspace->page_count += filled;
@@ -381,71 +365,65 @@ static unsigned perm_after(unsigned had, unsigned perm)
 
 /* The attributes of neighbours are mostly alike: they are worked out again only when they differ.
  */
-static bool protect_pages(struct pte *table, uint64_t at, uint64_t end, unsigned perm)
+static bool protect_pages(struct pte *slot, const struct pte *slot_end, unsigned perm)
 {
-    struct pte *slot = &table[pt_index(at, 0)];
-    struct pte *slot_end = slot + ((end - at) >> PAGE_SHIFT);
     uint64_t before = 0;
     uint64_t after = 0;
     unsigned had = 0;
+    bool changed = false;
 
-    for (; slot < slot_end; slot++) {
+    while (slot < slot_end) {
         struct pte pte = pte_read(slot);
         paddr_t pa = arch_pte_paddr(pte);
-        if (!arch_pte_present(pte))
+        if (pte.raw == 0) {
+            slot = skip_empty(slot + 1, slot_end);
             continue;
+        }
         if (pte.raw - pa.raw != before) {
             had = arch_pte_perm(pte);
             before = pte.raw - pa.raw;
             after = pte_leaf(pa, perm_after(had, perm), 0).raw - pa.raw;
         }
         sync_new_code(pa, PAGE_SIZE, had, perm);
-        pte_write(slot, (struct pte){ after + pa.raw });
+        pte_write(slot++, (struct pte){ after + pa.raw });
+        changed |= after != before;
     }
-    return before != 0;
+    return changed;
 }
 
-static bool protect(struct pte *table, unsigned level, uint64_t at, uint64_t end, unsigned perm)
+static void protect_block(const struct vspace_leaf *leaf, unsigned perm)
+{
+    unsigned had = arch_pte_perm(leaf->pte);
+    paddr_t pa = arch_pte_paddr(leaf->pte);
+
+    sync_new_code(pa, ptable_span(leaf->level), had, perm);
+    pte_write(leaf->slot, pte_leaf(pa, perm_after(had, perm), leaf->level));
+}
+
+/* A larger page of which a part is meant comes back by faults, in smaller ones. */
+static bool protect(struct vspace *vspace, uint64_t at, uint64_t end, unsigned perm)
 {
     bool changed = false;
 
-    if (level == 0)
-        return protect_pages(table, at, end, perm);
     for (uint64_t next; at < end; at = next) {
-        struct pte *slot = &table[pt_index(at, level)];
-        struct pte pte = pte_read(slot);
-        next = ptable_step(at, end, level);
-        if (!arch_pte_present(pte))
-            continue;
-        if (arch_pte_is_leaf(pte, level)) {
-            unsigned had = arch_pte_perm(pte);
-            paddr_t pa = arch_pte_paddr(pte);
-            sync_new_code(pa, ptable_span(level), had, perm);
-            pte_write(slot, pte_leaf(pa, perm_after(had, perm), level));
+        struct vspace_leaf leaf = vspace_tables_find(vspace, at);
+        next = ptable_step(at, end, MAX(leaf.level, 1u));
+        if (leaf.level == 0) {
+            changed |= protect_pages(leaf.slot, leaf.slot + ((next - at) >> PAGE_SHIFT), perm);
+        } else if (arch_pte_present(leaf.pte) && next - at != ptable_span(leaf.level)) {
+            remove_locked(vspace, at, next);
+        } else if (arch_pte_present(leaf.pte)) {
+            protect_block(&leaf, perm);
             changed = true;
-        } else {
-            changed |= protect(ptable_of(pte), level - 1, at, next, perm);
         }
     }
     return changed;
 }
 
-/* A larger page that `edge` cuts comes back by faults, in smaller ones. */
-static void cut(struct vspace *vspace, uint64_t edge)
-{
-    if (edge >= USER_END || IS_ALIGNED(edge, ptable_span(1)))
-        return;
-    struct vspace_leaf leaf = vspace_tables_find(vspace, edge);
-    if (arch_pte_present(leaf.pte) && leaf.level > 0)
-        remove_locked(vspace, edge, edge + PAGE_SIZE);
-}
-
 void vspace_tables_protect(struct vspace *vspace, uint64_t at, uint64_t end, unsigned perm)
 {
     spinlock_acquire(&vspace->tables_lock);
-    cut(vspace, at);
-    cut(vspace, end);
-    if (protect(root_of(vspace), PT_LEVELS - 1, at, end, perm))
+    if (protect(vspace, at, end, perm))
         arch_tlb_flush_user(vspace, uaddr(at), (size_t)((end - at) >> PAGE_SHIFT), false);
     spinlock_release(&vspace->tables_lock);
 }

@@ -4,6 +4,20 @@
 #include <kernel/acpi_fixture.h>
 #include <kernel/log.h>
 
+/* What these handlers find; every architecture has its own. */
+struct platform_info {
+    uint64_t lapic_base;
+    size_t ioapic_count;
+    struct {
+        uint64_t base;
+    } ioapic[16];
+    size_t override_count;
+    struct {
+        uint8_t isa_irq;
+    } override[32];
+    uint16_t pm1a_control_port;
+};
+
 static struct platform_info info;
 
 static void use_ioapic(struct platform_info *out, const struct acpi_table *entry)
@@ -34,7 +48,7 @@ static enum status parse_at(uint64_t rsdp)
     static const struct acpi_handler handlers[] = { { "APIC", 44, use_madt },
                                                     { "FACP", 116, use_fadt } };
     enum log_level before = log_set_console_level(LOG_ERROR); /* lies would fill the console */
-    info = (struct platform_info){ .uart = UART_NONE };
+    info = (struct platform_info){ 0 };
     enum status status =
         acpi_parse(paddr(rsdp), fixture_map, NULL, handlers, ARRAY_LEN(handlers), &info);
     log_set_console_level(before);

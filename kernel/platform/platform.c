@@ -1,8 +1,6 @@
-/* The description of the machine, and how its readers reach the tables. */
+/* How readers of tables reach them. */
+#include <kernel/acpi.h>
 #include <kernel/kmap.h>
-#include <kernel/platform.h>
-
-struct platform_info platform;
 
 const void *platform_map_firmware(void *context, paddr_t pa, size_t size_bytes)
 {

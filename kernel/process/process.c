@@ -104,8 +104,6 @@ static enum status kill_threads(struct process *process, struct work *work)
 
 enum status process_end(struct process *process, struct work *work)
 {
-    if (!__atomic_load_n(&process->built, __ATOMIC_ACQUIRE))
-        return ERR_WOULD_BLOCK;
     enum status status = kill_threads(process, work);
     if (status == OK)
         status = cspace_clear(&process->cspace, work);
@@ -125,10 +123,12 @@ static void destroy(struct object *object)
 {
     struct process *process = object_as_process(object);
 
-    ASSERT(process->thread_count == 0 && process->cleared);
+    ASSERT(process->thread_count == 0 && process->cspace.used_count == 0);
     signal_target_clear(&process->death);
-    vspace_put(process->vspace);
-    slab_free(&process_cache, process);
+    while (process->cspace.page != NULL)
+        (void)cspace_clear(&process->cspace, &(struct work){ WORK_SLICE });
+    if (process->vspace != NULL)
+        vspace_put(process->vspace);
 }
 
 static void info(struct object *object, struct object_info *info)
@@ -145,47 +145,28 @@ static void info(struct object *object, struct object_info *info)
     spinlock_release(&process->cspace.lock);
 }
 
-static const struct object_ops process_ops = { .retire = retire, .destroy = destroy, .info = info };
-
-/* ---- The beginning ---- */
-
-/* object_init comes last, since from then on the budget's death may reach the process. */
-static enum status build(struct process *process, struct budget *payer)
-{
-    spinlock_init(&process->lock, RANK_PROCESS);
-    list_init(&process->threads);
-    enum status status = vspace_create(payer, &process->vspace);
-    if (status != OK)
-        return status;
-    status = cspace_init(&process->cspace, payer, 0);
-    if (status != OK) {
-        vspace_put(process->vspace);
-        return status;
-    }
-    status =
-        object_init(&process->object, OBJECT_PROCESS, &process_ops, payer, sizeof(struct process));
-    if (status == OK) {
-        process->cspace.owner_id = process->object.id;
-        object_get(&process->object); /* its own, until it has ended */
-        __atomic_store_n(&process->built, true, __ATOMIC_RELEASE);
-        return OK;
-    }
-    while (cspace_clear(&process->cspace, &(struct work){ WORK_SLICE }) != OK)
-        ;
-    vspace_put(process->vspace);
-    return status;
-}
+static const struct object_ops process_ops = { .type = OBJECT_PROCESS,
+                                               .cache = &process_cache,
+                                               .retire = retire,
+                                               .destroy = destroy,
+                                               .info = info };
 
 enum status process_create(struct budget *payer, struct process **process_out)
 {
-    struct process *process = slab_alloc(&process_cache);
+    struct process *process;
+    enum status status = object_alloc(&process_ops, payer, &process);
 
-    if (process == NULL)
-        return ERR_NO_MEMORY;
-    enum status status = build(process, payer);
+    if (status != OK)
+        return status;
+    spinlock_init(&process->lock, RANK_PROCESS);
+    list_init(&process->threads);
+    status = vspace_create(payer, &process->vspace);
     if (status == OK)
-        *process_out = process;
-    else
-        slab_free(&process_cache, process);
-    return status;
+        status = cspace_init(&process->cspace, payer, process->object.id);
+    if (status != OK) {
+        object_discard(&process->object);
+        return status;
+    }
+    (void)process_get(process); /* its own, until it has ended */
+    return object_publish(&process->object, process_out);
 }

@@ -8,8 +8,6 @@
  * meanwhile waits for that (wait_off_cpu), with no lock held.
  */
 #include <arch/context.h>
-#include <arch/mmu.h>
-#include <arch/timer.h>
 #include <kernel/coroutine.h>
 #include <kernel/guest.h>
 #include <kernel/ipi.h>

@@ -24,3 +24,16 @@ PRESERVES_MOST void spinlock_wait(struct spinlock *lock, uint32_t ticket)
         arch_relax();
     }
 }
+
+void spinlock_acquire_both(struct spinlock *a, struct spinlock *b,
+                           enum lock_rank second) NO_LOCK_ANALYSIS
+{
+    spinlock_acquire(a < b ? a : b);
+    spinlock_acquire_second(a < b ? b : a, second);
+}
+
+void spinlock_release_both(struct spinlock *a, struct spinlock *b) NO_LOCK_ANALYSIS
+{
+    spinlock_release(a < b ? b : a);
+    spinlock_release(a < b ? a : b);
+}

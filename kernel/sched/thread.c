@@ -1,4 +1,5 @@
 /* Threads: creation, lifetime, enumeration. Their scheduling state is sched.c's. */
+#include "thread_list.h"
 #include <arch/context.h>
 #include <arch/trap.h>
 #include <kernel/guest.h>
@@ -10,9 +11,6 @@
 #include <object_info.h>
 
 static struct slab_cache thread_cache = SLAB_CACHE_INIT("thread", struct thread);
-static struct spinlock all_lock = SPINLOCK_INIT(RANK_THREADS);
-static struct list all_threads = { &all_threads, &all_threads };
-static uint64_t all_count;
 
 void thread_init(void)
 {
@@ -20,28 +18,23 @@ void thread_init(void)
     address_init();
 }
 
-static void destroy_storage(struct object *object)
+static void destroy(struct object *object)
 {
     struct thread *thread = object_as_thread(object);
     ASSERT(thread->state == THREAD_DEAD || thread->state == THREAD_NEW);
     signal_target_clear(&thread->death);
     /* After this the timer's callback neither runs nor will. */
     (void)timer_cancel(&thread->deadline);
-    spinlock_acquire(&all_lock);
-    list_remove(&thread->all_node);
-    all_count--;
-    spinlock_release(&all_lock);
+    thread_unlist(thread);
     ipc_thread_fini(thread);
     guest_thread_fini(thread);
     arch_thread_fini(thread);
     vspace_put(thread->vspace);
-    if (object->payer != NULL)
-        budget_uncharge(object->payer, BUDGET_THREADS, 1);
+    budget_uncharge(object->payer, BUDGET_THREADS, 1);
     if (thread->process != NULL) {
         process_leave(thread);
         object_put(&thread->process->object);
     }
-    slab_free(&thread_cache, thread);
 }
 
 /* It leaves whatever lists those that live. */
@@ -78,42 +71,33 @@ static void info(struct object *object, struct object_info *info)
 }
 
 static const struct object_ops thread_ops = {
+    .type = OBJECT_THREAD,
+    .cache = &thread_cache,
+    .offset = offsetof(struct thread, object),
     .retire = retire,
-    .destroy = destroy_storage,
+    .destroy = destroy,
     .info = info,
 };
-
-/* The vector state comes with the first vector instruction, but is paid for from the beginning. */
-static enum status make_object(struct thread *thread, struct budget *payer)
-{
-    enum status status = payer != NULL ? budget_charge(payer, BUDGET_THREADS, 1) : OK;
-    if (status != OK)
-        return status;
-    status = object_init(&thread->object, OBJECT_THREAD, &thread_ops, payer,
-                         sizeof(struct thread) + arch_thread_extra_bytes());
-    if (status != OK && payer != NULL)
-        budget_uncharge(payer, BUDGET_THREADS, 1);
-    return status;
-}
-
-static void register_thread(struct thread *thread)
-{
-    spinlock_acquire(&all_lock);
-    list_push_back(&all_threads, &thread->all_node);
-    all_count++;
-    spinlock_release(&all_lock);
-}
 
 enum status thread_create(struct vspace *vspace, struct budget *payer, uaddr_t ip, uaddr_t sp,
                           uint64_t argument, struct thread **thread_out)
 {
-    struct thread *thread = slab_alloc(&thread_cache);
-    if (thread == NULL)
-        return ERR_NO_MEMORY;
+    struct thread *thread;
+    enum status status = budget_charge(payer, BUDGET_THREADS, 1);
 
+    if (status != OK)
+        return status;
+    status = object_alloc(&thread_ops, payer, &thread);
+    if (status != OK) {
+        budget_uncharge(payer, BUDGET_THREADS, 1);
+        return status;
+    }
+    /* The vector state comes with the first vector instruction, but is paid for from the beginning.
+     */
+    thread->object.size_bytes += arch_thread_extra_bytes();
     arch_thread_init(thread);
     arch_frame_init(&thread->frame, ip, sp, argument);
-    thread->vspace = vspace;
+    thread->vspace = vspace_get(vspace);
     thread->cpu = cpu_self();
     list_init(&thread->run_node);
     list_init(&thread->guest.node);
@@ -126,28 +110,11 @@ enum status thread_create(struct vspace *vspace, struct budget *payer, uaddr_t i
     list_init(&thread->wait.node);
     ipc_thread_init(thread);
     timer_init(&thread->deadline, wait_deadline_passed);
-    enum status status = make_object(thread, payer);
-    if (status != OK) {
-        slab_free(&thread_cache, thread);
-        return status;
-    }
-    (void)vspace_get(vspace);
-    register_thread(thread);
-    *thread_out = thread;
-    return OK;
+    thread_list(thread);
+    return object_publish(&thread->object, thread_out);
 }
 
 uint64_t thread_count(void)
 {
-    return READ_ONCE(all_count);
-}
-
-void thread_for_each(void (*visit)(const struct thread *thread, void *context), void *context)
-{
-    spinlock_acquire(&all_lock);
-    LIST_FOR_EACH(node, &all_threads)
-    {
-        visit(CONTAINER_OF(node, struct thread, all_node), context);
-    }
-    spinlock_release(&all_lock);
+    return READ_ONCE(thread_cache.used_count);
 }

@@ -1,5 +1,4 @@
 /* Waiting: what all waits have in common (see wait.h), and sleep, which is the simplest one. */
-#include <kernel/panic.h>
 #include <kernel/sched.h>
 #include <kernel/wait.h>
 

@@ -4,7 +4,6 @@
 #include <kernel/grace.h>
 #include <kernel/process.h>
 #include <kernel/syscall.h>
-#include <kernel/thread.h>
 #include <kernel/uaccess.h>
 #include <object_info.h>
 

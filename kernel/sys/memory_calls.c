@@ -3,9 +3,7 @@
 #include <kernel/guest.h>
 #include <kernel/memory.h>
 #include <kernel/process.h>
-#include <kernel/space.h>
 #include <kernel/syscall.h>
-#include <kernel/thread.h>
 
 /* Calls that go in slices keep in their arguments how far they are. */
 static void set_argument(unsigned index, uint64_t value)
@@ -118,7 +116,7 @@ enum status sys_memory_range(const struct sys_memory_range_args *args)
 
 /* ---- Address spaces ---- */
 
-enum status space_lookup(uint64_t handle, struct vspace **vspace_out)
+static enum status space_lookup(uint64_t handle, struct vspace **vspace_out)
 {
     struct capability_ref ref;
     enum status status = syscall_capability(handle, OBJECT_ANY, 0, &ref);
@@ -221,8 +219,7 @@ static enum status range_begin(uint64_t space, uaddr_t at, uint64_t size_bytes, 
 {
     enum status status = space_lookup(space, &range->vspace);
 
-    if (status == OK && (size_bytes == 0 || !uaddr_range_ok(at, size_bytes) ||
-                         at.raw + size_bytes > range->vspace->end))
+    if (status == OK && !vspace_area_ok(range->vspace, at, size_bytes))
         status = ERR_RANGE;
     range->at = at.raw;
     range->end = at.raw + size_bytes;

@@ -64,16 +64,10 @@ void sys_notification_wait(struct thread *current)
 
 /* ---- Sources ---- */
 
-static enum status bind_endpoint(struct capability *source, struct notification *notification,
-                                 uint64_t bits)
-{
-    return endpoint_bind(object_as_endpoint(source->object), notification, bits);
-}
-
-static enum status bind_process(struct capability *source, struct notification *notification,
+/* What is over already signals at once: nothing else will. */
+static enum status bind_process(struct process *process, struct notification *notification,
                                 uint64_t bits)
 {
-    struct process *process = object_as_process(source->object);
     enum status status = signal_target_bind(&process->death, notification, bits);
 
     if (status == OK && READ_ONCE(process->ending))
@@ -81,54 +75,48 @@ static enum status bind_process(struct capability *source, struct notification *
     return status;
 }
 
-static enum status bind_thread(struct capability *source, struct notification *notification,
+static enum status bind_thread(struct thread *thread, struct notification *notification,
                                uint64_t bits)
 {
-    struct thread *thread = object_as_thread(source->object);
     enum status status = signal_target_bind(&thread->death, notification, bits);
 
     if (status == OK && thread_is_dead(thread))
-        signal_target_fire(&thread->death); /* nobody else will */
+        signal_target_fire(&thread->death);
     return status;
 }
 
-static enum status bind_budget(struct capability *source, struct notification *notification,
-                               uint64_t bits)
-{
-    return signal_target_bind(&object_as_budget(source->object)->soft, notification, bits);
-}
-
-static enum status bind_system(struct capability *source, struct notification *notification,
-                               uint64_t bits)
-{
-    (void)source;
-    return audit_bind(notification, bits);
-}
-
-static const struct source {
-    /* The capability is acquired. */
-    enum status (*bind)(struct capability *source, struct notification *notification,
-                        uint64_t bits);
-    uint32_t right;
-} sources[OBJECT_TYPE_COUNT] = {
-    [OBJECT_ENDPOINT] = { bind_endpoint, RIGHT_ENDPOINT_RECEIVE },
-    [OBJECT_IRQ] = { irq_bind, RIGHT_IRQ_BIND },
-    [OBJECT_THREAD] = { bind_thread, RIGHT_THREAD_STOP },
-    [OBJECT_BUDGET] = { bind_budget, RIGHT_BUDGET_LIMIT },
-    [OBJECT_PROCESS] = { bind_process, RIGHT_PROCESS_DESTROY },
-    [OBJECT_SYSTEM] = { bind_system, RIGHT_SYSTEM_AUDIT },
+static const uint32_t right_to_bind[OBJECT_TYPE_COUNT] = {
+    [OBJECT_ENDPOINT] = RIGHT_ENDPOINT_RECEIVE, [OBJECT_IRQ] = RIGHT_IRQ_BIND,
+    [OBJECT_THREAD] = RIGHT_THREAD_STOP,        [OBJECT_BUDGET] = RIGHT_BUDGET_LIMIT,
+    [OBJECT_PROCESS] = RIGHT_PROCESS_DESTROY,   [OBJECT_SYSTEM] = RIGHT_SYSTEM_AUDIT,
 };
 
-static enum status bind_source(struct capability *capability, struct notification *notification,
+/* The capability is acquired. */
+static enum status bind_source(struct capability *source, struct notification *notification,
                                uint64_t bits)
 {
-    const struct source *source = &sources[capability->object->type];
+    struct object *object = source->object;
 
-    if (source->bind == NULL)
+    if (right_to_bind[object->type] == 0)
         return ERR_INVALID;
-    if ((source->right & ~capability->rights) != 0)
+    if ((right_to_bind[object->type] & ~source->rights) != 0)
         return ERR_ACCESS;
-    return capability->object->ended ? ERR_DEAD : source->bind(capability, notification, bits);
+    if (object->ended)
+        return ERR_DEAD;
+    switch (object->type) {
+    case OBJECT_ENDPOINT:
+        return endpoint_bind(object_as_endpoint(object), notification, bits);
+    case OBJECT_IRQ:
+        return irq_bind(source, notification, bits);
+    case OBJECT_THREAD:
+        return bind_thread(object_as_thread(object), notification, bits);
+    case OBJECT_BUDGET:
+        return signal_target_bind(&object_as_budget(object)->soft, notification, bits);
+    case OBJECT_PROCESS:
+        return bind_process(object_as_process(object), notification, bits);
+    default:
+        return audit_bind(notification, bits);
+    }
 }
 
 /* Binding is the source's business alone, one at a time. */

@@ -1,5 +1,4 @@
 /* What entry code asks of the portable kernel. */
-#include <kernel/console.h>
 #include <kernel/grace.h>
 #include <kernel/guest.h>
 #include <kernel/ipi.h>

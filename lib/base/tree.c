@@ -86,6 +86,30 @@ static void tree_rebalance(struct tree *tree, struct tree_node *node)
     }
 }
 
+static struct tree_node *node_outermost(struct tree_node *node, unsigned side)
+{
+    while (node->child[side] != NULL)
+        node = node->child[side];
+    return node;
+}
+
+/* One of the two has a free link to the other's place: `after`, or what comes next. */
+void tree_insert_after(struct tree *tree, struct tree_node *after, struct tree_node *node)
+{
+    struct tree_node *parent = after != NULL ? after : tree->first;
+    unsigned side = after != NULL ? RIGHT : LEFT;
+
+    if (after != NULL && after->child[RIGHT] != NULL) {
+        parent = node_outermost(after->child[RIGHT], LEFT);
+        side = LEFT;
+    }
+    *node = (struct tree_node){ .parent = parent, .height = 1 };
+    *(parent != NULL ? &parent->child[side] : &tree->root) = node;
+    if (after == NULL)
+        tree->first = node;
+    tree_rebalance(tree, parent);
+}
+
 void tree_insert(struct tree *tree, struct tree_node *node, tree_before *before)
 {
     struct tree_node *parent = NULL;
@@ -103,13 +127,6 @@ void tree_insert(struct tree *tree, struct tree_node *node, tree_before *before)
     if (leftmost)
         tree->first = node;
     tree_rebalance(tree, parent);
-}
-
-static struct tree_node *node_outermost(struct tree_node *node, unsigned side)
-{
-    while (node->child[side] != NULL)
-        node = node->child[side];
-    return node;
 }
 
 /* `node` has two children: its successor, which has no left child, takes its place. Returns the

@@ -45,8 +45,11 @@ static void model_insert(struct model *m, struct item *item, unsigned key)
         m->sorted[at] = m->sorted[at - 1];
         at--;
     }
+    if (item->stamp % 2 == 0)
+        tree_insert(&m->tree, &item->node, item_before);
+    else
+        tree_insert_after(&m->tree, at > 0 ? &m->sorted[at - 1]->node : NULL, &item->node);
     m->sorted[at] = item;
-    tree_insert(&m->tree, &item->node, item_before);
 }
 
 static void model_remove(struct model *m, struct item *item)

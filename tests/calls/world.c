@@ -115,9 +115,10 @@ static bool is_over(const struct turn *turn)
 struct call_result world_call(struct world *world, struct thread *thread, uint64_t number,
                               const uint64_t words[6], void (*before)(void))
 {
-    struct turn turn = { .thread = thread_get(thread), .before = before };
+    struct turn turn = { .thread = thread, .before = before };
     unsigned turns = 0;
 
+    thread_get(thread);
     memcpy(thread->frame.argument, words, sizeof(thread->frame.argument));
     thread->frame.number = number;
     thread->frame.status = NOT_RETURNED;

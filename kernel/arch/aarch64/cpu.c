@@ -1,5 +1,6 @@
 /* Bringing up the CPUs. */
 #include "context_impl.h"
+#include "firmware.h"
 #include "gic.h"
 #include "mmu_impl.h"
 #include "pl011_impl.h"
@@ -14,7 +15,6 @@
 #include <kernel/cpu.h>
 #include <kernel/kmap.h>
 #include <kernel/panic.h>
-#include <kernel/platform.h>
 #include <limine.h>
 
 /* SCTLR_EL1 (Arm ARM D17.2.118) */

@@ -1,8 +1,8 @@
 /* What the kernel keeps of this machine's registers. There are no ports. */
+#include "firmware.h"
 #include <arch/device.h>
 #include <arch_impl/sysreg.h>
 #include <kernel/panic.h>
-#include <kernel/platform.h>
 
 /* Room for every frame of either version. */
 enum { GICD_BYTES = 0x10000, GICC_BYTES = 0x2000 };

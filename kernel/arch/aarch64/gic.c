@@ -1,11 +1,11 @@
 /* The interrupt controller: what both versions share. */
 #include "gic.h"
+#include "firmware.h"
 
 #include <arch/irq.h>
 #include <arch_impl/mmio.h>
 #include <kernel/kmap.h>
 #include <kernel/panic.h>
-#include <kernel/platform.h>
 #include <kernel/spinlock.h>
 
 const struct gic_driver *gic;

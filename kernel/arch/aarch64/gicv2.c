@@ -1,10 +1,10 @@
 /* GICv2 (IHI 0048): distributor and CPU interface in memory, at most eight CPUs. */
+#include "firmware.h"
 #include "gic.h"
 
 #include <arch_impl/mmio.h>
 #include <kernel/cpu.h>
 #include <kernel/panic.h>
-#include <kernel/platform.h>
 
 enum {
     GICC_CTLR = 0x00,

@@ -1,12 +1,12 @@
 /* GICv3 (IHI 0069): distributor and redistributors in memory, CPU interface in system registers.
  * One security state or the non-secure side of two: everything is group 1.
  */
+#include "firmware.h"
 #include "gic.h"
 
 #include <arch_impl/mmio.h>
 #include <kernel/cpu.h>
 #include <kernel/panic.h>
-#include <kernel/platform.h>
 
 enum {
     CTLR_GROUP_1 = 1 << 1,

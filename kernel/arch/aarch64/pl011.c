@@ -161,8 +161,10 @@ void arch_console_receive(void (*handler)(void *context))
         return;
     receiver = handler;
     bool edge;
+    spinlock_acquire(&irq_lock);
     enum status status =
         irq_attach(platform.uart_irq, IRQ_TRIGGER_FIRMWARE, receive_interrupt, NULL, &edge);
+    spinlock_release(&irq_lock);
     if (status != OK) {
         log_warn("console: no receive interrupt: %s", status_text(status));
         return;

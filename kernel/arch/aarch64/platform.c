@@ -5,6 +5,8 @@
 #include <kernel/boot_info.h>
 #include <kernel/log.h>
 
+struct platform_info platform;
+
 /* A tree larger than this is damaged. */
 enum { FDT_BYTES_MAX = 2 << 20 };
 

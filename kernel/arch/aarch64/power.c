@@ -1,8 +1,8 @@
 /* Ends of the machine: PSCI (DEN 0022) by the conduit that firmware names, and QEMU's semihosting.
  */
+#include "firmware.h"
 #include <arch/cpu.h>
 #include <arch/power.h>
-#include <kernel/platform.h>
 
 enum { SEMIHOSTING_PASS = 33, SEMIHOSTING_FAIL = 35 };
 #define PSCI_SYSTEM_OFF   UINT64_C(0x84000008)

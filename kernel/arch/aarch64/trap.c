@@ -1,5 +1,6 @@
 /* Exceptions, decoded (Arm ARM D17.2.37, ESR_EL1) and handed to the portable kernel. */
 #include "context_impl.h"
+#include "firmware.h"
 #include "gic.h"
 #include "timer_impl.h"
 
@@ -8,7 +9,6 @@
 #include <kernel/cpu.h>
 #include <kernel/kmap.h>
 #include <kernel/panic.h>
-#include <kernel/platform.h>
 #include <kernel/trap.h>
 
 /* Called from vectors.S. */

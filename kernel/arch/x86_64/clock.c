@@ -5,13 +5,13 @@
  * when it comes up; a difference that the hardware does not let us remove is added at each reading.
  */
 #include "clock_impl.h"
+#include "firmware.h"
 #include "regs.h"
 #include "x86.h"
 #include <arch/timer.h>
 #include <kernel/kmap.h>
 #include <kernel/log.h>
 #include <kernel/panic.h>
-#include <kernel/platform.h>
 
 enum {
     PM_TIMER_HZ = 3579545,

@@ -1,4 +1,5 @@
 /* The serial port: a 16550, on ports or in memory. */
+#include "firmware.h"
 #include "regs.h"
 #include "x86.h"
 #include <arch/console.h>
@@ -6,7 +7,6 @@
 #include <kernel/irq.h>
 #include <kernel/kmap.h>
 #include <kernel/log.h>
-#include <kernel/platform.h>
 
 enum { COM1_PORT = 0x3f8, COM1_IRQ = 4 };
 
@@ -116,7 +116,10 @@ void arch_console_receive(void (*handler)(void *context))
     bool edge;
     if (!present)
         return;
-    if (irq_attach(line, IRQ_TRIGGER_FIRMWARE, handler, NULL, &edge) != OK) {
+    spinlock_acquire(&irq_lock);
+    enum status status = irq_attach(line, IRQ_TRIGGER_FIRMWARE, handler, NULL, &edge);
+    spinlock_release(&irq_lock);
+    if (status != OK) {
         log_warn("serial port: no interrupt on line %u", line);
         return;
     }

@@ -1,9 +1,9 @@
 /* What the kernel keeps of this machine's registers and ports. */
+#include "firmware.h"
 #include "regs.h"
 #include "x86.h"
 #include <arch/device.h>
 #include <kernel/boot_info.h>
-#include <kernel/platform.h>
 
 enum { PORT_COUNT = 0x10000, UART_PORTS = 8, COM1_PORT = 0x3f8, DEBUG_EXIT_PORT = 0xf4 };
 

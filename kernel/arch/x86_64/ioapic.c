@@ -2,6 +2,7 @@
  *
  * A line gets a vector when it is first enabled and keeps it. Lines go to the boot CPU.
  */
+#include "firmware.h"
 #include "regs.h"
 #include "x86.h"
 #include <arch/irq.h>
@@ -9,7 +10,6 @@
 #include <kernel/kmap.h>
 #include <kernel/log.h>
 #include <kernel/panic.h>
-#include <kernel/platform.h>
 #include <kernel/spinlock.h>
 
 enum { IOAPIC_SELECT = 0, IOAPIC_WINDOW = 4 }; /* in words */

@@ -5,6 +5,8 @@
 #include <kernel/boot_info.h>
 #include <kernel/log.h>
 
+struct platform_info platform;
+
 void arch_platform_init(const struct boot_info *info)
 {
     if (info->rsdp.raw == 0)

@@ -1,11 +1,11 @@
 /* Ends of the machine: the ACPI reset register, the chipset's reset port, the keyboard controller,
  * and as the last resort a fault that cannot be delivered.
  */
+#include "firmware.h"
 #include "regs.h"
 #include "x86.h"
 #include <arch/power.h>
 #include <kernel/kmap.h>
-#include <kernel/platform.h>
 
 enum { RESET_PORT = 0xcf9, KEYBOARD_PORT = 0x64, DEBUG_EXIT_PORT = 0xf4 };
 enum { RESET_SPACE_MEMORY = 0, RESET_SPACE_PORT = 1 };

@@ -13,7 +13,6 @@
 
 struct guest_registers;
 struct thread;
-struct arch_thread;
 
 void arch_thread_init(struct thread *thread);
 /* What it may come to own beside struct thread, at most. */

@@ -8,7 +8,6 @@
 #include <stdint.h>
 
 struct cpu;
-struct arch_cpu;
 struct boot_cpu;
 struct boot_info;
 

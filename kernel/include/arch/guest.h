@@ -7,7 +7,6 @@
 #include <base/status.h>
 #include <kernel/addr.h>
 
-struct arch_guest;
 struct guest_fault;
 struct guest_state;
 struct thread;

@@ -7,7 +7,6 @@
 #include <kernel/addr.h>
 
 struct vspace;
-struct arch_vspace;
 
 /* Prepare a new, zeroed user root (vspace->root) and the identifiers. On x86_64 one root serves
  * both halves, so the kernel's entries (256 to 511) are copied into it; on aarch64 the kernel half

@@ -3,7 +3,7 @@
 
 struct boot_info;
 
-/* Fill `platform` (kernel/platform.h) from the tables that info->rsdp and info->dtb lead to. Needs
+/* Find out what it is made of, from the tables that info->rsdp and info->dtb lead to. Needs
  * the kernel's own page tables.
  */
 void arch_platform_init(const struct boot_info *info);

@@ -1,8 +1,6 @@
 /* Ends of the machine. */
 #pragma once
 
-#include <base/compiler.h>
-
 /* Each returns only if the machine cannot do it. */
 void arch_reboot(void);
 void arch_power_off(void);

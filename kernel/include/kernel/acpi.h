@@ -8,8 +8,16 @@
  */
 #pragma once
 
-#include <base/compiler.h>
-#include <kernel/platform.h>
+#include <base/status.h>
+#include <kernel/addr.h>
+
+struct platform_info; /* the architecture's: what it looks for */
+
+/* How a reader of tables reaches physical memory: NULL if it cannot. */
+typedef const void *platform_map(void *context, paddr_t pa, size_t size_bytes);
+
+/* Through kmap_firmware; no context. */
+platform_map platform_map_firmware;
 
 /* A table that was mapped whole and whose checksum is right, or one entry of a MADT. */
 struct acpi_table {

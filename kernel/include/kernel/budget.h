@@ -19,7 +19,6 @@
 #include <object_info.h>
 
 struct frame;
-struct slab_cache;
 
 enum budget_kind { BUDGET_MEMORY /* bytes */, BUDGET_CAPABILITIES, BUDGET_THREADS, BUDGET_KINDS };
 
@@ -48,19 +47,7 @@ struct budget {
  * caller gets the reference. ERR_NO_MEMORY, ERR_DEAD, or ERR_LIMIT: the parent's, or the depth.
  */
 enum status budget_create(struct budget *parent, struct budget **budget_out);
-static inline void budget_get(struct budget *budget)
-{
-    object_get(&budget->object);
-}
-/* For a budget that is borrowed: false if its last reference is gone. */
-static inline bool budget_try_get(struct budget *budget)
-{
-    return object_try_get(&budget->object);
-}
-static inline void budget_put(struct budget *budget)
-{
-    object_put(&budget->object);
-}
+OBJECT_TYPE(budget);
 
 /* True if it is `above` or below that: then it dies when `above` is destroyed. What refers to an
  * object for as long as it exists is paid for within the budget that paid for that object, or
@@ -68,19 +55,19 @@ static inline void budget_put(struct budget *budget)
  */
 bool budget_is_within(const struct budget *budget, const struct budget *above);
 
-/* ERR_LIMIT, or ERR_DEAD if it or one above it is being destroyed. */
+/* ERR_LIMIT, or ERR_DEAD if it or one above it is being destroyed. NULL, nobody, has no limits. */
 enum status budget_charge(struct budget *budget, enum budget_kind kind, uint64_t amount);
 void budget_uncharge(struct budget *budget, enum budget_kind kind, uint64_t amount);
 
-/* Memory, where nobody may be the payer (NULL). */
-enum status payer_charge(struct budget *payer, uint64_t bytes);
-void payer_uncharge(struct budget *payer, uint64_t bytes);
 /* Storage that is charged for at once, from a cache or by the frame (`flags` of frame_alloc): the
- * payer's errors, or ERR_NO_MEMORY. */
+ * payer's errors, or ERR_NO_MEMORY. A page is zeroed, and so is its frame's owner_word.
+ */
 enum status payer_alloc(struct budget *payer, struct slab_cache *cache, void *object_out);
 void payer_free(struct budget *payer, struct slab_cache *cache, void *object_taken);
 enum status payer_alloc_frame(struct budget *payer, unsigned flags, struct frame **frame_out);
 void payer_free_frame(struct budget *payer, struct frame *frame_taken);
+enum status payer_alloc_page(struct budget *payer, void *page_out);
+void payer_free_page(struct budget *payer, void *page_taken);
 
 /* May be set below what is in use: then charges fail until enough is given back. */
 void budget_limit(struct budget *budget, enum budget_kind kind, uint64_t limit);
@@ -93,8 +80,3 @@ void budget_inspect(const struct budget *budget, struct object_info_budget *info
  * charges fail from the first call on. When OK, every account of it is at zero. No lock held.
  */
 enum status budget_destroy(struct budget *budget, struct work *work);
-
-static inline struct budget *object_as_budget(struct object *object)
-{
-    return CONTAINER_OF(object, struct budget, object);
-}

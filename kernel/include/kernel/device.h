@@ -8,7 +8,6 @@
  */
 #pragma once
 
-#include <kernel/addr.h>
 #include <kernel/cspace.h>
 #include <kernel/span.h>
 
@@ -37,7 +36,4 @@ enum status device_part(const struct object *object, uint64_t badge, uint64_t of
 enum status device_at(const struct object *object, bool ports, uint64_t badge, uint64_t offset,
                       uint64_t size, uint64_t *at_out);
 
-static inline struct device *object_as_device(struct object *object)
-{
-    return CONTAINER_OF(object, struct device, object);
-}
+OBJECT_TYPE(device);

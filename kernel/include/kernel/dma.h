@@ -23,7 +23,6 @@
 #pragma once
 
 #include <dma.h>
-#include <kernel/addr.h>
 #include <kernel/cspace.h>
 #include <kernel/span.h>
 
@@ -38,21 +37,21 @@ void dma_init(void);
 /* What a capability for `count` devices from the `offset`th of `badge`'s would be stamped with. */
 enum status dma_part(uint64_t badge, uint64_t offset, uint64_t count, uint64_t *part_out);
 
-/* Pin pages of `memory` for the devices of `badge`, paid for by `payer`. ERR_RANGE: unaligned, not
- * within, or more than DMA_PIN_PAGES_MAX. ERR_LIMIT, ERR_DEAD: the budget. Errors of memory_pin.
- * It is nobody's until dma_pin_attach.
+/* Pin pages of `memory` for the devices of `badge`. `payer` pays a page for it, and is kept by the
+ * caller until dma_pin_attach. ERR_RANGE: unaligned, not within, or more than DMA_PIN_PAGES_MAX.
+ * ERR_LIMIT: they lie in more than DMA_RUNS_MAX places. ERR_LIMIT, ERR_DEAD: the budget. Errors of
+ * memory_pin.
  */
 enum status dma_pin_create(struct object *memory, uint64_t offset, uint64_t size_bytes,
                            uint64_t badge, struct budget *payer, struct pin **pin_out);
 /* Give up one that was not attached. */
 void dma_pin_destroy(struct pin *pin_taken);
 /* From now on it exists through this capability, which is acquired and has the badge that it was
- * made for. ERR_BUSY: something is quarantined for one of its devices, or a pin of this capability
- * has lost its Memory. ERR_LIMIT: DMA_PINS_MAX.
+ * made for, in a table that `payer` pays for. ERR_BUSY: something is quarantined for one of its
+ * devices, or a pin of this capability has lost its Memory. ERR_LIMIT: DMA_PINS_MAX.
  */
 enum status dma_pin_attach(struct pin *pin, struct capability *capability, uint64_t *id_out);
-/* The runs from number `from` on, `max` at most; how many these are. */
-size_t dma_pin_runs(const struct pin *pin, size_t from, struct dma_run *run, size_t max);
+const struct dma_run *dma_pin_runs(const struct pin *pin, size_t *count_out);
 
 /* Take a pin out of its devices' reach: one that exists through this capability, or one of its
  * devices' that is quarantined; with id 0 all of these, in slices. The caller says by this that the

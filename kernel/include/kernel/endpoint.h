@@ -11,7 +11,6 @@
  */
 #pragma once
 
-#include <kernel/ipc.h>
 #include <kernel/notification.h>
 
 struct endpoint {
@@ -35,7 +34,4 @@ enum status endpoint_bind(struct endpoint *endpoint, struct notification *notifi
 /* From the notification, with its lock held: bits that nobody has taken. */
 void endpoint_signal(struct endpoint *endpoint, uint64_t bits);
 
-static inline struct endpoint *object_as_endpoint(struct object *object)
-{
-    return CONTAINER_OF(object, struct endpoint, object);
-}
+OBJECT_TYPE(endpoint);

@@ -67,10 +67,9 @@ void frame_put(struct frame *frame);
  * is alone with the frame, and can release what it leads to before it puts it. A single frame.
  */
 bool frame_put_shared(struct frame *frame);
-/* One reference for each of `count` frames that follow each other, of whatever blocks. The second
- * passes over memory that has no owner, since mappings of it hold no reference.
+/* One for each of `count` frames that follow each other, of whatever blocks. It passes over memory
+ * that has no owner, since mappings of it hold no reference.
  */
-void frame_get_range(struct frame *first, size_t count);
 void frame_put_range(struct frame *first, size_t count);
 
 struct frame *frame_of(paddr_t pa); /* NULL if `pa` is not managed RAM */
@@ -83,8 +82,3 @@ static inline void *frame_kernel(const struct frame *frame)
 struct frame_stats frame_stats(void);
 /* Give this CPU's cached frames back to the buddy (tests compare `free` and `largest_order`). */
 void frame_cache_drain(void);
-/* Walk every list and array and panic on an inconsistency. Slow. */
-void frame_check(void);
-
-/* Fault injection (all flavours with tests): fail the n-th frame_alloc from now; 0 switches off. */
-void frame_fail_after(uint64_t nth);

@@ -25,10 +25,7 @@ struct guest {
     bool gone;             /* [L] no thread attaches any more */
 };
 
-static inline struct guest *object_as_guest(struct object *object)
-{
-    return CONTAINER_OF(object, struct guest, object);
-}
+OBJECT_TYPE(guest);
 
 /* A guest whose sandbox is `upper`. `flags` of abi/guest.h, else ERR_RANGE. */
 enum status guest_create(struct vspace *upper, struct budget *payer, unsigned flags,

@@ -6,14 +6,12 @@
 #pragma once
 
 #include <base/compiler.h>
-#include <stdarg.h>
 #include <stddef.h>
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 enum { LOG_LINE_MAX = 256 };
 
 void log_line(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
-void log_line_args(enum log_level level, const char *format, va_list args) PRINTF_LIKE(2, 0);
 /* Make one line of `text`: no control characters (a user program must not move the cursor or forge
  * a line of its own), and at most LOG_LINE_MAX characters. `length` is what the whole text would
  * have had.

@@ -26,9 +26,6 @@
 #include <kernel/object.h>
 #include <object_info.h>
 
-struct frame;
-struct mapping;
-
 enum memory_kind { MEMORY_PAGES, MEMORY_CONTIGUOUS, MEMORY_PHYSICAL };
 
 enum {
@@ -75,7 +72,6 @@ enum status memory_create_contiguous(struct budget *payer, uint64_t size_bytes,
  */
 enum status memory_create_physical(struct budget *payer, paddr_t pa, uint64_t size_bytes,
                                    unsigned attributes, struct memory **memory_out);
-void memory_put(struct memory *memory);
 
 /* All of these work on pages from *page up to `end`, move *page on, and say ERR_WOULD_BLOCK when
  * `work` is used up. ERR_RANGE: beyond the end. ERR_UNSUPPORTED: not that kind of Memory.
@@ -119,7 +115,4 @@ enum status memory_write(struct memory *memory, uint64_t offset, const void *byt
 enum status memory_detach(struct memory *memory, struct capability *capability, struct work *work);
 struct object_info_memory memory_inspect(struct memory *memory);
 
-static inline struct memory *object_as_memory(struct object *object)
-{
-    return CONTAINER_OF(object, struct memory, object);
-}
+OBJECT_TYPE(memory);

@@ -14,8 +14,6 @@
 
 struct capability;
 struct endpoint;
-struct notification;
-struct thread;
 
 enum { NOTIFICATION_WAITERS_MAX = 16 };
 
@@ -47,7 +45,4 @@ void notification_wait_current(struct capability *capability, uint64_t mask, uin
 enum status notification_timer(struct notification *notification, uint64_t bits,
                                uint64_t deadline_ns);
 
-static inline struct notification *object_as_notification(struct object *object)
-{
-    return CONTAINER_OF(object, struct notification, object);
-}
+OBJECT_TYPE(notification);

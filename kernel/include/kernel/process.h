@@ -26,7 +26,6 @@ struct process {
     uint32_t fault_count;  /* [A] threads that a fault ended */
     bool ending;           /* [L] takes no more threads */
     bool essential; /* [C] nothing goes on without it: the end of its last thread is a panic */
-    bool built;     /* [A] its end may begin */
     bool cleared;   /* [A] table and address space are empty */
     struct signal_target death; /* told of each fault, and when the last thread has left */
 };
@@ -45,10 +44,7 @@ void process_leave(struct thread *thread);
 /* A fault ends the thread that runs on this CPU: whoever supervises the process is told at once. */
 void process_fault(struct thread *thread);
 
-static inline struct process *object_as_process(struct object *object)
-{
-    return CONTAINER_OF(object, struct process, object);
-}
+OBJECT_TYPE(process);
 
 /* The process of the thread that runs on this CPU. */
 static inline struct process *process_current(void)

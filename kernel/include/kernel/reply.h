@@ -8,7 +8,6 @@
  */
 #pragma once
 
-#include <kernel/ipc.h>
 #include <kernel/object.h>
 
 struct reply {
@@ -19,7 +18,4 @@ struct reply {
 /* The caller gets the reference. ERR_NO_MEMORY; ERR_LIMIT, ERR_DEAD: the payer's. */
 enum status reply_create(struct budget *payer, struct object **object_out);
 
-static inline struct reply *object_as_reply(struct object *object)
-{
-    return CONTAINER_OF(object, struct reply, object);
-}
+OBJECT_TYPE(reply);

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <base/list.h>
-#include <base/status.h>
 #include <kernel/cpu.h>
 #include <kernel/spinlock.h>
 
@@ -38,12 +37,3 @@ struct slab_cache {
 /* Zeroed, or NULL when memory is exhausted. */
 void *slab_alloc(struct slab_cache *cache);
 void slab_free(struct slab_cache *cache, void *object_taken);
-
-/* Empty this CPU's magazine and give unused slabs back (tests; memory pressure). */
-void slab_cache_drain(struct slab_cache *cache);
-void slab_drain_all(void);
-/* For the shell: call `visit` with every cache. */
-void slab_for_each(void (*visit)(const struct slab_cache *cache, void *context), void *context);
-
-/* Fault injection (all flavours with tests): fail the n-th slab_alloc from now; 0 switches off. */
-void slab_fail_after(uint64_t nth);

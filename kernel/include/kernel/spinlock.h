@@ -26,7 +26,7 @@ enum lock_rank {
     RANK_TABLES = 14,       /* the page tables of an address space */
     RANK_BUDGET = 15,       /* what one budget pays for, and its watch; never two */
     RANK_AUDIT = 16,        /* the audit ring */
-    RANK_BINDING = 17,      /* which notification each interrupt line signals */
+    RANK_IRQ_LINES = 17,    /* interrupt lines, and what each of them signals */
     RANK_TIMER = 20,        /* one per-CPU timer queue */
     RANK_NOTIFICATION = 22, /* one notification */
     RANK_ENDPOINT = 24,     /* one endpoint */
@@ -39,7 +39,6 @@ enum lock_rank {
     RANK_SLAB = 60,         /* one slab cache */
     RANK_FRAME = 70,        /* the buddy allocator */
     RANK_GRACE = 72,        /* what waits to be freed */
-    RANK_IRQ_LINES = 75,    /* the table of interrupt handlers */
     RANK_IRQ = 80,          /* interrupt controller registers */
     RANK_LOG = 90,          /* the log ring */
     RANK_CONSOLE = 95,      /* the serial port: innermost, so anything may print */
@@ -58,6 +57,10 @@ struct CAPABILITY("lock") spinlock {
     }
 
 void spinlock_init(struct spinlock *lock, enum lock_rank rank);
+/* Two of one rank, one after the other in order of address; they are not the same. */
+void spinlock_acquire_both(struct spinlock *a, struct spinlock *b, enum lock_rank second)
+    ACQUIRES(*a) ACQUIRES(*b);
+void spinlock_release_both(struct spinlock *a, struct spinlock *b) RELEASES(*a) RELEASES(*b);
 /* Until the ticket is served. */
 PRESERVES_MOST void spinlock_wait(struct spinlock *lock, uint32_t ticket);
 /* The second of two locks that have the same rank; it counts as `rank` for the checker. */
@@ -73,7 +76,7 @@ static inline void spinlock_acquire(struct spinlock *lock) ACQUIRES(*lock) NO_LO
         spinlock_wait(lock, ticket);
 }
 
-#define spinlock_acquire_second(lock, rank) spinlock_acquire(lock)
+#define spinlock_acquire_second(lock, rank) ((void)(rank), spinlock_acquire(lock))
 
 static inline void spinlock_release(struct spinlock *lock) RELEASES(*lock) NO_LOCK_ANALYSIS
 {
@@ -81,7 +84,7 @@ static inline void spinlock_release(struct spinlock *lock) RELEASES(*lock) NO_LO
     __atomic_store_n(&lock->serving, serving + 1, __ATOMIC_RELEASE);
 }
 #endif
-/* For tests: by this CPU; without the checks of the debug flavour, by anybody. */
+/* For checks: by this CPU; without those of the debug flavour, by anybody. */
 bool spinlock_held(const struct spinlock *lock);
 
 /* A panicking CPU takes no locks: every acquire succeeds at once and proves nothing. */

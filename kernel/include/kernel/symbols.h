@@ -3,7 +3,6 @@
  */
 #pragma once
 
-#include <base/compiler.h>
 #include <stdbool.h>
 #include <stdint.h>
 

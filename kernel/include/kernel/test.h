@@ -7,6 +7,7 @@
 
 #ifdef CONFIG_TESTS
 #include <base/test.h>
+#include <kernel/checks.h>
 
 /* Run what matches; returns the number of failures, or -1 if nothing matched. */
 int test_run(const char *pattern);

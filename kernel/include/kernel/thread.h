@@ -62,8 +62,6 @@ enum thread_attention {
     THREAD_SUSPEND = 1 << 1,
 };
 
-struct guest_registers;
-
 struct thread {
     struct trap_frame frame; /* [O] first and 16-aligned: hardware and assembly write here */
     struct arch_thread arch; /* [O] vector state, thread pointer */
@@ -107,7 +105,7 @@ struct thread {
     bool started;               /* [Q] once it is dead: it was, and the scheduler has a reference */
     const char *fault_name;     /* [O] of a fatal fault */
     uint64_t fault_address;     /* [O] */
-    struct list all_node;       /* in the list of all threads (shell, leak checks) */
+    struct list all_node;       /* in the shell's list of all threads */
 } ALIGNED(16);
 
 /* Once, before the first thread. */
@@ -117,19 +115,7 @@ void thread_init(void);
  */
 enum status thread_create(struct vspace *vspace, struct budget *payer, uaddr_t ip, uaddr_t sp,
                           uint64_t argument, struct thread **thread_out);
-static inline struct thread *object_as_thread(struct object *object)
-{
-    return CONTAINER_OF(object, struct thread, object);
-}
-static inline struct thread *thread_get(struct thread *thread)
-{
-    object_get(&thread->object);
-    return thread;
-}
-static inline void thread_put(struct thread *thread_taken)
-{
-    object_put(&thread_taken->object);
-}
+OBJECT_TYPE(thread);
 
 /* ERR_STATE unless NEW. */
 enum status thread_start(struct thread *thread);
@@ -157,4 +143,3 @@ void thread_over(struct thread *thread);
 void thread_end_current(enum thread_end end);
 
 uint64_t thread_count(void); /* that exist, dead ones with references included */
-void thread_for_each(void (*visit)(const struct thread *thread, void *context), void *context);

@@ -7,7 +7,6 @@
  */
 #pragma once
 
-#include <kernel/addr.h>
 #include <kernel/thread.h>
 
 /* The user executed the system call instruction. */

@@ -39,7 +39,8 @@ struct vspace {
     bool shares_upper;       /* [T] guests have its sandbox part in their roots */
     bool closed;             /* [L] takes no mappings any more */
     struct tree mappings;    /* [L] of struct mapping, by start */
-    struct mapping *recent;  /* [L] where the last fault was, or NULL */
+    struct list order;       /* [L] the same mappings, to go from one to the next */
+    struct mapping *recent;  /* [L] what was looked for last, or NULL */
     struct cpu_mask active;  /* [A] CPUs that may hold translations of it right now */
     uint64_t table_count;    /* [T] page tables, root included */
     uint64_t page_count;     /* [T] 4 KiB pages in the tables (a 2 MiB page counts 512) */
@@ -55,6 +56,9 @@ bool vspace_try_get(struct vspace *vspace);
  * space it ran: cpu->vspace), then frees them. What could take long is vspace_close's, before.
  */
 void vspace_put(struct vspace *vspace_taken);
+
+/* [at, at + size) is some whole pages that operations may be about. */
+bool vspace_area_ok(const struct vspace *vspace, uaddr_t at, uint64_t size_bytes);
 
 enum map_flags {
     MAP_SHARED = 1 << 0,   /* vspace_clone shares it; else what it shows is cloned */
@@ -105,14 +109,6 @@ enum status vspace_close(struct vspace *vspace, struct work *work);
  */
 enum status vspace_clone(struct vspace *from, struct vspace *to, struct budget *payer, uint64_t *at,
                          uint64_t end, struct work *work);
-
-/* For tests: the two above at once, of what must be whole pages (ERR_RANGE); and the physical
- * address behind `at`, with what page tables grant (read, write, execute, memory type), or
- * ERR_NOT_FOUND.
- */
-enum status vspace_unmap(struct vspace *vspace, uaddr_t at, uint64_t size_bytes);
-enum status vspace_protect(struct vspace *vspace, uaddr_t at, uint64_t size_bytes, unsigned perm);
-enum status vspace_query(struct vspace *vspace, uaddr_t at, paddr_t *pa_out, unsigned *perm_out);
 
 /* A user access at `at` with `access` (PERM_READ, _WRITE or _EXECUTE) faulted: OK if it may be
  * repeated, else ERR_FAULT (not allowed), ERR_NO_MEMORY, or ERR_LIMIT or ERR_DEAD (whoever pays

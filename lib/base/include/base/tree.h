@@ -56,6 +56,8 @@ static inline struct tree_node *tree_first(const struct tree *tree)
 }
 
 void tree_insert(struct tree *tree, struct tree_node *node, tree_before *before);
+/* The same for who knows the place: right after `after`, or before all others if that is NULL. */
+void tree_insert_after(struct tree *tree, struct tree_node *after, struct tree_node *node);
 /* `node` must be on `tree`. */
 void tree_remove(struct tree *tree, struct tree_node *node);
 /* The neighbour in order, or NULL. */

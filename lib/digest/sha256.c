@@ -22,14 +22,20 @@ static inline uint32_t rotate(uint32_t word, unsigned count)
     return word >> count | word << (32 - count);
 }
 
-/* One round: d and h change, the others take new names in the next one. */
+/* The sums of three rotations, by two and eleven and nine more, or six and five and fourteen more.
+ */
+#define SUM_A(a) rotate(rotate(rotate(a, 9) ^ (a), 11) ^ (a), 2)
+#define SUM_E(e) rotate(rotate(rotate(e, 14) ^ (e), 5) ^ (e), 6)
+
+/* One round: d and h change, the others take new names in the next one. The majority of a, b and c
+ * is b where b and c are equal, else a; `b_c`, where they differ, is the last round's a and b. */
 #define ROUND(a, b, c, d, e, f, g, h, at)                                                          \
     do {                                                                                           \
-        uint32_t t = (h) + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +                        \
-                     ((g) ^ ((e) & ((f) ^ (g)))) + round_constant[at] + w[at];                     \
+        uint32_t t = (h) + SUM_E(e) + ((g) ^ ((e) & ((f) ^ (g)))) + round_constant[at] + w[at];    \
+        uint32_t a_b = (a) ^ (b);                                                                  \
         (d) += t;                                                                                  \
-        (h) = t + (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) +                                 \
-              (((a) & (b)) | ((c) & ((a) | (b))));                                                 \
+        (h) = t + SUM_A(a) + ((b) ^ (a_b & b_c));                                                  \
+        b_c = a_b;                                                                                 \
     } while (0)
 
 static void sha256_schedule(uint32_t w[64], const uint8_t *block)
@@ -48,6 +54,7 @@ static void sha256_block(uint32_t state[8], const uint8_t *block)
     uint32_t w[64];
     uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
     uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
+    uint32_t b_c = b ^ c;
 
     sha256_schedule(w, block);
     for (unsigned i = 0; i < 64; i += 8) {

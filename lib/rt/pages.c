@@ -31,18 +31,15 @@ void pages_set(struct pages *pages, size_t first, size_t count, bool value)
 
 size_t pages_run(const struct pages *pages, size_t first, size_t end)
 {
-    bool value = pages_get(pages, first);
-    uint64_t same = value ? UINT64_MAX : 0;
-    size_t at = first + 1;
-    while (at < end) {
-        if (at % WORD_BITS == 0 && end - at >= WORD_BITS && pages->word[at / WORD_BITS] == same)
-            at += WORD_BITS;
-        else if (pages_get(pages, at) == value)
-            at++;
-        else
-            break;
+    uint64_t same = pages_get(pages, first) ? UINT64_MAX : 0;
+    for (size_t at = first; at < end; at += WORD_BITS - at % WORD_BITS) {
+        uint64_t others = (pages->word[at / WORD_BITS] ^ same) >> (at % WORD_BITS);
+        if (others != 0) {
+            size_t length = at + (size_t)__builtin_ctzll(others) - first;
+            return length < end - first ? length : end - first;
+        }
     }
-    return at - first;
+    return end - first;
 }
 
 bool pages_take(struct pages *pages, size_t wanted, size_t *first_out)

@@ -7,7 +7,7 @@ enum {
     SMALL_MAX = 4096,
     SMALL_SLAB_PAGES = 2, /* for blocks up to SMALL_SLAB_BLOCK */
     SMALL_SLAB_BLOCK = 512,
-    LARGE_SLAB_PAGES = 8,
+    LARGE_SLAB_PAGES = 4,
     HEADER_BYTES = 64,
 };
 
@@ -29,7 +29,7 @@ struct slab {
 
 static unsigned size_index(size_t size_bytes)
 {
-    unsigned index = 0;
+    unsigned index = size_bytes <= 64 ? 0 : size_bytes <= 512 ? 4 : 10;
     while (sizes[index] < size_bytes)
         index++;
     return index;
@@ -166,9 +166,10 @@ static struct slab *slab_find(struct slabs *slabs, unsigned index)
     return slab;
 }
 
-static void *slab_take(struct slab *slab, unsigned index)
+static void *slab_take(struct slab *slab, unsigned index, bool *zero_out)
 {
     void *block = slab->free;
+    *zero_out = block == NULL;
     if (block != NULL)
         memcpy(&slab->free, block, sizeof(slab->free));
     else
@@ -184,9 +185,10 @@ static void *small_alloc(struct slabs *slabs, unsigned index)
     struct slab_size *size = &slabs->size[index];
     rt_lock(&size->lock);
     struct slab *slab = slab_find(slabs, index);
-    void *block = slab == NULL ? NULL : slab_take(slab, index);
+    bool zero = true;
+    void *block = slab == NULL ? NULL : slab_take(slab, index, &zero);
     rt_unlock(&size->lock);
-    if (block != NULL)
+    if (!zero)
         memset(block, 0, sizes[index]);
     return block;
 }

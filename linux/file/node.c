@@ -12,7 +12,7 @@
 
 struct timestamp timestamp_now(void)
 {
-    uint64_t now = machine_now_ns() + (uint64_t)machine_realtime_offset_ns();
+    uint64_t now = machine_time_of_day_ns();
     return (struct timestamp){ (int64_t)(now / NS_PER_SECOND), (uint32_t)(now % NS_PER_SECOND) };
 }
 

@@ -339,13 +339,15 @@ int proc_create(void)
     if (error != 0)
         return error;
     pseudo_register(file_system, root);
+    struct pseudo_tree tree = { .root = root };
     for (size_t i = 0; i < ARRAY_LEN(places) && error == 0; i++)
-        error = pseudo_add(root, places[i].path, &places[i].entry);
+        error = pseudo_add(&tree, places[i].path, &places[i].entry);
     for (size_t i = 0; i < ARRAY_LEN(constants) && error == 0; i++) {
         constant_entries[i] = (struct pseudo_entry){ .name = constants[i].value,
                                                      .mode = S_IFREG | 0444,
                                                      .show = show_constant };
-        error = pseudo_add(root, constants[i].path, &constant_entries[i]);
+        error = pseudo_add(&tree, constants[i].path, &constant_entries[i]);
     }
+    pseudo_add_end(&tree);
     return error;
 }

@@ -280,14 +280,42 @@ static int step(struct name *directory, const char *text, size_t length,
     return error;
 }
 
-int pseudo_add(struct name *root, const char *path, const struct pseudo_entry *entry)
+/* Where to begin with the path, counted; the rest of it is left. */
+static struct name *tree_start(const struct pseudo_tree *tree, const char **path)
+{
+    if (tree->folder == NULL || strncmp(*path, tree->last, tree->length) != 0)
+        return name_get(tree->root);
+    *path += tree->length;
+    return name_get(tree->folder);
+}
+
+static void tree_remember(struct pseudo_tree *tree, struct name *folder, const char *path,
+                          size_t length)
+{
+    (void)name_get(folder);
+    name_put(tree->folder);
+    tree->folder = folder;
+    tree->last = path;
+    tree->length = length;
+}
+
+void pseudo_add_end(struct pseudo_tree *tree)
+{
+    name_put(tree->folder);
+    tree->folder = NULL;
+}
+
+int pseudo_add(struct pseudo_tree *tree, const char *path, const struct pseudo_entry *entry)
 {
     static const struct pseudo_entry folder = { .mode = S_IFDIR | 0555 };
-    struct name *at = name_get(root);
+    const char *whole = path;
+    struct name *at = tree_start(tree, &path);
     for (;;) {
         const char *slash = strchr(path, '/');
         size_t length = slash == NULL ? strlen(path) : (size_t)(slash - path);
         struct name *next;
+        if (slash == NULL)
+            tree_remember(tree, at, whole, (size_t)(path - whole));
         int error = step(at, path, length, slash == NULL ? entry : &folder, &next);
         name_put(at);
         if (error != 0)

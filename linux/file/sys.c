@@ -167,20 +167,24 @@ static int create(const char *type, uint32_t magic, const struct place *places, 
     if (error != 0)
         return error;
     pseudo_register(file_system, *root_out);
+    struct pseudo_tree tree = { .root = *root_out };
     for (size_t i = 0; i < count && error == 0; i++)
-        error = pseudo_add(*root_out, places[i].path, &places[i].entry);
+        error = pseudo_add(&tree, places[i].path, &places[i].entry);
+    pseudo_add_end(&tree);
     return error;
 }
 
 int sys_create(void)
 {
-    struct name *root;
+    struct name *root = NULL;
     int error = create("cgroup2", MAGIC_CGROUP2, cgroup_files, ARRAY_LEN(cgroup_files), &root);
     if (error == 0)
         error = create("sysfs", MAGIC_SYSFS, sys_files, ARRAY_LEN(sys_files), &root);
+    struct pseudo_tree tree = { .root = root };
     if (error == 0)
-        error = pseudo_add(root, "fs/cgroup", &folder);
+        error = pseudo_add(&tree, "fs/cgroup", &folder);
     if (error == 0)
-        error = pseudo_add(root, "kernel/mm/hugepages", &folder);
+        error = pseudo_add(&tree, "kernel/mm/hugepages", &folder);
+    pseudo_add_end(&tree);
     return error;
 }

@@ -14,7 +14,7 @@ int clock_now(int32_t clock, uint64_t *ns_out)
     case CLOCK_REALTIME_COARSE:
     case CLOCK_REALTIME_ALARM:
     case CLOCK_TAI: /* no leap seconds are known, as where nobody told Linux */
-        *ns_out = machine_now_ns() + (uint64_t)machine_realtime_offset_ns();
+        *ns_out = machine_time_of_day_ns();
         return 0;
     case CLOCK_MONOTONIC:
     case CLOCK_MONOTONIC_RAW:

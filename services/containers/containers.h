@@ -107,6 +107,9 @@ struct container *container_find(struct containers *all, uint32_t number);
 unsigned container_slot(const struct containers *all, const struct container *container);
 
 /* sandbox.c */
+/* Mapped Memory of ours that others see, too. It is contiguous, so all of it is there and nobody
+ * can take pages away: touching it cannot fail later. */
+enum status shared_memory(uint64_t size_bytes, uint64_t *memory_out, void **at_out);
 /* The budget above all sandboxes, with what the machine and we ourselves need kept out of it. */
 enum status sandboxes_begin(void);
 enum status sandbox_start(struct containers *all, struct container *container);

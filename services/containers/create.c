@@ -49,11 +49,7 @@ static struct container *free_slot(struct containers *all)
 static enum status make_log(struct container *container)
 {
     void *at = NULL;
-    enum status status = memory_create(rt_budget(), LOG_BYTES, 0, 0, 0, &container->log_memory);
-    if (status == OK)
-        status = memory_range(container->log_memory, MEMORY_OP_COMMIT, 0, LOG_BYTES);
-    if (status == OK)
-        status = space_map(container->log_memory, 0, LOG_BYTES, ACCESS_READ | ACCESS_WRITE, &at);
+    enum status status = shared_memory(LOG_BYTES, &container->log_memory, &at);
     container->log = at;
     return status == OK ? container_log_open(container->log, LOG_BYTES) : status;
 }

@@ -120,9 +120,7 @@ static uint64_t pages(uint64_t size_bytes)
     return (size_bytes + SPACE_PAGE - 1) / SPACE_PAGE * SPACE_PAGE;
 }
 
-/* Memory that we and the sandbox share. It is contiguous, so all of it is there and nobody can take
- * pages away: touching it cannot fail later. */
-static enum status shared(uint64_t size_bytes, uint64_t *memory_out, void **at_out)
+enum status shared_memory(uint64_t size_bytes, uint64_t *memory_out, void **at_out)
 {
     enum status status = memory_create(rt_budget(), pages(size_bytes), MEMORY_FLAGS_CONTIGUOUS,
                                        SPACE_PAGE, UINT64_MAX, memory_out);
@@ -135,9 +133,9 @@ static enum status make_rings(struct container *container)
 {
     size_t events = ring_bytes(CONTAINER_EVENTS, sizeof(struct container_entry));
     size_t commands = ring_bytes(CONTAINER_COMMANDS, sizeof(struct container_entry));
-    enum status status = shared(events, &container->events_memory, &container->events_at);
+    enum status status = shared_memory(events, &container->events_memory, &container->events_at);
     if (status == OK)
-        status = shared(commands, &container->commands_memory, &container->commands_at);
+        status = shared_memory(commands, &container->commands_memory, &container->commands_at);
     if (status == OK)
         status = ring_open_consumer(&container->events, container->events_at, pages(events),
                                     CONTAINER_EVENTS, sizeof(struct container_entry));
@@ -153,7 +151,7 @@ static enum status make_block(const struct containers *all, struct container *co
 {
     uint64_t size_bytes = pages(container->block->size_bytes);
     void *at = NULL;
-    enum status status = shared(size_bytes, &container->block_memory, &at);
+    enum status status = shared_memory(size_bytes, &container->block_memory, &at);
     if (status != OK)
         return status;
     container->block->creator_bits = (uint64_t)1 << container_slot(all, container);

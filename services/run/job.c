@@ -69,6 +69,7 @@ bool job_start(struct run *run, struct job *job)
 {
     if (job->archive[0] != '\0' && !job_add_image(job))
         return false;
+    job->asked_ns = clock_now_ns();
     enum status status = client_create(rt_handle("containers"), job->request, &job->container);
     if (status == OK)
         status = client_log_open(rt_handle("containers"), job->container, &job->log);

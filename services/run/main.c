@@ -3,10 +3,11 @@
  * `images` and `containers`, and has no power over a container but theirs.
  *
  *     { "Containers": [ { "Archive": "busybox.tar", "Name": "busybox", "Cmd": ["echo", "x"] } ],
- *       "PowerOff": true }
+ *       "PowerOff": true, "Times": true }
  *
  * Each container is a request of containers.create; Archive is the module that its image is in, and
- * without Image it is the only one of that archive.
+ * without Image it is the only one of that archive. Times: when each was asked for, started and
+ * ended is said, in nanoseconds since boot.
  */
 #include <client/client.h>
 #include <inttypes.h>
@@ -59,6 +60,9 @@ static bool follow(struct job *job)
         job->exit_code = exit_code(state.status);
         rt_log("%s exited with status %" PRIu32 " after %" PRIu64 " ms", job->name, job->exit_code,
                (state.finished_ns - state.started_ns) / 1000000);
+        if (run.times)
+            rt_log("%s times %" PRIu64 " %" PRIu64 " %" PRIu64, job->name, job->asked_ns,
+                   state.started_ns, state.finished_ns);
     }
     return false;
 }

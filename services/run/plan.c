@@ -48,6 +48,7 @@ static bool plan_jobs(struct run *run, const cJSON *root)
 {
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(root, "Containers");
     run->power_off = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(root, "PowerOff")) != 0;
+    run->times = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(root, "Times")) != 0;
     if (!cJSON_IsArray(list) || cJSON_GetArraySize(list) > JOB_MAX)
         return refuse("Containers is no list, or a long one");
     for (cJSON *item = list->child; item != NULL; item = item->next) {

@@ -28,6 +28,7 @@ struct job {
     char archive[MODULE_NAME_BYTES]; /* "": the image is there already */
     char *request;                   /* JSON for containers.create, without Image if `archive` */
     uint32_t container;
+    uint64_t asked_ns; /* when it was asked for */
     struct client_log log;
     uint64_t position;
     struct line line[2]; /* of standard output and error, until its end */
@@ -39,7 +40,7 @@ struct run {
     struct job job[JOB_MAX];
     unsigned job_count;
     bool planned; /* there is a run.json */
-    bool power_off;
+    bool power_off, times;
     uint64_t notification;
 };
 

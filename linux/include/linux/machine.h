@@ -140,6 +140,7 @@ void machine_wait(uint32_t *word, uint32_t expected, uint64_t deadline_ns);
 void machine_wake(uint32_t *word, uint32_t count);
 void machine_yield(void);                 /* the CPU, to whoever waits for it */
 uint64_t machine_now_ns(void);            /* since boot */
+uint64_t machine_time_of_day_ns(void);    /* since 1970; since boot where that is not known */
 int64_t machine_realtime_offset_ns(void); /* what added to it is the time since 1970 */
 /* What programs need to read the time themselves (linux/vdso.h); false: they cannot here. */
 struct machine_vdso {

@@ -63,5 +63,13 @@ int pseudo_set_attributes(struct node *node, const struct node_attributes *attri
 /* A root directory with that entry. */
 int pseudo_root(const char *type, uint32_t magic, const struct pseudo_entry *entry,
                 struct file_system **file_system_out, struct name **root_out);
-/* "a/b/c" below `root`, directories on the way made. */
-int pseudo_add(struct name *root, const char *path, const struct pseudo_entry *entry);
+/* A tree that is being made: paths that follow each other mostly lie in one folder. */
+struct pseudo_tree {
+    struct name *root;
+    struct name *folder; /* counted; the last path's, or NULL */
+    const char *last;    /* that path; a constant */
+    size_t length;       /* of the folder in it, with the slash behind */
+};
+/* "a/b/c" below the root, directories on the way made. */
+int pseudo_add(struct pseudo_tree *tree, const char *path, const struct pseudo_entry *entry);
+void pseudo_add_end(struct pseudo_tree *tree);

@@ -218,6 +218,11 @@ void host_advance_clock(uint64_t ns)
     (void)__atomic_fetch_add(&clock_skew_ns, ns, __ATOMIC_RELAXED);
 }
 
+uint64_t machine_time_of_day_ns(void)
+{
+    return clock_ns(CLOCK_REALTIME) + skew_ns();
+}
+
 int64_t machine_realtime_offset_ns(void)
 {
     return (int64_t)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC));

@@ -334,6 +334,12 @@ uint64_t machine_now_ns(void)
     return clock_now_ns();
 }
 
+uint64_t machine_time_of_day_ns(void)
+{
+    uint64_t now_ns;
+    return clock_time_of_day_ns(&now_ns) == OK ? now_ns : clock_now_ns();
+}
+
 int64_t machine_realtime_offset_ns(void)
 {
     uint64_t now_ns;

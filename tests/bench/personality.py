@@ -43,15 +43,30 @@ def finish(run):
     return found
 
 
+def container(arch, mode, isolation, word):
+    """Boot with one container."""
+    plan = {"Containers": [bundle.request("image.tar", "bench", {"Cmd": [word], "Isolation": isolation})],
+            "PowerOff": True, "Times": True}
+    machine.build(arch, "release")
+    volume = bundle.write(arch, f"out/bench/{arch}-{isolation}", plan, {"image.tar": archive(arch)},
+                          out=machine.out_of(arch, "release"))
+    command = machine.qemu(arch, 1, mode=mode, flavour="release", mem="1G") + ["-initrd", volume]
+    return machine.boot(command, f"bench-{arch}-{isolation}-{mode}-{word}", TIMEOUT_S)
+
+
+def start(arch, mode, isolation):
+    """From the request to the program's first instructions, and to the news of its end; unpacked before."""
+    run = container(arch, mode, isolation, "stamp")
+    times = re.search(r"^run: bench times (\d+) (\d+) (\d+)", run.output, re.M)
+    began = lines(run.output).get("stamp")
+    if times is None or began is None:
+        raise RuntimeError(run.ending())
+    return {"container_start": began - int(times[1]), "container_start_to_end": int(times[3]) - int(times[1])}
+
+
 def here(arch, mode, isolation):
     """{name: instructions, or nanoseconds}. `mode`: of build/qemu.mk."""
-    folder = f"out/bench/{arch}-{isolation}"
-    plan = {"Containers": [bundle.request("image.tar", "bench", {"Cmd": [HOW[mode]], "Isolation": isolation})],
-            "PowerOff": True}
-    out = machine.build(arch, "release")
-    volume = bundle.write(arch, folder, plan, {"image.tar": archive(arch)}, out=out)
-    command = machine.qemu(arch, 1, mode=mode, flavour="release", mem="1G") + ["-initrd", volume]
-    return finish(machine.boot(command, f"bench-{arch}-{isolation}-{mode}", TIMEOUT_S))
+    return finish(container(arch, mode, isolation, HOW[mode])) | start(arch, mode, isolation)
 
 
 def initrd(arch, folder):

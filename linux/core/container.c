@@ -17,6 +17,7 @@
 enum { EXEC_SESSIONS_MAX = 4, REFUSALS_MAX = 64 };
 #define POOL_BYTES_MIN ((uint64_t)64 << 20)
 #define POOL_BYTES_MAX ((uint64_t)64 << 30)
+#define POOL_SPARSE    16
 #define POOL_STEP      ((uint64_t)2 << 20)
 
 static void must(int error, const char *what)
@@ -71,7 +72,8 @@ static void mount_layers(const struct container_block *block)
     unsigned count = block->layer_count;
     for (unsigned i = 0; i < count; i++)
         map_layer(i, block->layer_bytes[i], &layers[count - 1 - i]);
-    uint64_t pool = MAX(block->memory_bytes, POOL_BYTES_MIN);
+    /* Files with holes take far more addresses than memory. */
+    uint64_t pool = MAX(MIN(block->memory_bytes, POOL_BYTES_MAX) * POOL_SPARSE, POOL_BYTES_MIN);
     must(pool_create(ALIGN_UP(MIN(pool, POOL_BYTES_MAX), POOL_STEP)), "room for files");
     must(mounts_start(layers, count), "the root file system");
     fifo_register(fifo_open_node);

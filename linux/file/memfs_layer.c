@@ -32,11 +32,10 @@ static bool lower_before(const struct tree_node *a, const struct tree_node *b)
 }
 
 /* Counted; NULL also for one that is ending. */
-static struct node *find_lower(struct memfs *fs, uint32_t layer, uint64_t nid)
+static struct node *find_locked(struct memfs *fs, uint32_t layer, uint64_t nid)
 {
     struct lower_key key = { layer, nid };
     struct node *found = NULL;
-    rt_lock(&fs->lock);
     struct tree_node *link = tree_lower_bound(&fs->lower, compare_lower, &key);
     if (link != NULL && compare_lower(link, &key) == 0) {
         found = &CONTAINER_OF(link, struct mem_node, by_lower)->node;
@@ -47,6 +46,13 @@ static struct node *find_lower(struct memfs *fs, uint32_t layer, uint64_t nid)
         if (count == 0)
             found = NULL;
     }
+    return found;
+}
+
+static struct node *find_lower(struct memfs *fs, uint32_t layer, uint64_t nid)
+{
+    rt_lock(&fs->lock);
+    struct node *found = find_locked(fs, layer, nid);
     rt_unlock(&fs->lock);
     return found;
 }
@@ -169,14 +175,21 @@ static int file_from_lower(struct memfs *fs, const struct lower_directory *place
     int error = node_from_lower(fs, place, inode, &node);
     if (error != 0)
         return error;
-    if (node->node.attributes.links > 1) {
-        node->node.pinned = true;
-        (void)node_get(&node->node);
-    }
+    /* Meanwhile somebody may have come by another name, in another directory. */
     rt_lock(&fs->lock);
-    tree_insert(&fs->lower, &node->by_lower, lower_before);
+    *node_out = find_locked(fs, place->layer, place->nid);
+    if (*node_out == NULL) {
+        if (node->node.attributes.links > 1) {
+            node->node.pinned = true;
+            (void)node_get(&node->node);
+        }
+        tree_insert(&fs->lower, &node->by_lower, lower_before);
+        *node_out = &node->node;
+        node = NULL;
+    }
     rt_unlock(&fs->lock);
-    *node_out = &node->node;
+    if (node != NULL)
+        node_put(&node->node);
     return 0;
 }
 

@@ -28,7 +28,8 @@ static struct {
     uint8_t *base;
     struct slab *slabs;
     uint32_t slab_count;
-    struct list free;            /* slabs of which nothing is used */
+    uint32_t fresh;              /* slabs from here on were never used, and are on no list */
+    struct list free;            /* slabs of which nothing is used any more */
     struct list partial[ORDERS]; /* with room for one more piece */
     uint64_t pages;              /* atomic: committed */
 } pool;
@@ -53,12 +54,11 @@ int pool_create(uint64_t size_bytes)
     }
     pool.base = base;
     pool.slab_count = count;
+    pool.fresh = 0;
     pool.pages = 0;
     list_init(&pool.free);
     for (unsigned order = 0; order < ORDERS; order++)
         list_init(&pool.partial[order]);
-    for (uint32_t i = 0; i < count; i++)
-        list_push_back(&pool.free, &pool.slabs[i].link);
     return 0;
 }
 
@@ -75,18 +75,32 @@ static uint32_t slab_pieces(const struct slab *slab)
     return (uint32_t)SLAB_PAGES >> slab->order;
 }
 
+/* On no list; one that was used comes first, so that the table is touched no further than needed.
+ */
+static struct slab *free_slab(void)
+{
+    struct list *link = list_pop_front(&pool.free);
+    if (link != NULL)
+        return CONTAINER_OF(link, struct slab, link);
+    if (pool.fresh == pool.slab_count)
+        return NULL;
+    struct slab *slab = &pool.slabs[pool.fresh++];
+    *slab = (struct slab){ .count = 0 };
+    list_init(&slab->link);
+    return slab;
+}
+
 /* A slab with a free piece of that size, on its list. */
 static struct slab *slab_for(unsigned order)
 {
     struct list *partial = &pool.partial[order];
     if (!list_empty(partial))
         return CONTAINER_OF(partial->next, struct slab, link);
-    struct list *link = list_pop_front(&pool.free);
-    if (link == NULL)
+    struct slab *slab = free_slab();
+    if (slab == NULL)
         return NULL;
-    struct slab *slab = CONTAINER_OF(link, struct slab, link);
     slab->order = order;
-    list_push_front(partial, link);
+    list_push_front(partial, &slab->link);
     return slab;
 }
 

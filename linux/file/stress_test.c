@@ -6,6 +6,7 @@
 #include <base/fmt.h>
 #include <base/test.h>
 #include <linux/abi/errno.h>
+#include <linux/abi/stat.h>
 #include <linux/heap.h>
 #include <linux/pool.h>
 #include <linux/single.h>
@@ -20,6 +21,7 @@ struct worker {
     uint32_t done; /* atomic */
     void (*step)(struct worker *worker);
     struct file_table *files; /* that all share; NULL: each has his own */
+    unsigned index, turn;
 };
 
 static uint64_t roll(struct worker *w, uint64_t sides)
@@ -197,20 +199,45 @@ static const struct image_entry layer_entries[] = {
     { .path = "m/c/a", .mode = S_IFDIR | 0755 },
 };
 
-static void run(void (*step)(struct worker *), bool shared)
+/* ---- Hard links of a layer that are looked up at once ---- */
+
+enum { LINKED = 14 };
+static uint32_t arrived;                 /* atomic: in the rounds so far */
+static uint64_t inodes[LINKED][THREADS]; /* what each found */
+
+/* Each by a name of its own, in a directory of its own. */
+static void step_links(struct worker *w)
+{
+    char path[24];
+    if (w->turn == LINKED)
+        return;
+    (void)format_text(path, sizeof(path), "/n/%u/%u", w->index, w->turn);
+    EXPECT_EQ(copy_out(w->room, path, sizeof(path)), 0);
+    (void)__atomic_fetch_add(&arrived, 1, __ATOMIC_ACQ_REL);
+    while (__atomic_load_n(&arrived, __ATOMIC_ACQUIRE) < (w->turn + 1) * THREADS)
+        ;
+    struct linux_statx out = { 0 };
+    EXPECT_EQ(linux_statx(AT_FDCWD, w->room, 0, STATX_BASIC, w->room + 4096), 0);
+    EXPECT_EQ(copy_in(&out, w->room + 4096, sizeof(out)), 0);
+    inodes[w->turn++][w->index] = out.inode;
+}
+
+static void run_on(const struct image_entry *entries, size_t count, void (*step)(struct worker *),
+                   bool shared)
 {
     struct worker workers[THREADS];
     struct file_fixture f;
     struct layer layer;
     struct vcpu *vcpu;
     uint64_t seed = test_seed();
-    image_layer(layer_entries, ARRAY_LEN(layer_entries), &layer);
+    image_layer(entries, count, &layer);
     file_fixture_init(&f, &layer, 1);
     for (unsigned i = 0; i < THREADS; i++) {
         workers[i] = (struct worker){ .space = f.space,
                                       .room = guest_room(&f, ROOM),
                                       .random = seed * (i + 1) + i,
                                       .step = step,
+                                      .index = i,
                                       .files = shared ? f.task->files : NULL };
         EXPECT_EQ(vcpu_create(work, &workers[i], NULL, &vcpu), 0);
         vcpu_start(vcpu);
@@ -224,6 +251,37 @@ static void run(void (*step)(struct worker *), bool shared)
     file_fixture_end_layers(&f);
     image_layer_end(&layer);
     EXPECT_EQ(heap_counts().blocks, 0);
+}
+
+static void run(void (*step)(struct worker *), bool shared)
+{
+    run_on(layer_entries, ARRAY_LEN(layer_entries), step, shared);
+}
+
+TEST(hard_links_that_are_looked_up_at_once_are_one_file)
+{
+    static struct image_entry entries[1 + THREADS * (1 + LINKED)];
+    static char names[ARRAY_LEN(entries)][2][16];
+    size_t count = 0;
+    entries[count++] = (struct image_entry){ .path = "n", .mode = S_IFDIR | 0755 };
+    for (unsigned i = 0; i < THREADS * (1 + LINKED); i++) {
+        unsigned directory = i / (1 + LINKED), file = i % (1 + LINKED);
+        struct image_entry *entry = &entries[count];
+        (void)format_text(names[count][0], 16, file == 0 ? "n/%u" : "n/%u/%u", directory, file - 1);
+        (void)format_text(names[count][1], 16, "=n/0/%u", file - 1);
+        *entry = (struct image_entry){ .path = names[count][0],
+                                       .mode = (file == 0 ? S_IFDIR : S_IFREG) | 0755,
+                                       .text = file == 0        ? NULL
+                                               : directory == 0 ? "text"
+                                                                : names[count][1] };
+        count++;
+    }
+    arrived = 0;
+    run_on(entries, count, step_links, false);
+    for (unsigned i = 0; i < LINKED; i++) {
+        for (unsigned t = 1; t < THREADS; t++)
+            EXPECT_EQ(inodes[i][t], inodes[i][0]);
+    }
 }
 
 TEST(threads_on_the_same_names)

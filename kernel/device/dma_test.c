@@ -112,6 +112,7 @@ TEST(pinned_pages_stay_until_they_are_unpinned)
     EXPECT_EQ(memory_inspect(memory).resident_pages, PAGES);
     EXPECT_EQ(decommit(), ERR_BUSY);
     EXPECT_EQ(unpin(device, id + 1), ERR_NOT_FOUND);
+    EXPECT_EQ(unpin(device + (UINT64_C(1) << 32), id), ERR_NOT_FOUND); /* another generation */
     EXPECT_EQ(unpin(device, id), OK);
     EXPECT_EQ(unpin(device, id), ERR_NOT_FOUND);
     EXPECT_EQ(decommit(), OK);

@@ -1,4 +1,5 @@
 /* Threads and guests between two CPUs, on a simulated machine. */
+#include <abi_syscalls.h>
 #include <arch/cpu.h>
 #include <arch/simulation.h>
 #include <kernel/grace.h>
@@ -224,5 +225,61 @@ HOST_TEST(a_kick_of_who_waits_ends_its_next_entry)
     EXPECT_EQ(s.thread->guest_pending, 0);
     simulation_cpu_run(1, enter, s.first);
     EXPECT(s.thread->guest.inside);
+    setting_fini();
+}
+
+/* ---- What is refused ---- */
+
+static void enter_strangers(void *guest)
+{
+    EXPECT_EQ(guest_go(s.thread, guest), ERR_INVALID);
+    EXPECT(s.thread->guest.guest == NULL);
+}
+
+HOST_TEST(a_guest_of_another_process_is_not_entered)
+{
+    struct vspace *other;
+    struct guest *guest;
+
+    REQUIRE(setting_init());
+    REQUIRE(vspace_create(NULL, &other) == OK);
+    REQUIRE(guest_create(other, NULL, 0, &guest) == OK);
+    simulation_cpu_run(1, NULL, NULL);
+    simulation_cpu_run(1, enter_strangers, guest);
+    retire(guest);
+    object_put(&guest->object);
+    vspace_put(other);
+    EXPECT_EQ(guest_create(s.vspace, NULL, 2 * GUEST_SPLIT, &guest), ERR_RANGE);
+    setting_fini();
+}
+
+static void without_a_state_page(void *guest)
+{
+    void *state = s.thread->guest.state;
+
+    s.thread->guest.state = NULL;
+    EXPECT_EQ(guest_go(s.thread, guest), ERR_STATE);
+    EXPECT(!guest_exception(s.thread, 0x1234, PERM_READ, ERR_FAULT));
+    s.thread->guest.state = state;
+}
+
+HOST_TEST(a_thread_without_a_state_page_enters_nothing)
+{
+    REQUIRE(setting_init());
+    simulation_cpu_run(1, NULL, NULL);
+    simulation_cpu_run(1, without_a_state_page, s.first);
+    setting_fini();
+}
+
+HOST_TEST(a_state_page_is_a_page_of_its_memory)
+{
+    const void *state;
+
+    REQUIRE(setting_init());
+    state = s.thread->guest.state;
+    EXPECT_EQ(guest_bind(s.thread, s.memory, 8), ERR_RANGE);
+    EXPECT_EQ(guest_bind(s.thread, s.memory, PAGE_SIZE), ERR_RANGE);
+    EXPECT(s.thread->guest.memory == s.memory && s.thread->guest.state == state);
+    EXPECT_EQ(s.memory->pin_count, 1);
     setting_fini();
 }

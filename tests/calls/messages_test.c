@@ -205,6 +205,20 @@ HOST_TEST(a_wait_belongs_to_the_capability_that_was_named)
     world_end(&world);
 }
 
+HOST_TEST(a_call_belongs_to_the_capability_that_was_named)
+{
+    REQUIRE(begin());
+    warm_up();
+    EXPECT_EQ(CALL(CLIENT, ipc_send, e_2, 0, NEVER).status, OK);
+    EXPECT_EQ(CALL(SERVER, ipc_receive, e, 0, NEVER, r).end, CALL_BLOCKED);
+    client_calls();
+    EXPECT_EQ(close_with(e, ALL), OK);
+    world_settle(&world);
+    EXPECT(!waits(CLIENT));
+    EXPECT_EQ(status_of(CLIENT), ERR_CANCELLED);
+    world_end(&world);
+}
+
 HOST_TEST(a_capability_to_send_does_not_end_what_waits_to_receive)
 {
     REQUIRE(begin());
@@ -356,6 +370,15 @@ HOST_TEST(who_is_to_die_does_not_wait)
     EXPECT(object_as_reply(reply)->thread == NULL || waits(SERVER));
     world_replace_thread(&world, 0, SERVER);
     EXPECT_EQ(CALL(SERVER, ipc_receive, e, 0, 0, r).status, ERR_TIMED_OUT);
+    world_end(&world);
+}
+
+HOST_TEST(who_is_to_die_receives_nothing)
+{
+    REQUIRE(begin());
+    EXPECT_EQ(CALL_AFTER(client_is_killed, CLIENT, ipc_receive, e, 0, NEVER, r).end, CALL_DIED);
+    EXPECT(list_empty(&object_as_endpoint(endpoint)->receivers));
+    EXPECT(object_as_reply(reply)->thread == NULL);
     world_end(&world);
 }
 

@@ -509,7 +509,7 @@ static struct model_verdict do_destroy(struct model *model, int process, const u
 }
 
 /* A process that dies tells somebody, before or after that somebody dies of the same call. */
-bool model_certain(const struct model *model, int thread, const struct model_request *request)
+static bool certain_end(const struct model *model, int thread, const struct model_request *request)
 {
     int object;
 
@@ -524,6 +524,30 @@ bool model_certain(const struct model *model, int thread, const struct model_req
             return false;
     }
     return true;
+}
+
+/* A handle that names nothing may be the one that an earlier capability of the message gets. */
+static bool certain_message(const struct model *model, int thread,
+                            const struct model_request *request)
+{
+    uint64_t info = request->words[1];
+    unsigned count = ipc_info_capabilities(info), words = ipc_info_words(info);
+
+    if ((request->number != SYSCALL_ipc_call && request->number != SYSCALL_ipc_send &&
+         request->number != SYSCALL_ipc_reply_receive) ||
+        words > IPC_WORDS)
+        return true;
+    for (unsigned i = 1; i < count && count <= words; i++) {
+        if (model_find(model, model->thread[thread].process, request->message[words - count + i]) ==
+            MODEL_NONE)
+            return false;
+    }
+    return true;
+}
+
+bool model_certain(const struct model *model, int thread, const struct model_request *request)
+{
+    return certain_end(model, thread, request) && certain_message(model, thread, request);
 }
 
 static struct model_verdict capability_call(struct model *model, int process,

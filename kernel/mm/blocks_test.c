@@ -93,6 +93,25 @@ TEST(a_block_is_mapped_where_its_address_fits)
     over();
 }
 
+TEST(an_entry_for_another_page_does_not_suffice)
+{
+    struct memory_page pages[2];
+
+    REQUIRE(ready());
+    EXPECT_EQ(map(AT, 0, 8, 0), OK);
+    for (uint64_t i = 0; i < ARRAY_LEN(pages); i++) {
+        paddr_t pa = paddr(0);
+        EXPECT_EQ(memory_page_address(memory, i, false, &pa), OK);
+        pages[i].pa = pa.raw;
+        EXPECT_EQ(vspace_tables_set(space, AT, pa.raw, RW, 0), OK);
+        expect_page(AT, i);
+    }
+    EXPECT_EQ(vspace_tables_set(space, AT, pages[1].pa, PERM_READ, 0), OK);
+    expect_page(AT, 1);
+    EXPECT_EQ(vspace_unmap(space, uaddr(AT), PAGES(8)), OK);
+    over();
+}
+
 /* ---- What the Memory says ---- */
 
 static struct memory_page page_of(struct memory *of, uint64_t index)

@@ -51,6 +51,7 @@ TEST(no_memory_of_a_size_that_makes_no_sense)
     EXPECT_EQ(memory_create_physical(NULL, paddr(0), BIT64(48) + PAGE_SIZE, PERM_DEVICE, &memory),
               ERR_RANGE);
     EXPECT_EQ(memory_create_physical(NULL, paddr(8), PAGE_SIZE, PERM_DEVICE, &memory), ERR_RANGE);
+    EXPECT_EQ(memory_create_physical(NULL, paddr(0), 0, PERM_DEVICE, &memory), ERR_RANGE);
 }
 
 static enum status share(struct memory *from, uint64_t first, uint64_t end, struct memory *to,

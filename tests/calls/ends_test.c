@@ -67,6 +67,17 @@ static void count_attempt(void)
     attempts++;
 }
 
+HOST_TEST(what_has_ended_signals_nobody)
+{
+    REQUIRE(begin());
+    uint64_t notification = CALL(object_create, budget, OBJECT_NOTIFICATION).value;
+    object_of(part)->ended = true;
+    EXPECT_EQ(CALL(object_bind, part, notification, 1).status, ERR_DEAD);
+    object_of(part)->ended = false;
+    EXPECT_EQ(CALL(object_bind, part, notification, 1).status, OK);
+    world_end(&world);
+}
+
 /* ---- Processes ---- */
 
 HOST_TEST(a_process_that_ends_takes_no_threads)

@@ -308,9 +308,16 @@ static void forget_pipe(void *special)
     pipe_put(special);
 }
 
-static void open_side(struct pipe *pipe, struct file *file)
+/* Who is counted on the other side from this moment, and how often that side was opened before. */
+struct other_side {
+    uint32_t readers, writers, reader_turn, writer_turn;
+};
+
+static struct other_side open_side(struct pipe *pipe, struct file *file)
 {
     rt_lock(&pipe->lock);
+    const struct other_side found = { pipe->readers, pipe->writers, pipe->reader_turn,
+                                      pipe->writer_turn };
     if (file_readable(file)) {
         pipe->readers++;
         pipe->reader_turn++;
@@ -320,6 +327,7 @@ static void open_side(struct pipe *pipe, struct file *file)
         pipe->writer_turn++;
     }
     rt_unlock(&pipe->lock);
+    return found;
 }
 
 static int side_create(struct pipe *pipe, uint32_t flags, struct file **file_out)
@@ -329,7 +337,7 @@ static int side_create(struct pipe *pipe, uint32_t flags, struct file **file_out
         return error;
     (void)pipe_get(pipe);
     (*file_out)->position = UINT32_MAX; /* its writers were there: see pipe_poll */
-    open_side(pipe, *file_out);
+    (void)open_side(pipe, *file_out);
     return 0;
 }
 
@@ -426,18 +434,30 @@ static struct pipe *pipe_of_node(struct node *node)
 }
 
 /* Until the other side has been opened since, even if it has gone again. */
-static int wait_for_side(struct wait_queue *queue, const uint32_t *turn, uint32_t before,
-                         const uint32_t *there)
+static int wait_for_side(struct wait_queue *queue, const uint32_t *turn, uint32_t before)
 {
     struct waiter waiter;
     int error = 0;
     waiter_init(&waiter, task_self());
     wait_queue_add(queue, &waiter);
-    while (error == 0 && __atomic_load_n(there, __ATOMIC_ACQUIRE) == 0 &&
-           __atomic_load_n(turn, __ATOMIC_ACQUIRE) == before)
+    while (error == 0 && __atomic_load_n(turn, __ATOMIC_ACQUIRE) == before)
         error = task_sleep(MACHINE_NEVER);
     wait_queue_remove(&waiter);
     return error;
+}
+
+/* What `found` says was true when we were counted. One that was there may have seen us, done its
+ * work and gone since, so what is there now says nothing. */
+static int fifo_meet(struct pipe *pipe, const struct file *file, const struct other_side *found)
+{
+    bool reads = file_readable(file), writes = file_writable(file);
+    if (reads && !writes && !file_nonblocking(file) && found->writers == 0)
+        return wait_for_side(&pipe->read_queue, &pipe->writer_turn, found->writer_turn);
+    if (writes && !reads && found->readers == 0)
+        return file_nonblocking(file)
+                   ? -ENXIO
+                   : wait_for_side(&pipe->write_queue, &pipe->reader_turn, found->reader_turn);
+    return 0;
 }
 
 int fifo_open_node(struct node *node, struct file *file)
@@ -452,18 +472,13 @@ int fifo_open_node(struct node *node, struct file *file)
         pipe_put(pipe);
         return -ENXIO;
     }
-    uint32_t reader_turn = READ_ONCE(pipe->reader_turn), writer_turn = READ_ONCE(pipe->writer_turn);
     file->ops = &pipe_ops;
     file->data = pipe;
-    file->position = named && reads && READ_ONCE(pipe->writers) == 0 ? writer_turn : UINT32_MAX;
-    open_side(pipe, file);
+    const struct other_side found = open_side(pipe, file);
+    file->position = named && reads && found.writers == 0 ? found.writer_turn : UINT32_MAX;
     wait_queue_wake(&pipe->read_queue, 0);
     wait_queue_wake(&pipe->write_queue, 0);
-    int error = 0;
-    if (named && reads && !writes && !file_nonblocking(file))
-        error = wait_for_side(&pipe->read_queue, &pipe->writer_turn, writer_turn, &pipe->writers);
-    if (named && writes && !reads)
-        error = wait_for_side(&pipe->write_queue, &pipe->reader_turn, reader_turn, &pipe->readers);
+    int error = named ? fifo_meet(pipe, file, &found) : 0;
     if (error != 0) {
         pipe_release(file);
         file->ops = NULL;

@@ -31,14 +31,18 @@ def image(make, *words):
 class Ran:
     """What became of the containers of one boot: lines and status by name."""
 
-    def __init__(self, arch, name, archive, wanted, timeout=BOOT_S):
+    def __init__(self, arch, name, archive, wanted, mem="1G"):
+        """`archive`: the path of the image of those that name none of their own as Archive."""
         suite.build(arch)
-        requests = [bundle.request("image.tar", key, {"Image": None, **options}) for key, options in wanted.items()]
+        requests, archives = [], {}
+        for key, options in wanted.items():
+            path = options.get("Archive", archive)
+            archives[os.path.basename(path)] = path
+            requests.append(bundle.request(os.path.basename(path), key, {"Image": None, **options}))
         if len(requests) == 1:  # `run` prefixes lines only where there are several
-            requests.append(bundle.request("image.tar", "other", {"Cmd": ["true"]}))
-        plan = {"Containers": requests, "PowerOff": True}
-        volume = bundle.write(arch, f"out/{arch}/e2e-{name}", plan, {"image.tar": archive})
-        self.run = suite.boot(machine.direct(arch, mem="1G", initrd=volume), f"e2e-{arch}-{name}", timeout)
+            requests.append(bundle.request(os.path.basename(path), "other", {"Cmd": ["true"]}))
+        volume = bundle.write(arch, f"out/{arch}/e2e-{name}", {"Containers": requests, "PowerOff": True}, archives)
+        self.run = suite.boot(machine.direct(arch, mem=mem, initrd=volume), f"e2e-{arch}-{name}", BOOT_S)
         self.text = machine.Transcript(self.run).text
         assert not self.run.timed_out, self.run.ending()
         assert "KERNEL PANIC" not in self.text, self.run.ending()
@@ -130,11 +134,20 @@ def test_a_hostile_container_harms_itself_alone(arch, mode):
     assert "run: exit status" in ran.text, ending
 
 
+SHELLS = ("bash", "dash", "pty")
+
+
 @pytest.mark.parametrize("arch", suite.ARCHES)
-@pytest.mark.parametrize("name", ("busybox",))
-def test_a_workload_passes(arch, name):
-    ran = Ran(arch, f"workload-{name}", image(workloads.workload, arch, name), {name: {"Isolation": "fused"}})
-    assert ran.status(name) == 0 and ran.lines(name)[-1] == f"PASS {name}", ran.run.ending()
+@pytest.mark.parametrize("mode", MODES)
+def test_workloads_pass_side_by_side(arch, mode):
+    shells = image(workloads.workload, arch, "+".join(SHELLS))
+    wanted = {name: {"Cmd": [f"/wl/{name}/run.sh"]} for name in SHELLS}
+    wanted["busybox"] = {"Archive": image(workloads.workload, arch, "busybox")}
+    ran = Ran(arch, f"workloads-{mode}", shells,
+              {name: {**options, "Isolation": mode} for name, options in wanted.items()}, mem="2G")
+    failed = [f"{name}: status {ran.status(name)}\n" + "\n".join(ran.lines(name)[-40:]) for name in wanted
+              if ran.status(name) != 0 or ran.lines(name)[-1] != f"PASS {name}"]
+    assert not failed, "\n".join(failed)
 
 
 def sections(lines):
@@ -155,7 +168,7 @@ def on_linux(tree):
         pytest.skip("only root may run a tree of its own on Linux")
     prepare = ("mount --make-rprivate / && mount --bind $0 $0 && mount -t proc proc $0/proc && mount --rbind /dev $0/dev && "
                "mount -o remount,bind,ro $0/dev && "
-               "mount -t tmpfs -o mode=1777 none $0/tmp && exec chroot $0 /wl/run.sh")
+               "mount -t tmpfs -o mode=1777 none $0/tmp && exec chroot $0 /wl/applets/run.sh")
     done = subprocess.run(["unshare", "-mpu", "--fork", "sh", "-c", prepare, os.path.abspath(tree)],
                           env={"PATH": workloads.PATH[5:]}, capture_output=True, text=True, errors="replace", timeout=BOOT_S)
     if done.returncode != 0:

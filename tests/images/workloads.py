@@ -1,7 +1,8 @@
 """Workloads (tests/workloads/NAME) as images: packages.txt names the distribution's packages (`# base:
-scratch`: nothing but busybox and links to it), run.sh is the first process; all of the folder is /wl.
+scratch`: nothing but busybox and links to it), run.sh is the first process; all of the folder is /wl/NAME.
 
     tests/images/workloads.py ARCH NAME...        makes out/images/ARCH/NAME.tar
+    tests/images/workloads.py ARCH A+B            one image for both: the packages of each
 """
 
 import os
@@ -26,8 +27,13 @@ FILES = {
     "etc/group": "root:x:0:\ntty:x:5:\nuser:x:1000:\nstaff:x:50:user\nnogroup:x:65534:\n",
     "etc/hosts": "127.0.0.1 localhost\n::1 localhost\n127.0.1.1 box\n",
 }
+# What every installation has; of the distribution's essential packages, those that programs call.
+ESSENTIAL = ("base-files", "coreutils", "debianutils", "findutils", "grep", "hostname", "libc-bin", "ncurses-base",
+             "ncurses-bin", "sed", "sysvinit-utils", "mount")
 # What packages leave to the scripts that run when they are installed.
 LINKS = {"bin/sh": ["dash"], "usr/bin/awk": ["gawk"], "usr/bin/vi": ["vim.tiny"]}
+# What the distribution's small images leave out, too.
+LEFT_OUT = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info")
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -51,6 +57,8 @@ def scratch(arch, tree):
 def installed(arch, names, tree):
     for path in packages.with_dependencies(names, arch, packages.fetched(arch)):
         subprocess.run(["dpkg-deb", "-x", path, tree], check=True)
+    for name in LEFT_OUT:
+        shutil.rmtree(f"{tree}/{name}", ignore_errors=True)
     base(tree)
     for link, targets in LINKS.items():
         for target in targets:
@@ -92,23 +100,34 @@ def write(path, layers, config, arch):
     return path
 
 
+def packages_of(name):
+    """The packages of a workload, or None if busybox is all that it has."""
+    with open(f"tests/workloads/{name}/packages.txt", encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    return None if "# base: scratch" in lines else [line for line in lines if line and line[0] != "#"]
+
+
+def newest(names):
+    folders = [f"tests/workloads/{name}" for name in names]
+    return max(os.path.getmtime(p) for p in [__file__, *(f"{d}/{f}" for d in folders for f in os.listdir(d))])
+
+
 def workload(arch, name):
-    """The path of the archive; made when it is not there or older than the workload."""
-    source, target = f"tests/workloads/{name}", f"out/images/{arch}/{name}.tar"
-    newest = max(os.path.getmtime(p) for p in [__file__, *(f"{source}/{f}" for f in os.listdir(source))])
-    if os.path.exists(target) and os.path.getmtime(target) >= newest:
+    """The path of the archive; made when it is not there or older than its workloads. `name`: one or several
+    with + in between. The first process is that of the first."""
+    names, target, tree = name.split("+"), f"out/images/{arch}/{name}.tar", tree_of(arch, name)
+    if os.path.exists(target) and os.path.getmtime(target) >= newest(names):
         return target
-    tree = tree_of(arch, name)
     shutil.rmtree(tree, ignore_errors=True)
     os.makedirs(tree)
-    with open(f"{source}/packages.txt", encoding="utf-8") as file:
-        lines = file.read().splitlines()
-    if "# base: scratch" in lines:
+    wanted = [packages_of(n) for n in names]
+    if wanted == [None]:
         scratch(arch, tree)
     else:
-        installed(arch, ["base-files", "coreutils", *(n for n in lines if n and n[0] != "#")], tree)
-    shutil.copytree(source, f"{tree}/wl")
-    return write(target, [tar(tree)], {"Cmd": ["/wl/run.sh"], "Env": [PATH]}, arch)
+        installed(arch, sorted({*ESSENTIAL, *(p for some in wanted for p in some or ())}), tree)
+    for n in names:
+        shutil.copytree(f"tests/workloads/{n}", f"{tree}/wl/{n}")
+    return write(target, [tar(tree)], {"Cmd": [f"/wl/{names[0]}/run.sh"], "Env": [PATH]}, arch)
 
 
 def plain(arch):

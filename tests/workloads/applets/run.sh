@@ -1,5 +1,5 @@
 #!/bin/sh
-# Every line of /wl/cases in a directory of its own: what it writes, and its status.
+# Every line of /wl/applets/cases in a directory of its own: what it writes, and its status.
 exec 2>&1
 number=0
 while IFS= read -r line; do
@@ -7,7 +7,7 @@ while IFS= read -r line; do
     number=$((number + 1))
     mkdir "/tmp/case.$number"
     echo "== $line"
-    (cd "/tmp/case.$number" && sh -c "$line" </wl/input 2>&1)
+    (cd "/tmp/case.$number" && sh -c "$line" </wl/applets/input 2>&1)
     echo "status $?"
-done </wl/cases
+done </wl/applets/cases
 rm -rf /tmp/case.*

@@ -5,6 +5,7 @@
 #include <linux/heap.h>
 #include <linux/pipe.h>
 #include <linux/poll.h>
+#include <linux/pool.h>
 #include <linux/world.h>
 #include <string.h>
 
@@ -284,4 +285,52 @@ static void kills_a_reader(uint64_t a, uint64_t b, uint64_t c)
 TEST(a_signal_ends_a_read)
 {
     world_run(kills_a_reader, 0);
+}
+
+#define FIFO_NAME (GUEST_DATA + 64)
+
+static void writes_one_and_goes(uint64_t a, uint64_t b, uint64_t c)
+{
+    (void)a;
+    (void)b;
+    (void)c;
+    EXPECT_EQ(CALL(openat, (uint64_t)AT_FDCWD, FIFO_NAME, O_WRONLY, 0), 0);
+    EXPECT_EQ(CALL(write, 0, GUEST_DATA, 1), 1);
+    EXPECT_EQ(CALL(close, 0), 0);
+}
+
+/* The writer may have come and gone while the reader still opens. */
+static void meets_writers(uint64_t a, uint64_t b, uint64_t c)
+{
+    (void)a;
+    (void)b;
+    (void)c;
+    struct task *task = task_self();
+    fs_context_put(task->fs);
+    EXPECT_EQ(fs_context_create(&task->fs), 0);
+    EXPECT_EQ(copy_out(FIFO_NAME, "/fifo", 6), 0);
+    EXPECT_EQ(CALL(mknodat, (uint64_t)AT_FDCWD, FIFO_NAME, S_IFIFO | 0600, 0), 0);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        int64_t child = guest_fork(writes_one_and_goes, 0);
+        EXPECT_EQ(CALL(openat, (uint64_t)AT_FDCWD, FIFO_NAME, O_RDONLY, 0), 0);
+        EXPECT_EQ(CALL(read, 0, GUEST_DATA, 16), 1);
+        EXPECT_EQ(CALL(read, 0, GUEST_DATA, 16), 0);
+        EXPECT_EQ(CALL(close, 0), 0);
+        EXPECT_EQ(guest_wait((int32_t)child), 0);
+    }
+    EXPECT_EQ(CALL(unlinkat, (uint64_t)AT_FDCWD, FIFO_NAME, 0), 0);
+}
+
+TEST(both_sides_of_a_named_pipe_meet_however_soon_one_goes)
+{
+    uint64_t before = heap_counts().blocks;
+    EXPECT_EQ(pool_create((uint64_t)64 << 20), 0);
+    EXPECT_EQ(mounts_start(NULL, 0), 0);
+    fifo_register(fifo_open_node);
+    world_run(meets_writers, 0);
+    fifo_register(NULL);
+    mounts_end();
+    EXPECT_EQ(pool_pages(), 0);
+    pool_destroy();
+    EXPECT_EQ(heap_counts().blocks, before);
 }

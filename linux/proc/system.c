@@ -121,6 +121,16 @@ int64_t linux_syslog(int32_t type, uaddr_t buffer, int32_t size)
     return -EPERM;
 }
 
+/* Refused as by a Linux that was built without it; every C library asks when it starts. */
+int64_t linux_rseq(uaddr_t area, uint32_t size_bytes, uint32_t flags, uint32_t signature)
+{
+    (void)area;
+    (void)size_bytes;
+    (void)flags;
+    (void)signature;
+    return -ENOSYS;
+}
+
 /* Only the one that there is. */
 int64_t linux_personality(uint32_t persona)
 {

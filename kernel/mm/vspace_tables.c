@@ -256,17 +256,17 @@ static bool suffices(const struct vspace_leaf *leaf, uint64_t at, uint64_t pa, u
            (perm & ~arch_pte_perm(leaf->pte) & RIGHTS) == 0;
 }
 
-static enum status set_locked(struct vspace *vspace, uint64_t at, uint64_t pa, unsigned perm,
-                              unsigned level)
+/* Once for each level: a fault's 4 KiB then cost no shifts. */
+static ALWAYS_INLINE enum status set_locked(struct vspace *vspace, uint64_t at, uint64_t pa,
+                                            unsigned perm, unsigned level)
 {
     struct vspace_leaf leaf = vspace_tables_find(vspace, at);
-    struct pte pte = pte_leaf(paddr(pa), perm, level);
-    struct pte *table;
 
     if (leaf.level < level)
         return ERR_EXISTS;
     if (arch_pte_present(leaf.pte) && suffices(&leaf, at, pa, perm))
         return OK;
+    struct pte pte = pte_leaf(paddr(pa), perm, level);
     sync_new_code(paddr(pa), ptable_span(level), 0, perm);
     if (arch_pte_present(leaf.pte)) {
         if (leaf.level == level) {
@@ -276,9 +276,12 @@ static enum status set_locked(struct vspace *vspace, uint64_t at, uint64_t pa, u
         remove_locked(vspace, at, at + PAGE_SIZE);
         leaf = vspace_tables_find(vspace, at);
     }
-    enum status status = table_for(vspace, at, level, &leaf, &table);
-    if (status != OK)
-        return status;
+    struct pte *table = table_of_slot(leaf.slot);
+    if (leaf.level != level) {
+        enum status status = table_for(vspace, at, level, &leaf, &table);
+        if (status != OK)
+            return status;
+    }
     pte_write(&table[pt_index(at, level)], pte);
     ++*ptable_live(table);
     vspace->page_count += UINT64_C(1) << (9 * level);
@@ -289,8 +292,10 @@ static enum status set_locked(struct vspace *vspace, uint64_t at, uint64_t pa, u
 enum status vspace_tables_set(struct vspace *vspace, uint64_t at, uint64_t pa, unsigned perm,
                               unsigned level)
 {
+    perm |= PERM_USER;
     spinlock_acquire(&vspace->tables_lock);
-    enum status status = set_locked(vspace, at, pa, perm | PERM_USER, level);
+    enum status status =
+        level == 0 ? set_locked(vspace, at, pa, perm, 0) : set_locked(vspace, at, pa, perm, 1);
     spinlock_release(&vspace->tables_lock);
     return status;
 }
@@ -369,24 +374,28 @@ static bool protect_pages(struct pte *slot, const struct pte *slot_end, unsigned
 {
     uint64_t before = 0;
     uint64_t after = 0;
-    unsigned had = 0;
     bool changed = false;
+    bool new_code = false;
 
-    while (slot < slot_end) {
+    for (; slot < slot_end; slot++) {
         struct pte pte = pte_read(slot);
         paddr_t pa = arch_pte_paddr(pte);
         if (pte.raw == 0) {
-            slot = skip_empty(slot + 1, slot_end);
+            slot = skip_empty(slot + 1, slot_end) - 1;
             continue;
         }
-        if (pte.raw - pa.raw != before) {
-            had = arch_pte_perm(pte);
+        if (UNLIKELY(pte.raw - pa.raw != before)) {
+            unsigned had = arch_pte_perm(pte);
             before = pte.raw - pa.raw;
             after = pte_leaf(pa, perm_after(had, perm), 0).raw - pa.raw;
+            changed |= after != before;
+            new_code = (perm & ~had & PERM_EXECUTE) != 0;
         }
-        sync_new_code(pa, PAGE_SIZE, had, perm);
-        pte_write(slot++, (struct pte){ after + pa.raw });
-        changed |= after != before;
+        if (after == before)
+            continue;
+        if (UNLIKELY(new_code))
+            sync_new_code(pa, PAGE_SIZE, 0, perm);
+        pte_write(slot, (struct pte){ after + pa.raw });
     }
     return changed;
 }

@@ -213,7 +213,7 @@ TEST(pages_in_too_many_places_are_not_pinned_at_once)
 
     REQUIRE(ready());
     mine = memory;
-    REQUIRE(memory_create(budget, 2 * (DMA_RUNS_MAX + 1) * PAGE_SIZE, &memory) == OK);
+    REQUIRE(memory_create(budget, (uint64_t)2 * (DMA_RUNS_MAX + 1) * PAGE_SIZE, &memory) == OK);
     uint64_t before = used();
     /* What lies between them is not there while they are made. */
     for (uint64_t i = 0; i <= DMA_RUNS_MAX; i++) {

@@ -17,7 +17,7 @@
 enum { EXEC_SESSIONS_MAX = 4, REFUSALS_MAX = 64 };
 #define POOL_BYTES_MIN ((uint64_t)64 << 20)
 #define POOL_BYTES_MAX ((uint64_t)64 << 30)
-#define POOL_SPARSE    16
+#define POOL_SPARSE    3
 #define POOL_STEP      ((uint64_t)2 << 20)
 
 static void must(int error, const char *what)

@@ -8,6 +8,7 @@
 #include <linux/memfs.h>
 #include <linux/mounts.h>
 #include <linux/task.h>
+#include <linux/world.h>
 
 /* Pages of the guest's, for names and buffers. */
 #define FIXTURE_AT    ((uint64_t)0x10000000)
@@ -25,6 +26,9 @@ void file_fixture_init(struct file_fixture *f, const struct layer *layers, unsig
 /* Everything is gone again. */
 void file_fixture_end(struct file_fixture *f);
 void file_fixture_end_layers(struct file_fixture *f); /* all but what the layers take */
+/* world_run where there is a root file system, empty: `first` has a root and a working directory.
+ */
+void file_world_run(guest_function *first);
 /* Bytes in the guest's memory. They stay until file_fixture_forget. */
 uaddr_t guest_text(struct file_fixture *f, const char *text);
 uaddr_t guest_bytes(struct file_fixture *f, const void *bytes, size_t size_bytes);

@@ -42,6 +42,29 @@ void file_fixture_end(struct file_fixture *f)
     EXPECT_EQ(heap_counts().blocks, 0);
 }
 
+static guest_function *program; /* of file_world_run */
+
+static void run_with_files(uint64_t a, uint64_t b, uint64_t c)
+{
+    struct task *task = task_self();
+    fs_context_put(task->fs);
+    EXPECT_EQ(fs_context_create(&task->fs), 0);
+    program(a, b, c);
+}
+
+void file_world_run(guest_function *first)
+{
+    uint64_t before = heap_counts().blocks;
+    EXPECT_EQ(pool_create(POOL_BYTES), 0);
+    EXPECT_EQ(mounts_start(NULL, 0), 0);
+    program = first;
+    world_run(run_with_files, 0);
+    mounts_end();
+    EXPECT_EQ(pool_pages(), 0);
+    pool_destroy();
+    EXPECT_EQ(heap_counts().blocks, before);
+}
+
 uaddr_t guest_bytes(struct file_fixture *f, const void *bytes, size_t size_bytes)
 {
     uaddr_t at = guest_room(f, size_bytes);

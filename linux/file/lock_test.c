@@ -1,9 +1,7 @@
 /* Locks of several processes and threads. */
+#include "fixture.h"
 #include <base/test.h>
 #include <linux/abi/errno.h>
-#include <linux/heap.h>
-#include <linux/mounts.h>
-#include <linux/pool.h>
 #include <linux/world.h>
 #include <string.h>
 
@@ -66,9 +64,6 @@ static void closes_meanwhile(uint64_t a, uint64_t b, uint64_t c)
     (void)a;
     (void)b;
     (void)c;
-    struct task *task = task_self();
-    fs_context_put(task->fs);
-    EXPECT_EQ(fs_context_create(&task->fs), 0);
     EXPECT_EQ(copy_out(NAME, "/file", 6), 0);
     for (uint64_t fd = 0; fd <= OTHER; fd++)
         EXPECT_EQ(CALL(openat, (uint64_t)AT_FDCWD, NAME, O_RDWR | O_CREAT, 0644), (int64_t)fd);
@@ -89,11 +84,5 @@ static void closes_meanwhile(uint64_t a, uint64_t b, uint64_t c)
 
 TEST(a_lock_that_comes_after_the_close_does_not_stay)
 {
-    uint64_t before = heap_counts().blocks;
-    EXPECT_EQ(pool_create((uint64_t)64 << 20), 0);
-    EXPECT_EQ(mounts_start(NULL, 0), 0);
-    world_run(closes_meanwhile, 0);
-    mounts_end();
-    pool_destroy();
-    EXPECT_EQ(heap_counts().blocks, before);
+    file_world_run(closes_meanwhile);
 }

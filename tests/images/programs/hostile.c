@@ -1,18 +1,19 @@
 /* A Linux program without a library that does what it should not: the first argument says what.
- * Built for both CPUs by tests/images/programs.py; it ends with status 0 where it was held back
+ * Built for both CPUs by tests/images/workloads.py; it ends with status 0 where it was held back
  * cleanly.
  *
- *     random SEED COUNT   system calls with any numbers and arguments, in children that may die of
- * them read | write | jump one touch of the upper half of user space, where the personality lies
+ *     random SEED COUNT   system calls with any numbers and arguments, in children that may die
+ *     read, write, jump   one touch of the upper half of user space, where the personality lies
  *     fault               a touch of an address where nothing is
  *     memory              touches anonymous memory until it is killed or refused
  *     forks               children that wait, until there can be no more
  *     threads             threads that wait, until there can be no more
  *     files               descriptors until there can be no more
  *     spin COUNT          so many processes that compute and never end
- *     work MS             what a good neighbour does: it says how much it did, and how often a
- * result was wrong
+ *     work MS             a good neighbour: it says how much it did, and how often it was wrong
  */
+#include "call.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,19 +36,6 @@ enum {
     GETPPID = 110
 };
 #define CALLS 335
-
-static long call(long number, long a, long b, long c, long d, long e, long f)
-{
-    long result;
-    register long r10 __asm__("r10") = d;
-    register long r8 __asm__("r8") = e;
-    register long r9 __asm__("r9") = f;
-    __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-                     : "rcx", "r11", "memory");
-    return result;
-}
 
 /* It shares everything with its creator and waits for ever, without a stack. */
 static long clone_thread(void)
@@ -98,22 +86,6 @@ enum {
     GETPPID = 173
 };
 #define CALLS 292
-
-static long call(long number, long a, long b, long c, long d, long e, long f)
-{
-    register long x8 __asm__("x8") = number;
-    register long x0 __asm__("x0") = a;
-    register long x1 __asm__("x1") = b;
-    register long x2 __asm__("x2") = c;
-    register long x3 __asm__("x3") = d;
-    register long x4 __asm__("x4") = e;
-    register long x5 __asm__("x5") = f;
-    __asm__ volatile("svc 0"
-                     : "+r"(x0)
-                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
-                     : "memory");
-    return x0;
-}
 
 /* It shares everything with its creator and waits for ever, without a stack. */
 static long clone_thread(void)

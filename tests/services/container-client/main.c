@@ -51,8 +51,20 @@ void pause_ms(uint64_t ms)
 
 /* ---- Accounts ---- */
 
+/* What is contiguous comes back after a grace period, which begins with so many removals. */
+static void end_grace_period(void)
+{
+    for (unsigned i = 0; i < GRACE_REMOVALS; i++) {
+        uint64_t notification = 0;
+        EXPECT_EQ(object_create(rt_budget(), OBJECT_NOTIFICATION, &notification), OK);
+        EXPECT_EQ(handle_close(notification), OK);
+    }
+    pause_ms(10);
+}
+
 struct stock stock_take(void)
 {
+    end_grace_period();
     struct control_account_out account = { 0 };
     const struct control_account_in in = { .index = SERVICE_CONTAINERS };
     struct object_info machine = { 0 };
@@ -78,24 +90,13 @@ static bool is_back(const struct stock *now)
            now->frames_free + SLACK_FRAMES >= stock_before.frames_free;
 }
 
-/* What is contiguous comes back after a grace period, which begins with so many removals. */
-static void end_grace_period(void)
-{
-    for (unsigned i = 0; i < GRACE_REMOVALS; i++) {
-        uint64_t notification = 0;
-        EXPECT_EQ(object_create(rt_budget(), OBJECT_NOTIFICATION, &notification), OK);
-        EXPECT_EQ(handle_close(notification), OK);
-    }
-    pause_ms(10);
-}
-
 /* What ended a moment ago may be on its way back. */
 static void after(void)
 {
     boxes_remove();
     struct stock now = stock_take();
     for (uint64_t end = now_ms() + SETTLE_MS; !is_back(&now) && now_ms() < end; now = stock_take())
-        end_grace_period();
+        pause_ms(10);
     EXPECT_EQ(now.capabilities, stock_before.capabilities);
     EXPECT_EQ(now.threads, stock_before.threads);
     EXPECT(now.memory <= stock_before.memory + SLACK_BYTES);

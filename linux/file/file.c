@@ -44,6 +44,8 @@ void file_put(struct file *file)
         file->ops->release(file);
     if (file->writes)
         node_end_write(file->node);
+    if (file->runs)
+        node_allow_write(file->node);
     node_put(file->node);
     path_put(&file->path);
     heap_free(file);
@@ -189,13 +191,9 @@ int file_open_program(const struct path *path, struct file **file_out)
     error = file_open_unchecked(path, O_RDONLY, file_out);
     if (error != 0)
         node_allow_write(node);
+    else
+        (*file_out)->runs = true;
     return error;
-}
-
-void file_close_program(struct file *file)
-{
-    node_allow_write(file->node);
-    file_put(file);
 }
 
 /* ---- Files that are bytes ---- */

@@ -312,7 +312,7 @@ static int load_interpreter(struct program *program, const struct segment *segme
     program->interpreter_base = elf.bias + (elf.lowest == UINT64_MAX ? 0 : elf.lowest);
     program->entry = elf.bias + elf.entry;
     heap_free(elf.segment);
-    file_close_program(file);
+    file_put(file);
     return error == -ENOEXEC ? -ELIBBAD : error;
 }
 

@@ -73,8 +73,7 @@ static int read_beginning(struct program *program)
 
 static int open_path(struct program *program, const struct path *path)
 {
-    if (program->file != NULL)
-        file_close_program(program->file);
+    file_put(program->file);
     program->file = NULL;
     int error = file_open_program(path, &program->file);
     return error != 0 ? error : read_beginning(program);
@@ -174,8 +173,7 @@ static int change(struct program *program)
 
 static void program_end(struct program *program)
 {
-    if (program->file != NULL)
-        file_close_program(program->file);
+    file_put(program->file);
     mm_put(program->mm);
     if (program->cred != NULL)
         cred_put(program->cred);

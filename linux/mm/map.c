@@ -318,7 +318,6 @@ void mm_put(struct mm *mm)
     if (mm->space != NULL)
         guest_space_destroy(mm->space);
     memory_put(mm->anonymous);
-    if (mm->executable != NULL)
-        file_put(mm->executable);
+    file_put(mm->executable);
     heap_free(mm);
 }

@@ -73,6 +73,8 @@ WANTED = {
     "user": shell("id -u; id -g; touch /x || echo held back", User="1000:50"),
     "named": shell("id -u; id -G", User="user"),
     "missing": {"Cmd": ["/no/such/program"]},
+    "rewritten": shell("cd /tmp; cp /bin/busybox .; ./busybox true; echo >>busybox && echo written; ./busybox sleep 9 & sleep 0.5; "
+                       "(echo >>busybox) 2>/dev/null || echo busy; kill %1"),
     "left": shell("echo mine >/tmp/left; sleep 1; ls /tmp; ps | grep -c '[s]leep 77'"),
     "right": shell("echo mine >/tmp/right; sleep 77 & sleep 1; ls /tmp; kill %1"),
 }
@@ -108,6 +110,7 @@ def test_a_container_runs_as_it_was_asked_to(arch, mode):
     assert ran.lines("working") == ["/srv"] and ran.lines("elsewhere") == ["/usr/bin"], ending
     assert ran.lines("user")[:2] == ["1000", "50"] and ran.lines("user")[-1] == "held back", ending
     assert ran.lines("named") == ["1000", "1000 50"], ending
+    assert ran.lines("rewritten") == ["written", "busy"], ending
     assert ran.lines("left") == ["left", "0"] and ran.lines("right")[0] == "right", ending
 
 

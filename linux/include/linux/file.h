@@ -68,6 +68,7 @@ struct file {
     int32_t owner_type;                     /* F_OWNER_ */
     int32_t owner_signal;
     bool writes; /* counted in node->writers */
+    bool runs;   /* so too: file_open_program */
 };
 
 /* A file with those operations and one reference; -ENOMEM. */
@@ -75,9 +76,8 @@ int file_create(const struct file_ops *ops, uint32_t flags, void *data, struct f
 /* Open what the path leads to, with the caller's rights checked by `flags` (O_ bits). */
 int file_open(const struct path *path, uint32_t flags, struct file **file_out);
 /* As file_open, for a program that is to be run: it may be executed, and nobody may write to it
- * until file_close_program. */
+ * until the last reference is gone. */
 int file_open_program(const struct path *path, struct file **file_out);
-void file_close_program(struct file *file);
 /* Make a file without a path that of a node (pipes, sockets), for fstat and /proc/PID/fd. */
 void file_set_node(struct file *file, struct node *node_taken);
 /* Read or write all at `position` in our memory: for exec, sendfile. Bytes, or an error. */

@@ -298,8 +298,6 @@ static bool deeper_than(const char *json, size_t size_bytes, unsigned most)
 
 static enum status check(struct container_request *request, char *error)
 {
-    if (request->read_only_root)
-        return refuse(error, "ReadonlyRootfs", "is not supported");
     if (request->memory_bytes == 0)
         request->memory_bytes = REQUEST_MEMORY_DEFAULT;
     if (request->memory_bytes < REQUEST_MEMORY_MIN)

@@ -18,7 +18,7 @@ TEST(everything_can_be_asked_for)
                     "\"Cmd\":[\"a\",\"\"],\"Env\":[\"A=b\"],\"WorkingDir\":\"/w\",\"User\":\"u:g\","
                     "\"Hostname\":\"h\",\"Tty\":true,\"OpenStdin\":true,\"StopSignal\":\"SIGINT\","
                     "\"HostConfig\":{\"Memory\":67108864,\"CpuPeriod\":50000,\"CpuQuota\":25000,"
-                    "\"CpuShares\":200,\"PidsLimit\":7,\"ReadonlyRootfs\":false,"
+                    "\"CpuShares\":200,\"PidsLimit\":7,\"ReadonlyRootfs\":true,"
                     "\"Isolation\":\"fused\"}}"),
               OK);
     EXPECT_STR(request.name, "web-1");
@@ -31,7 +31,7 @@ TEST(everything_can_be_asked_for)
     EXPECT_STR(request.working, "/w");
     EXPECT_STR(request.user, "u:g");
     EXPECT_STR(request.hostname, "h");
-    EXPECT(request.terminal && request.input && !request.read_only_root);
+    EXPECT(request.terminal && request.input && request.read_only_root);
     EXPECT_EQ(request.stop_signal, 2);
     EXPECT_EQ(request.memory_bytes, 67108864);
     EXPECT_EQ(request.cpu_period_ns, 50000000);
@@ -83,8 +83,8 @@ TEST(what_cannot_be_is_refused_with_its_reason)
         { "{\"Image\":\"a\",\"HostConfig\":{\"Isolation\":\"none\"}}",
           "Isolation: is neither split nor fused" },
         { "{\"Image\":\"a\",\"HostConfig\":{\"Privileged\":true}}", "Privileged: is not known" },
-        { "{\"Image\":\"a\",\"HostConfig\":{\"ReadonlyRootfs\":true}}",
-          "ReadonlyRootfs: is not supported" },
+        { "{\"Image\":\"a\",\"HostConfig\":{\"ReadonlyRootfs\":1}}",
+          "ReadonlyRootfs: is neither true nor false" },
         { "{\"Image\":[[[[[[[[[]]]]]]]]]}", "the request: is too large" },
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

@@ -103,6 +103,7 @@ static void io_one(struct io *io, uint64_t base, uint64_t size_bytes, bool own)
     io->parts = &io->one;
     io->count = 1;
     io->own = own;
+    io->unseen = false;
     io->offset = 0;
     io->left = size_bytes;
     io->many = NULL;

@@ -8,6 +8,7 @@
 #include <linux/container.h>
 #include <linux/heap.h>
 #include <linux/machine.h>
+#include <linux/mounts.h>
 #include <linux/tty.h>
 
 /* What docker gives root in a container: chown, dac_override, fowner, fsetid, kill, setgid, setuid,
@@ -190,7 +191,11 @@ static int prepare(struct program_start *program)
         write_names(texts->hostname);
     if (texts->working[0] == '/')
         make_directories(texts->working);
-    int error = user_find(texts->user, &user);
+    int error = 0;
+    if (start->session->id == CONTAINER_FIRST_SESSION && texts->block->read_only_root != 0)
+        error = mounts_keep_root();
+    if (error == 0)
+        error = user_find(texts->user, &user);
     if (error == 0)
         error = add_home(start, user.home);
     if (error == 0 && start->session->terminal != NULL)

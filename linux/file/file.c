@@ -42,8 +42,11 @@ void file_put(struct file *file)
         file_locks_release(file);
     if (file->ops != NULL && file->ops->release != NULL)
         file->ops->release(file);
-    if (file->writes)
+    if (file->writes) {
         node_end_write(file->node);
+        if (file->path.mount != NULL)
+            mount_end_write(file->path.mount);
+    }
     if (file->runs)
         node_allow_write(file->node);
     node_put(file->node);
@@ -98,6 +101,8 @@ int file_may_open(const struct path *path, uint32_t flags)
         return -EISDIR;
     if ((node->type == S_IFCHR || node->type == S_IFBLK) && mount_is(path, MS_NODEV))
         return -EACCES;
+    if ((flags & O_TRUNC) != 0 && node->type == S_IFREG && mount_is(path, MS_RDONLY))
+        return -EROFS;
     int error = path_permission(path, wanted);
     if (error == 0 && (flags & O_NOATIME) != 0 && !node_owned(node))
         error = -EPERM;
@@ -129,8 +134,13 @@ static int begin_writing(struct file *file)
 {
     if (file->node->type != S_IFREG || !file_writable(file))
         return 0;
-    int error = node_begin_write(file->node);
+    int error = file->path.mount != NULL ? mount_begin_write(file->path.mount) : 0;
+    if (error != 0)
+        return error;
+    error = node_begin_write(file->node);
     file->writes = error == 0;
+    if (error != 0 && file->path.mount != NULL)
+        mount_end_write(file->path.mount);
     return error;
 }
 
@@ -198,11 +208,18 @@ int file_open_program(const struct path *path, struct file **file_out)
 
 /* ---- Files that are bytes ---- */
 
+/* Does reading it change its time of access? */
+static bool file_notes_access(const struct file *file)
+{
+    return (file_flags(file) & O_NOATIME) == 0 && path_notes_access(&file->path);
+}
+
 static int64_t node_file_read(struct file *file, struct io *io, uint64_t *position)
 {
     struct node *node = file->node;
     if (node->ops->read == NULL)
         return -EINVAL;
+    io->unseen = !file_notes_access(file);
     int64_t moved = node->ops->read(node, io, *position);
     if (moved > 0)
         *position += (uint64_t)moved;
@@ -365,7 +382,8 @@ static int directory_readdir(struct file *file, struct directory_sink *sink)
         return node->ops->readdir(node, &file->position, sink);
     rt_lock(&node->lock);
     int error = give_names_locked(file, sink);
-    node_accessed_locked(node);
+    if (file_notes_access(file))
+        node_accessed_locked(node);
     rt_unlock(&node->lock);
     return error;
 }

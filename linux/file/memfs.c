@@ -90,9 +90,6 @@ static int64_t mem_readlink(struct node *node, char *to, size_t size_bytes)
     const char *target = mem_node(node)->target;
     size_t length = strnlen(target, size_bytes);
     memcpy(to, target, length);
-    rt_lock(&node->lock);
-    node_accessed_locked(node);
-    rt_unlock(&node->lock);
     return (int64_t)length;
 }
 
@@ -185,7 +182,7 @@ static int64_t mem_read(struct node *node, struct io *io, uint64_t offset)
     rt_lock(&node->lock);
     uint64_t size_bytes = node->attributes.size_bytes;
     uint64_t part = offset < size_bytes ? MIN(io->left, size_bytes - offset) : 0;
-    if (part != 0)
+    if (part != 0 && !io->unseen)
         node_accessed_locked(node);
     if (mem->in_layer && mem->lower_at != LOWER_SPLIT)
         row = lower_bytes(mem);

@@ -219,10 +219,10 @@ static void step_link(struct model *m)
         return;
     if (from.entry == NULL)
         expected = -ENOENT;
-    else if (m->nodes[from.entry->node].directory)
-        expected = -EPERM;
     else if (to.entry != NULL)
         expected = -EEXIST;
+    else if (m->nodes[from.entry->node].directory)
+        expected = -EPERM;
     EXPECT_EQ(linux_linkat(AT_FDCWD, at(m, from.path), AT_FDCWD, at(m, to.path), 0), expected);
     if (expected != 0)
         return;

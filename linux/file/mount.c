@@ -9,6 +9,8 @@
 #include <linux/heap.h>
 #include <linux/task.h>
 
+enum { NO_WRITERS = -1 };
+
 struct rt_lock names_lock;
 static struct list mounts = { &mounts, &mounts };
 static int32_t last_mount_id = 20;
@@ -44,6 +46,14 @@ bool mount_is(const struct path *path, uint32_t flag)
 {
     return path->mount != NULL &&
            (__atomic_load_n(&path->mount->flags, __ATOMIC_RELAXED) & flag) != 0;
+}
+
+bool path_notes_access(const struct path *path)
+{
+    uint32_t quiet = MS_RDONLY | MS_NOATIME;
+    if (path->name != NULL && path->name->node->type == S_IFDIR)
+        quiet |= MS_NODIRATIME;
+    return !mount_is(path, quiet);
 }
 
 struct mount *mount_get(struct mount *mount)
@@ -85,6 +95,7 @@ int mount_create(struct file_system *file_system_taken, struct name *root_taken,
     (void)__atomic_fetch_add(&file_system_taken->mounts, 1, __ATOMIC_RELAXED);
     mount->root = root_taken;
     mount->flags = flags;
+    mount->writers = (flags & MS_RDONLY) != 0 ? NO_WRITERS : 0;
     mount->source = copy;
     if (on != NULL)
         mount->on = path_get(on);
@@ -96,6 +107,43 @@ int mount_create(struct file_system *file_system_taken, struct name *root_taken,
     rt_unlock(&names_lock);
     *mount_out = mount;
     return 0;
+}
+
+/* ---- Read only or not ---- */
+
+int mount_begin_write(struct mount *mount)
+{
+    int32_t count = __atomic_load_n(&mount->writers, __ATOMIC_RELAXED);
+    do {
+        if (count < 0)
+            return -EROFS;
+    } while (!__atomic_compare_exchange_n(&mount->writers, &count, count + 1, true,
+                                          __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
+    return 0;
+}
+
+void mount_end_write(struct mount *mount)
+{
+    (void)__atomic_fetch_sub(&mount->writers, 1, __ATOMIC_RELEASE);
+}
+
+int mount_set_flags(struct mount *mount, uint32_t flags)
+{
+    int error = 0;
+    int32_t none = 0;
+    rt_lock(&names_lock);
+    bool was = (mount->flags & MS_RDONLY) != 0;
+    bool becomes = (flags & MS_RDONLY) != 0;
+    if (becomes && !was &&
+        !__atomic_compare_exchange_n(&mount->writers, &none, NO_WRITERS, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_RELAXED))
+        error = -EBUSY;
+    if (error == 0)
+        __atomic_store_n(&mount->flags, flags, __ATOMIC_RELAXED);
+    if (was && !becomes)
+        __atomic_store_n(&mount->writers, 0, __ATOMIC_RELEASE);
+    rt_unlock(&names_lock);
+    return error;
 }
 
 /* What is on the path; the youngest. */

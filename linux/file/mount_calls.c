@@ -174,8 +174,7 @@ static int mount_change(const struct mount_request *request)
     struct mount *mount = request->on.mount;
     if (request->on.name != mount->root)
         return -EINVAL;
-    __atomic_store_n(&mount->flags, request->flags & MOUNT_FLAGS, __ATOMIC_RELAXED);
-    return 0;
+    return mount_set_flags(mount, request->flags & MOUNT_FLAGS);
 }
 
 static int mount_elsewhere(const struct mount_request *request)

@@ -286,6 +286,15 @@ void devpts_remove(uint32_t number)
     name_put(name);
 }
 
+int mounts_keep_root(void)
+{
+    struct mount *root = mount_next(NULL);
+    uint32_t flags = __atomic_load_n(&root->flags, __ATOMIC_RELAXED);
+    int error = mount_set_flags(root, flags | MS_RDONLY);
+    mount_put(root);
+    return error;
+}
+
 int mounts_start(const struct layer *layers, unsigned count)
 {
     struct path root;

@@ -124,7 +124,24 @@ static int add_link(struct node *node)
     return error;
 }
 
-static int link_locked(const struct path_parent *parent, struct node *node, struct name **found_out)
+/* May the new name be made, if there is none yet? */
+static int may_link(const struct path *from, const struct path_parent *parent)
+{
+    const struct node *node = from->name->node;
+    const struct node *into = parent->directory.name->node;
+    if (mount_is(&parent->directory, MS_RDONLY))
+        return -EROFS;
+    if (from->mount != parent->directory.mount || node->file_system != into->file_system)
+        return -EXDEV;
+    int error = directory_writable(&parent->directory, &parent->who);
+    if (error == 0 && (node->type == S_IFDIR || into->ops->create == NULL))
+        error = -EPERM;
+    return error;
+}
+
+/* With the directory's lock; `allowed` is what may_link said before. */
+static int link_locked(const struct path_parent *parent, int allowed, struct node *node,
+                       struct name **found_out)
 {
     struct name *directory = parent->directory.name;
     struct name *name;
@@ -134,6 +151,8 @@ static int link_locked(const struct path_parent *parent, struct node *node, stru
     *found_out = NULL;
     if (error != -ENOENT || directory->node->removed || parent->trailing)
         return error;
+    if (allowed != 0)
+        return allowed;
     error = name_create(directory, parent->last, parent->length, node, &name);
     if (error != 0)
         return error;
@@ -148,20 +167,16 @@ static int link_locked(const struct path_parent *parent, struct node *node, stru
 
 static int link_to(const struct path *from, const struct path_parent *parent)
 {
-    struct node *node = from->name->node;
     struct node *into = parent->directory.name->node;
-    if (from->mount != parent->directory.mount || node->file_system != into->file_system)
-        return -EXDEV;
     if (part_is_special(parent->last, parent->length))
         return -EEXIST;
-    int error = directory_writable(&parent->directory, &parent->who);
+    int error = node_permission_as(&parent->who, into, MAY_EXECUTE);
     if (error != 0)
         return error;
-    if (node->type == S_IFDIR || into->ops->create == NULL)
-        return -EPERM;
+    int allowed = may_link(from, parent);
     struct name *name = NULL;
     rt_lock(&into->lock);
-    error = link_locked(parent, node, &name);
+    error = link_locked(parent, allowed, from->name->node, &name);
     rt_unlock(&into->lock);
     name_put(name);
     return error;
@@ -277,7 +292,9 @@ static int64_t unlink_entry(int directory, uaddr_t path, bool is_directory)
         struct node *node = parent.directory.name->node;
         int writable = directory_writable(&parent.directory, &parent.who);
         rt_lock(&node->lock);
-        error = unlink_locked(&parent, writable, is_directory, &name);
+        /* Where nothing can change it does not matter what there is. */
+        error =
+            writable == -EROFS ? writable : unlink_locked(&parent, writable, is_directory, &name);
         rt_unlock(&node->lock);
     }
     if (error == 0) {
@@ -468,11 +485,13 @@ static int rename_entries(struct rename *rename)
         return -EBUSY;
     if (part_is_special(rename->to.last, rename->to.length))
         return (rename->flags & RENAME_NOREPLACE) != 0 ? -EEXIST : -EBUSY;
+    rename->from_writable = directory_writable(&rename->from.directory, &rename->from.who);
+    rename->to_writable = directory_writable(&rename->to.directory, &rename->to.who);
+    if (rename->from_writable == -EROFS)
+        return -EROFS;
     rename->source_text = text_copy(rename->to.last, rename->to.length);
     if (rename->source_text == NULL)
         return -ENOMEM;
-    rename->from_writable = directory_writable(&rename->from.directory, &rename->from.who);
-    rename->to_writable = directory_writable(&rename->to.directory, &rename->to.who);
     rt_lock(&names_lock);
     lock_both(from, to);
     int error = rename_locked(rename);

@@ -257,5 +257,6 @@ int64_t node_read(struct node *node, void *to, uint64_t size_bytes, uint64_t off
     if (node->ops->read == NULL)
         return -EINVAL;
     io_own(&io, to, size_bytes);
+    io.unseen = true;
     return node->ops->read(node, &io, offset);
 }

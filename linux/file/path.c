@@ -203,14 +203,27 @@ static int walk_leap(struct walk *walk, struct node *node)
     return crossed && (walk->resolve & RESOLVE_NO_XDEV) != 0 ? -EXDEV : 0;
 }
 
+int64_t path_readlink(const struct path *path, char *to, size_t size_bytes)
+{
+    struct node *node = path->name->node;
+    if (node->ops->readlink == NULL)
+        return -EINVAL;
+    int64_t length = node->ops->readlink(node, to, size_bytes);
+    if (length >= 0 && path_notes_access(path)) {
+        rt_lock(&node->lock);
+        node_accessed_locked(node);
+        rt_unlock(&node->lock);
+    }
+    return length;
+}
+
 /* Put the text of the link on the stack. */
-static int walk_push_text(struct walk *walk, struct node *node)
+static int walk_push_text(struct walk *walk, const struct path *path)
 {
     char *text = heap_alloc(PATH_MAX);
     if (text == NULL)
         return -ENOMEM;
-    int64_t length =
-        node->ops->readlink == NULL ? -EINVAL : node->ops->readlink(node, text, PATH_MAX - 1);
+    int64_t length = path_readlink(path, text, PATH_MAX - 1);
     if (length <= 0) {
         heap_free(text);
         return length == 0 ? -ENOENT : (int)length;
@@ -239,7 +252,7 @@ int walk_into_link(struct walk *walk, struct path *path_taken)
     else if (node->ops->follow != NULL)
         error = walk_leap(walk, node);
     else
-        error = walk_push_text(walk, node);
+        error = walk_push_text(walk, path_taken);
     path_put(path_taken);
     return error;
 }
@@ -381,11 +394,12 @@ int path_permission_as(const struct who *who, const struct path *path, unsigned 
 {
     uint32_t type = path->name->node->type;
     bool stored = type == S_IFREG || type == S_IFDIR || type == S_IFLNK;
-    if ((wanted & MAY_WRITE) != 0 && stored && mount_is(path, MS_RDONLY))
-        return -EROFS;
     if ((wanted & MAY_EXECUTE) != 0 && type == S_IFREG && mount_is(path, MS_NOEXEC))
         return -EACCES;
-    return node_permission_as(who, path->name->node, wanted);
+    int error = node_permission_as(who, path->name->node, wanted);
+    if (error == 0 && (wanted & MAY_WRITE) != 0 && stored && mount_is(path, MS_RDONLY))
+        error = -EROFS;
+    return error;
 }
 
 int path_permission(const struct path *path, unsigned wanted)

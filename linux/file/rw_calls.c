@@ -421,7 +421,7 @@ static int truncate_path(const struct path *path, int64_t size_bytes)
         return -EISDIR;
     if (node->type != S_IFREG)
         return -EINVAL;
-    int error = path_permission(path, MAY_WRITE);
+    int error = mount_is(path, MS_RDONLY) ? -EROFS : path_permission(path, MAY_WRITE);
     if (error == 0)
         error = node_begin_write(node);
     if (error != 0)

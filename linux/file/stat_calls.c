@@ -213,8 +213,8 @@ int64_t linux_readlinkat(int directory, uaddr_t path, uaddr_t to, int size)
     struct node *node = found.name->node;
     char *text = heap_alloc(PATH_MAX);
     length = text == NULL ? -ENOMEM : -EINVAL;
-    if (text != NULL && node->type == S_IFLNK && node->ops->readlink != NULL)
-        length = node->ops->readlink(node, text, PATH_MAX);
+    if (text != NULL && node->type == S_IFLNK)
+        length = path_readlink(&found, text, PATH_MAX);
     if (length > size)
         length = size;
     if (length > 0 && copy_out(to, text, (size_t)length) != 0)

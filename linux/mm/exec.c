@@ -64,7 +64,9 @@ static int script_arguments(struct program *program, const char *interpreter, co
 
 static int read_beginning(struct program *program)
 {
-    int64_t got = node_read(program->file->node, program->beginning, sizeof(program->beginning), 0);
+    uint64_t position = 0;
+    int64_t got =
+        file_read_own(program->file, program->beginning, sizeof(program->beginning), &position);
     if (got < 0)
         return (int)got;
     memset(program->beginning + got, 0, sizeof(program->beginning) - (size_t)got);

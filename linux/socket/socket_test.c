@@ -200,6 +200,25 @@ TEST(connections_are_queued_and_accepted)
     fixture_end(&f);
 }
 
+TEST(a_name_on_a_read_only_root_is_not_made)
+{
+    struct fixture f;
+    fixture_init(&f);
+    int early = (int)linux_socket(AF_UNIX, SOCK_STREAM | O_NONBLOCK, 0);
+    int late = (int)linux_socket(AF_UNIX, SOCK_STREAM | O_NONBLOCK, 0);
+    uint32_t size_bytes = address("/early");
+    EXPECT_EQ(linux_bind(early, NAME, size_bytes), 0);
+    EXPECT_EQ(linux_listen(early, 1), 0);
+    EXPECT_EQ(mounts_keep_root(), 0);
+    EXPECT_EQ(linux_bind(late, NAME, size_bytes), -EADDRINUSE);
+    EXPECT_EQ(linux_bind(late, NAME, address("/late")), -EROFS);
+    EXPECT_EQ(linux_bind(late, NAME, address("/dev/shm/late")), 0);
+    /* One that is there is no file that writing would change. */
+    int client = (int)linux_socket(AF_UNIX, SOCK_STREAM | O_NONBLOCK, 0);
+    EXPECT_EQ(linux_connect(client, NAME, address("/early")), 0);
+    fixture_end(&f);
+}
+
 TEST(datagrams_find_names)
 {
     struct fixture f;

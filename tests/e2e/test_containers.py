@@ -59,6 +59,15 @@ def shell(text, **options):
     return {"Cmd": ["sh", "-c", text], **options}
 
 
+# Each fails on a root that may not change.
+CHANGES = ("echo x >/x", "echo x >>/bin/hostile", "mkdir /x", "rmdir /srv", "rm /bin/hostile", "mv /bin/hostile /x",
+           "ln /bin/hostile /x", "ln -s x /x", "mkfifo /x", "chmod 700 /bin/hostile", "chown 1 /bin/hostile",
+           "touch /bin/hostile", "truncate -s 0 /bin/hostile")
+KEPT = (f"for c in {' '.join(repr(change) for change in CHANGES)}; do "
+        "sh -c \"$c\" 2>&1 | grep -q 'Read-only file system' || echo \"done: $c\"; done; "
+        "grep -o '^overlay / overlay r[ow]' /proc/mounts; mount -o remount,rw / 2>/dev/null || echo held; "
+        "echo x >/dev/shm/x && cat /dev/shm/x && echo x >/dev/null && pwd && cat /etc/hostname")
+
 WANTED = {
     "echo": {"Cmd": ["echo", "hello", "a  b"]},
     "zero": {"Cmd": ["true"]},
@@ -72,6 +81,7 @@ WANTED = {
     "elsewhere": {"Cmd": ["pwd"], "WorkingDir": "/usr/bin"},
     "user": shell("id -u; id -g; touch /x || echo held back", User="1000:50"),
     "named": shell("id -u; id -G", User="user"),
+    "kept": shell(KEPT, ReadonlyRootfs=True, WorkingDir="/made/new"),
     "missing": {"Cmd": ["/no/such/program"]},
     "rewritten": shell("cd /tmp; cp /bin/busybox .; ./busybox true; echo >>busybox && echo written; ./busybox sleep 9 & sleep 0.5; "
                        "(echo >>busybox) 2>/dev/null || echo busy; kill %1"),
@@ -111,6 +121,7 @@ def test_a_container_runs_as_it_was_asked_to(arch, mode):
     assert ran.lines("user")[:2] == ["1000", "50"] and ran.lines("user")[-1] == "held back", ending
     assert ran.lines("named") == ["1000", "1000 50"], ending
     assert ran.lines("rewritten") == ["written", "busy"], ending
+    assert ran.lines("kept") == ["overlay / overlay ro", "held", "x", "/made/new", "kept"], ending
     assert ran.lines("left") == ["left", "0"] and ran.lines("right")[0] == "right", ending
 
 

@@ -29,6 +29,7 @@ struct io {
     struct io_part *parts;
     unsigned count;
     bool own;        /* our memory, not a guest's */
+    bool unseen;     /* what is read stays as if it had not been: no time of access */
     uint64_t offset; /* in the first part */
     uint64_t left;   /* bytes, all parts together */
     struct io_part one;

@@ -26,6 +26,8 @@ int node_set_attributes(struct node *node, const struct node_attributes *attribu
 void node_apply_locked(struct node *node, const struct node_attributes *attributes, unsigned which);
 void node_modified_locked(struct node *node);
 void node_accessed_locked(struct node *node);
+/* The text of the link, which is noted as an access. */
+int64_t path_readlink(const struct path *path, char *to, size_t size_bytes);
 /* It has one link fewer. */
 void node_unlinked(struct node *node);
 int node_begin_write(struct node *node); /* -ETXTBSY */
@@ -105,6 +107,8 @@ int sys_create(void); /* sysfs and cgroup2 */
 int path_permission_as(const struct who *who, const struct path *path, unsigned wanted);
 bool path_equal(const struct path *a, const struct path *b);
 bool mount_is(const struct path *path, uint32_t flag); /* MS_ bit */
+/* Do its mount's flags let the time of access change? */
+bool path_notes_access(const struct path *path);
 /* May entries of the directory be made and taken away? */
 int directory_writable(const struct path *directory, const struct who *who);
 /* A new entry there: mknod, mkdir, symlink, open. `mode` with its type; the mask is the caller's to

@@ -7,6 +7,9 @@
  * /sys, /dev with its devices, /dev/pts, /dev/shm, /dev/mqueue; directories for them are made where
  * the image lacks them. Once, before any path is looked for; pool_create comes first. */
 int mounts_start(const struct layer *layers, unsigned count);
+/* The root stays as it is from now on, and with it all but what is mounted on it. -EBUSY: a file
+ * is open for writing. */
+int mounts_keep_root(void);
 void mounts_end(void); /* tests */
 
 /* proc, sysfs, devpts by the name that mount(2) has for them; counted. -ENODEV. */

@@ -47,7 +47,10 @@ struct mount {
     struct file_system *file_system;
     struct name *root;
     struct path on; /* mount NULL: the first of all, or taken away */
-    uint32_t flags; /* MS_ bits: read only, nosuid, nodev, noexec, times */
+    uint32_t flags; /* atomic: MS_ bits: read only, nosuid, nodev, noexec, times */
+    /* atomic: files open for writing; below 0 while it is read only, so that it cannot become so
+     * while there are any. */
+    int32_t writers;
     char *source;
 };
 
@@ -75,6 +78,11 @@ int name_lookup_locked(struct name *directory, const char *text, size_t length,
 int mount_create(struct file_system *file_system_taken, struct name *root_taken,
                  const struct path *on, uint32_t flags, const char *source,
                  struct mount **mount_out);
+/* Its MS_ bits from now on. -EBUSY: read only, and files are open for writing. */
+int mount_set_flags(struct mount *mount, uint32_t flags);
+/* A file is opened for writing on it: -EROFS. */
+int mount_begin_write(struct mount *mount);
+void mount_end_write(struct mount *mount);
 struct mount *mount_get(struct mount *mount);
 void mount_put(struct mount *mount);
 /* What is mounted on it, as often as there is something: the path changes. */

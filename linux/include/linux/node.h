@@ -174,7 +174,7 @@ int node_permission(struct node *node, unsigned wanted);
 /* Is the caller its owner, or has CAP_FOWNER? */
 bool node_owned(struct node *node);
 int node_attributes(struct node *node, struct node_attributes *attributes_out);
-/* Contents into our memory, for exec: as pread. */
+/* Contents into our memory, for exec: as pread, but no access that anybody notes. */
 int64_t node_read(struct node *node, void *to, uint64_t size_bytes, uint64_t offset);
 /* A program runs from it: nobody may write meanwhile. -ETXTBSY if somebody does. */
 int node_deny_write(struct node *node);

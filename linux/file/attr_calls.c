@@ -11,9 +11,13 @@
 #include <linux/heap.h>
 #include <linux/task.h>
 
+/* From the look at whose a file is to the change of its mode or owner: otherwise a mode that its
+ * old owner may give it would meet the new one. */
+static struct rt_lock owners_lock;
+
 /* ---- chmod ---- */
 
-static int change_mode(const struct path *path, uint32_t mode)
+static int change_mode_locked(const struct path *path, uint32_t mode)
 {
     struct node *node = path->name->node;
     struct node_attributes attributes;
@@ -32,6 +36,14 @@ static int change_mode(const struct path *path, uint32_t mode)
     if (!who_in_group(&who, attributes.gid) && !who_can(&who, CAP_FSETID))
         attributes.mode &= ~S_ISGID;
     return node_set_attributes(node, &attributes, SET_MODE);
+}
+
+static int change_mode(const struct path *path, uint32_t mode)
+{
+    rt_lock(&owners_lock);
+    int error = change_mode_locked(path, mode);
+    rt_unlock(&owners_lock);
+    return error;
 }
 
 static int64_t change_mode_at(int directory, uaddr_t name, uint32_t mode, uint32_t flags)
@@ -98,7 +110,7 @@ static bool may_change_owner(const struct who *who, const struct node_attributes
     return uid_same && gid_mine;
 }
 
-static int change_owner(const struct path *path, uint32_t uid, uint32_t gid)
+static int change_owner_locked(const struct path *path, uint32_t uid, uint32_t gid)
 {
     struct node *node = path->name->node;
     struct node_attributes attributes;
@@ -126,6 +138,14 @@ static int change_owner(const struct path *path, uint32_t uid, uint32_t gid)
     if (node->type != S_IFDIR && node->ops->remove_xattr != NULL)
         (void)node->ops->remove_xattr(node, "security.capability");
     return node_set_attributes(node, &attributes, which);
+}
+
+static int change_owner(const struct path *path, uint32_t uid, uint32_t gid)
+{
+    rt_lock(&owners_lock);
+    int error = change_owner_locked(path, uid, gid);
+    rt_unlock(&owners_lock);
+    return error;
 }
 
 static int64_t change_owner_at(int directory, uaddr_t name, uint32_t uid, uint32_t gid,

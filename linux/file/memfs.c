@@ -273,6 +273,8 @@ static int mem_resize(struct node *node, uint64_t size_bytes)
     if ((size_bytes < old && (node->seals & F_SEAL_SHRINK) != 0) ||
         (size_bytes > old && (node->seals & F_SEAL_GROW) != 0))
         error = -EPERM;
+    if (node->writers < 0) /* open(O_TRUNC) to read, truncate */
+        error = -ETXTBSY;
     if (error == 0)
         error = own_contents(mem, size_bytes);
     if (error == 0) {

@@ -7,7 +7,9 @@
 #include <linux/abi/time.h>
 #include <linux/heap.h>
 #include <linux/limits.h>
+#include <linux/mm.h>
 #include <linux/pool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define AT(text) guest_text(&f, text)
@@ -487,6 +489,100 @@ TEST(memory_that_ends_is_no_space_and_nothing_else)
     host_memory_fail_after(0);
     EXPECT_EQ(linux_close(fd), 0);
     file_fixture_end(&f);
+}
+
+TEST(a_program_is_not_written_while_it_runs)
+{
+    struct file_fixture f;
+    struct path path;
+    struct file *file;
+    struct mm *mm;
+    file_fixture_init(&f, NULL, 0);
+    EXPECT_EQ(file_fixture_write(&f, "/program", "text"), 4);
+    EXPECT_EQ(linux_chmod(AT("/program"), 0755), 0);
+    EXPECT_EQ(path_find(AT_FDCWD, "/program", LOOKUP_FOLLOW, &path), 0);
+    EXPECT_EQ(file_open_program(&path, &file), 0);
+    path_put(&path);
+    EXPECT_EQ(mm_create(&mm), 0);
+    mm->executable = file;
+    EXPECT_EQ(linux_openat(AT_FDCWD, AT("/program"), O_RDWR, 0), -ETXTBSY);
+    EXPECT_EQ(linux_openat(AT_FDCWD, AT("/program"), O_RDONLY | O_TRUNC, 0), -ETXTBSY);
+    EXPECT_EQ(linux_truncate(AT("/program"), 0), -ETXTBSY);
+    mm_put(mm);
+    EXPECT_EQ(file_fixture_write(&f, "/program", "other"), 5);
+    EXPECT_EQ(linux_truncate(AT("/program"), 0), 0);
+    file_fixture_end(&f);
+}
+
+TEST(a_mount_may_keep_programs_from_gaining)
+{
+    struct file_fixture f;
+    struct node_attributes attributes;
+    struct path path;
+    struct file *file;
+    file_fixture_init(&f, NULL, 0);
+    EXPECT_EQ(linux_mkdirat(AT_FDCWD, AT("/m"), 0755), 0);
+    for (unsigned turn = 0; turn < 2; turn++) {
+        uint32_t gains = turn == 0 ? S_ISUID | S_ISGID : 0;
+        EXPECT_EQ(linux_mount(AT("none"), AT("/m"), AT("tmpfs"), turn == 0 ? 0 : MS_NOSUID, 0), 0);
+        EXPECT_EQ(file_fixture_write(&f, "/m/program", "text"), 4);
+        EXPECT_EQ(linux_chmod(AT("/m/program"), 06755), 0);
+        EXPECT_EQ(path_find(AT_FDCWD, "/m/program", LOOKUP_FOLLOW, &path), 0);
+        EXPECT_EQ(file_open_program(&path, &file), 0);
+        EXPECT_EQ(file_program_attributes(file, &attributes), 0);
+        EXPECT_EQ(attributes.mode, S_IFREG | 0755 | gains);
+        file_put(file);
+        path_put(&path);
+        EXPECT_EQ(linux_umount2(AT("/m"), 0), 0);
+    }
+    file_fixture_end(&f);
+}
+
+/* The fields of /proc/PID/stat that are addresses: start_code to start_stack, and from start_data
+ * on. */
+static uint64_t stat_field(const char *text, unsigned number)
+{
+    const char *at = strrchr(text, ')') + 1;
+    for (unsigned i = 2; i < number - 1; i++)
+        at = strchr(at + 1, ' ');
+    return strtoull(at, NULL, 10);
+}
+
+static void reads_stat(uint64_t looks, uint64_t b, uint64_t c)
+{
+    (void)b;
+    (void)c;
+    char text[1024] = { 0 };
+    if (looks == 0)
+        EXPECT_EQ(CALL(setresuid, 1000, 1000, 1000), 0);
+    EXPECT_EQ(copy_out(GUEST_DATA, "/proc/1/stat", 13), 0);
+    int64_t fd = CALL(openat, (uint64_t)AT_FDCWD, GUEST_DATA, O_RDONLY, 0);
+    EXPECT(fd >= 0);
+    int64_t length = CALL(read, (uint64_t)fd, GUEST_DATA, sizeof(text) - 1);
+    EXPECT(length > 0);
+    EXPECT_EQ(copy_in(text, GUEST_DATA, (size_t)length), 0);
+    EXPECT_EQ(stat_field(text, 26), looks != 0 ? 0x5555000 : 1);
+    EXPECT_EQ(stat_field(text, 28), looks != 0 ? 0x7fff000 : 0);
+    EXPECT_EQ(stat_field(text, 47), looks != 0 ? 0x6666000 : 0);
+    EXPECT_EQ(CALL(close, (uint64_t)fd), 0);
+}
+
+static void is_looked_at(uint64_t a, uint64_t b, uint64_t c)
+{
+    (void)a;
+    (void)b;
+    (void)c;
+    struct mm *mm = task_self()->mm;
+    mm->code_start = 0x5555000;
+    mm->stack_top = 0x7fff000;
+    mm->brk_start = mm->brk = 0x6666000;
+    EXPECT_EQ(guest_wait((int32_t)guest_fork(reads_stat, 0)), 0);
+    EXPECT_EQ(guest_wait((int32_t)guest_fork(reads_stat, 1)), 0);
+}
+
+TEST(where_a_program_lies_is_for_those_who_may_look)
+{
+    file_world_run(is_looked_at);
 }
 
 TEST(unnamed_files_have_seals)

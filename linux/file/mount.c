@@ -208,30 +208,41 @@ static bool has_mounts_locked(const struct mount *top)
     return false;
 }
 
-/* Off the list and off what it was on; both references are the caller's. */
-static void mount_detach_locked(struct mount *mount, struct list *detached)
+/* Off the list; the reference is the caller's. Where it was it still knows: others may lie in it.
+ */
+static void mount_take_locked(struct mount *mount, struct list *taken)
 {
     list_remove(&mount->link);
-    list_push_back(detached, &mount->link);
-    (void)__atomic_fetch_sub(&mount->on.name->mounts, 1, __ATOMIC_RELAXED);
+    list_push_back(taken, &mount->taken);
+    if (mount->on.name != NULL)
+        (void)__atomic_fetch_sub(&mount->on.name->mounts, 1, __ATOMIC_RELAXED);
 }
 
-static void put_detached(struct list *detached)
+/* Off what they were on, before the lock is let go: who stands in one looks there. */
+static void mounts_detach_locked(struct list *taken)
+{
+    LIST_FOR_EACH(link, taken)
+    {
+        struct mount *mount = CONTAINER_OF(link, struct mount, taken);
+        mount->was_on = mount->on;
+        mount->on = (struct path){ 0 };
+    }
+}
+
+static void put_taken(struct list *taken)
 {
     struct list *link;
-    while ((link = list_pop_front(detached)) != NULL) {
-        struct mount *mount = CONTAINER_OF(link, struct mount, link);
-        struct path on = mount->on;
-        mount->on = (struct path){ 0 };
-        path_put(&on);
+    while ((link = list_pop_front(taken)) != NULL) {
+        struct mount *mount = CONTAINER_OF(link, struct mount, taken);
+        path_put(&mount->was_on);
         mount_put(mount);
     }
 }
 
 int mount_remove(struct mount *mount, bool lazily)
 {
-    struct list detached;
-    list_init(&detached);
+    struct list taken;
+    list_init(&taken);
     int error = 0;
     rt_lock(&names_lock);
     /* The list's reference, and the caller's. */
@@ -245,26 +256,25 @@ int mount_remove(struct mount *mount, bool lazily)
         {
             struct mount *other = CONTAINER_OF(link, struct mount, link);
             if (is_below_locked(other, mount))
-                mount_detach_locked(other, &detached);
+                mount_take_locked(other, &taken);
         }
     }
+    mounts_detach_locked(&taken);
     rt_unlock(&names_lock);
-    put_detached(&detached);
+    put_taken(&taken);
     return error;
 }
 
 void mounts_detach_all(void)
 {
-    struct list detached;
-    list_init(&detached);
-    while (!list_empty(&mounts)) {
-        struct mount *mount = CONTAINER_OF(mounts.prev, struct mount, link);
-        list_remove(&mount->link);
-        if (mount->on.name != NULL)
-            mount->on.name->mounts--;
-        list_push_back(&detached, &mount->link);
-    }
-    put_detached(&detached);
+    struct list taken;
+    list_init(&taken);
+    rt_lock(&names_lock);
+    while (!list_empty(&mounts))
+        mount_take_locked(CONTAINER_OF(mounts.prev, struct mount, link), &taken);
+    mounts_detach_locked(&taken);
+    rt_unlock(&names_lock);
+    put_taken(&taken);
 }
 
 int mount_move(struct mount *mount, const struct path *to)

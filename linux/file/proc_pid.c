@@ -41,6 +41,16 @@ static void add_number(struct text *text, uint64_t number)
     text_add(text, "%llu ", (unsigned long long)number);
 }
 
+/* Where things lie in memory is for those who may look at it. */
+static void hide_addresses(struct proc_memory *memory)
+{
+    memory->code_start = memory->code_end = 1; /* as Linux says it */
+    memory->stack_top = 0;
+    memory->data_start = memory->data_end = memory->brk_start = 0;
+    memory->argument_start = memory->argument_end = 0;
+    memory->environment_start = memory->environment_end = 0;
+}
+
 static int show_stat(struct pseudo_node *node, struct text *text)
 {
     struct task_view view;
@@ -51,6 +61,8 @@ static int show_stat(struct pseudo_node *node, struct text *text)
     if (error != 0)
         return error;
     proc_memory(node->task, &memory);
+    if (task_may_look(node->task) != 0)
+        hide_addresses(&memory);
     if (view.terminal != NULL && describes_tty != NULL)
         describes_tty(view.terminal, &device, &foreground);
     text_add(text, "%d (%s) %c %d %d %d %d %d 4194304 0 0 0 0 ", view.tid, view.comm, view.state,

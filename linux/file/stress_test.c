@@ -12,7 +12,7 @@
 #include <linux/single.h>
 #include <string.h>
 
-enum { THREADS = 4, STEPS = 1500, NAMES = 4, ROOM = 16384 };
+enum { THREADS = 4, STEPS = 1500, NAMES = 4, ROOM = 16384, OWNER_TURNS = 8 };
 
 struct worker {
     struct guest_space *space;
@@ -42,6 +42,16 @@ static uaddr_t random_path(struct worker *w, unsigned slot)
     uaddr_t at = w->room + 16 * slot;
     EXPECT_EQ(copy_out(at, path, sizeof(path)), 0);
     return at;
+}
+
+static void become(uint32_t user)
+{
+    struct cred *cred;
+    struct task *self = task_self();
+    EXPECT_EQ(cred_create(user, user, NULL, 0, 0, &cred), 0);
+    struct cred *old = self->cred;
+    self->cred = cred;
+    cred_put(old);
 }
 
 static void use_file(struct worker *w, uaddr_t path)
@@ -165,6 +175,67 @@ static void step_descriptors(struct worker *w)
         EXPECT_EQ(copy_out(at, "/proc/1/fd", 11), 0);
         list(w, at);
         break;
+    }
+}
+
+/* Mounts that come and go under those who stand in them and those who list them. */
+static void step_mounts(struct worker *w)
+{
+    char path[8];
+    (void)format_text(path, sizeof(path), "/m/%c", (char)('a' + 2 * roll(w, 2)));
+    uaddr_t at = w->room;
+    uaddr_t type = w->room + 16;
+    uaddr_t up = w->room + 32;
+    EXPECT_EQ(copy_out(at, path, sizeof(path)), 0);
+    EXPECT_EQ(copy_out(type, "tmpfs", 6), 0);
+    EXPECT_EQ(copy_out(up, "..", 3), 0);
+    switch (roll(w, 8)) {
+    case 0:
+        (void)linux_mount(type, at, type, 0, 0);
+        break;
+    case 1:
+        (void)linux_umount2(at, roll(w, 3) == 0 ? 0 : MNT_DETACH);
+        break;
+    case 2:
+        (void)linux_mkdirat(AT_FDCWD, at, 0755);
+        (void)linux_mount(at, at, 0, MS_BIND, 0);
+        break;
+    case 3:
+        EXPECT_EQ(copy_out(up, "/m/c", 5), 0);
+        (void)linux_mount(at, up, 0, MS_MOVE, 0);
+        break;
+    case 4:
+    case 5:
+        (void)linux_chdir(roll(w, 2) == 0 ? at : up);
+        (void)linux_getcwd(w->room + 4096, 64);
+        break;
+    default:
+        EXPECT_EQ(copy_out(at, "/proc/self/mounts", 18), 0);
+        int fd = (int)linux_openat(AT_FDCWD, at, O_RDONLY, 0);
+        EXPECT(fd >= 0);
+        (void)linux_read(fd, w->room + 4096, 4096);
+        (void)linux_close(fd);
+        break;
+    }
+}
+
+/* One gives a file away and takes it back, the others make it a set-id program meanwhile: as
+ * nobody's but their own. */
+static void step_owners(struct worker *w)
+{
+    const uint32_t user = 1000;
+    struct linux_statx out = { 0 };
+    EXPECT_EQ(copy_out(w->room, "/m/b", 5), 0);
+    if (w->index != 0 && task_self()->cred->fsuid == 0)
+        become(user);
+    for (unsigned i = 0; w->index != 0 && i < OWNER_TURNS; i++)
+        (void)linux_chmod(w->room, 04755);
+    for (unsigned i = 0; w->index == 0 && i < OWNER_TURNS; i++) {
+        EXPECT_EQ(linux_chown(w->room, 0, 0), 0);
+        EXPECT_EQ(linux_statx(AT_FDCWD, w->room, 0, STATX_BASIC, w->room + 4096), 0);
+        EXPECT_EQ(copy_in(&out, w->room + 4096, sizeof(out)), 0);
+        EXPECT_EQ(out.mode & S_ISUID, 0);
+        EXPECT_EQ(linux_chown(w->room, user, user), 0);
     }
 }
 
@@ -294,6 +365,16 @@ TEST(threads_on_the_same_names)
 TEST(threads_on_the_same_descriptors)
 {
     run(step_descriptors, true);
+}
+
+TEST(threads_on_the_same_mounts)
+{
+    run(step_mounts, false);
+}
+
+TEST(a_mode_of_the_old_owners_never_meets_the_new_one)
+{
+    run(step_owners, false);
 }
 
 TEST(threads_on_the_same_texts)

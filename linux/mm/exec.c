@@ -136,7 +136,7 @@ static const char *last_part(const char *name)
 static int build(struct program *program)
 {
     struct node_attributes attributes;
-    int error = node_attributes(program->file->node, &attributes);
+    int error = file_program_attributes(program->file, &attributes);
     if (error == 0)
         error = cred_for_exec(attributes.mode, attributes.uid, attributes.gid, &program->cred,
                               &program->secure);

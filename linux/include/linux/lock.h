@@ -8,6 +8,7 @@
  *     1 processes   the tree: parents, groups, sessions, ids (proc/)
  *     2 mm          one address space: its areas and its guest
  *     3 names       the tree of names: rename, mounts (file/)
+ *       owners      modes and owners of files while they change (file/attr_calls.c)
  *     4 node        one node: contents, size, attributes; a directory before what is in
  *                   it, otherwise in the order of addresses
  *     5 files       one table of descriptors

@@ -43,10 +43,12 @@ struct file_system {
 struct mount {
     uint32_t references; /* atomic */
     int32_t id;
-    struct list link; /* of all, in order of age; under `names` */
+    struct list link;   /* of all, in order of age; under `names` */
+    struct list taken;  /* with those that are taken away together */
+    struct path was_on; /* of one of those: what its taker has to put */
     struct file_system *file_system;
     struct name *root;
-    struct path on; /* mount NULL: the first of all, or taken away */
+    struct path on; /* under `names`; mount NULL: the first of all, or taken away */
     uint32_t flags; /* atomic: MS_ bits: read only, nosuid, nodev, noexec, times */
     /* atomic: files open for writing; below 0 while it is read only, so that it cannot become so
      * while there are any. */

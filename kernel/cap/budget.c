@@ -64,7 +64,7 @@ static bool above_soft(const struct budget_account *account)
 /* After every change of `used` or `soft`. Whoever changes them looks at `above` afterwards, and
  * whoever changes that looks at them afterwards: so the last of all sees how it ends.
  */
-static void account_look(struct budget *budget, enum budget_kind kind)
+static NOINLINE void account_look(struct budget *budget, enum budget_kind kind)
 {
     struct budget_account *account = &budget->account[kind];
 
@@ -88,18 +88,29 @@ bool budget_is_within(const struct budget *budget, const struct budget *above)
 
 /* ---- Charges ---- */
 
-static void account_take_back(struct budget *budget, enum budget_kind kind, uint64_t amount)
+/* For who made it `used`: true if account_look has something to do. */
+static ALWAYS_INLINE bool account_changes(const struct budget_account *account, uint64_t used)
+{
+    bool above = used > __atomic_load_n(&account->soft, __ATOMIC_SEQ_CST);
+
+    return above != __atomic_load_n(&account->above, __ATOMIC_SEQ_CST);
+}
+
+static ALWAYS_INLINE void account_take_back(struct budget *budget, enum budget_kind kind,
+                                            uint64_t amount)
 {
     uint64_t before = __atomic_fetch_sub(&budget->account[kind].used, amount, __ATOMIC_SEQ_CST);
 
     ASSERT(before >= amount);
-    account_look(budget, kind);
+    if (UNLIKELY(account_changes(&budget->account[kind], before - amount)))
+        account_look(budget, kind);
 }
 
 /* One level. The budget's death is looked at after the charge: budget_destroy, which announces it
  * first and looks at the charges then, sees this one, or this one sees it.
  */
-static enum status account_charge(struct budget *budget, enum budget_kind kind, uint64_t amount)
+static ALWAYS_INLINE enum status account_charge(struct budget *budget, enum budget_kind kind,
+                                                uint64_t amount, bool *look)
 {
     struct budget_account *account = &budget->account[kind];
     uint64_t used = __atomic_load_n(&account->used, __ATOMIC_RELAXED);
@@ -114,12 +125,13 @@ static enum status account_charge(struct budget *budget, enum budget_kind kind, 
         account_take_back(budget, kind, amount);
         return ERR_DEAD;
     }
+    *look |= account_changes(account, used + amount);
     return OK;
 }
 
 /* From `budget` up to, and without, `end`. */
-static void take_back_until(struct budget *budget, const struct budget *end, enum budget_kind kind,
-                            uint64_t amount)
+static ALWAYS_INLINE void take_back_until(struct budget *budget, const struct budget *end,
+                                          enum budget_kind kind, uint64_t amount)
 {
     for (; budget != end; budget = parent_of(budget))
         account_take_back(budget, kind, amount);
@@ -127,14 +139,16 @@ static void take_back_until(struct budget *budget, const struct budget *end, enu
 
 enum status budget_charge(struct budget *budget, enum budget_kind kind, uint64_t amount)
 {
+    bool look = false;
+
     for (struct budget *at = budget; at != NULL; at = parent_of(at)) {
-        enum status status = account_charge(at, kind, amount);
-        if (status != OK) {
+        enum status status = account_charge(at, kind, amount, &look);
+        if (UNLIKELY(status != OK)) {
             take_back_until(budget, at, kind, amount);
             return status;
         }
     }
-    for (struct budget *at = budget; at != NULL; at = parent_of(at))
+    for (struct budget *at = look ? budget : NULL; at != NULL; at = parent_of(at))
         account_look(at, kind);
     return OK;
 }
@@ -175,6 +189,12 @@ enum status payer_alloc_frame(struct budget *payer, unsigned flags, struct frame
     if (status != OK)
         budget_uncharge(payer, BUDGET_MEMORY, PAGE_SIZE);
     return status;
+}
+
+void payer_free_zeroes(struct budget *payer, void *page_taken)
+{
+    frame_put_zeroes(frame_of(paddr_of_direct(page_taken)));
+    budget_uncharge(payer, BUDGET_MEMORY, PAGE_SIZE);
 }
 
 void payer_free_frame(struct budget *payer, struct frame *frame_taken)

@@ -44,6 +44,8 @@ static inline bool words_are(const void *memory, size_t size_bytes, uint64_t val
 /* Frames become free, or stop being it. */
 void frame_poison(struct frame *first, size_t count);
 void frame_check_poison(struct frame *first, size_t count);
+/* It is said to hold zeroes. */
+void frame_check_zero(const struct frame *frame);
 
 /* From nobody's to free: an object of a new slab, or one that comes back. */
 void object_poison(const struct slab_cache *cache, void *object);
@@ -54,6 +56,7 @@ enum { RED_BYTES = 0 };
 
 #define frame_poison(first, count)       ((void)0)
 #define frame_check_poison(first, count) ((void)0)
+#define frame_check_zero(frame)          ((void)0)
 #define object_poison(cache, object)     ((void)0)
 #define object_check_free(cache, object) ((void)0)
 #define object_check_used(cache, object) ((void)0)

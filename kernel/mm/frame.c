@@ -1,5 +1,8 @@
 /* The frame allocator: buddy lists, and a cache of single frames on each CPU.
  *
+ * A page of zeroes that its owner gives back as such, as empty tables are, is kept apart and given
+ * out where zeroes are asked for.
+ *
  * A free block is known by its head (state FREE and its order); everything else about it is on
  * paper only, so splitting and joining touch one structure a step. An owned block carries its order
  * in each of its frames, which is how any of them leads to the head, where references are counted.
@@ -12,7 +15,7 @@
 #include <kernel/cpu.h>
 #include <kernel/panic.h>
 
-enum { CACHE_MAX = 32, CACHE_BATCH = 16 };
+enum { CACHE_MAX = 32, CACHE_BATCH = 16, ZERO_MAX = 64 };
 
 struct spinlock frame_lock = SPINLOCK_INIT(RANK_FRAME);
 struct frame_buddy frame_buddy;
@@ -175,17 +178,25 @@ static void cache_drain(struct cpu *cpu, uint32_t keep)
     spinlock_release(&frame_lock);
 }
 
-void frame_cache_drain(void)
+static struct frame *zero_take(struct cpu *cpu)
 {
-    cache_drain(cpu_self(), 0);
+    struct frame *frame = frame_of_node(list_pop_front(&cpu->frame_zero));
+
+    cpu->frame_zero_size--;
+    frame_check_zero(frame);
+    return frame;
 }
 
-static struct frame *cache_take(void)
+/* One of zeroes if they are asked for and there is one, or if there is nothing else. */
+static struct frame *cache_take(bool *zero)
 {
     struct cpu *cpu = cpu_self();
 
+    if (*zero && cpu->frame_zero_size > 0)
+        return zero_take(cpu);
+    *zero = false;
     if (UNLIKELY(cpu->frame_cache_size == 0) && !cache_refill(cpu))
-        return NULL;
+        return cpu->frame_zero_size > 0 ? zero_take(cpu) : NULL;
     cpu->frame_cache_size--;
     return frame_of_node(list_pop_front(&cpu->frame_cache));
 }
@@ -198,6 +209,18 @@ static void cache_put(struct frame *frame)
     list_push_front(&cpu->frame_cache, &frame->node);
     if (UNLIKELY(++cpu->frame_cache_size > CACHE_MAX))
         cache_drain(cpu, CACHE_MAX - CACHE_BATCH);
+}
+
+void frame_cache_drain(void)
+{
+    struct cpu *cpu = cpu_self();
+
+    while (cpu->frame_zero_size > 0) {
+        struct frame *frame = zero_take(cpu);
+        frame_poison(frame, 1);
+        cache_put(frame);
+    }
+    cache_drain(cpu, 0);
 }
 
 /* From free to owned: the head holds the one reference. */
@@ -251,12 +274,13 @@ enum status frame_alloc(unsigned order, unsigned flags, struct frame **frame_out
     ASSERT(order <= FRAME_ORDER_MAX);
     if (frame_alloc_fails())
         return ERR_NO_MEMORY;
+    bool zero = (flags & FRAME_ZERO) != 0 && order == 0;
     struct frame *frame =
-        order == 0 ? cache_take() : range_take(order, (size_t)1 << order, UINT64_MAX);
+        order == 0 ? cache_take(&zero) : range_take(order, (size_t)1 << order, UINT64_MAX);
     if (frame == NULL)
         return ERR_NO_MEMORY;
     block_own(frame, order);
-    if ((flags & FRAME_ZERO) != 0)
+    if ((flags & FRAME_ZERO) != 0 && !zero)
         words_fill(frame_kernel(frame), PAGE_SIZE << order, 0);
     *frame_out = frame;
     return OK;
@@ -330,6 +354,21 @@ void frame_put(struct frame *frame)
 
     if (head_drop(head, 1))
         block_release(head);
+}
+
+void frame_put_zeroes(struct frame *frame)
+{
+    struct cpu *cpu = cpu_self();
+
+    ASSERT(frame->word == FRAME_WORD(1, 0, FRAME_OWNED));
+    frame_check_zero(frame);
+    if (cpu->frame_zero_size == ZERO_MAX) {
+        block_release(frame);
+        return;
+    }
+    frame->word = FRAME_WORD(0, 0, FRAME_CACHED);
+    list_push_front(&cpu->frame_zero, &frame->node);
+    cpu->frame_zero_size++;
 }
 
 bool frame_put_shared(struct frame *frame)
@@ -414,8 +453,10 @@ struct frame_stats frame_stats(void)
 {
     struct frame_stats stats = { 0 };
 
-    for (uint32_t i = 0; i < cpu_count; i++)
+    for (uint32_t i = 0; i < cpu_count; i++) {
         stats.cached += READ_ONCE(cpu_get(i)->frame_cache_size);
+        stats.cached += READ_ONCE(cpu_get(i)->frame_zero_size);
+    }
     spinlock_acquire(&frame_lock);
     stats.total = frame_buddy.total;
     stats.free = frame_buddy.free + stats.cached;

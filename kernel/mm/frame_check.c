@@ -45,6 +45,12 @@ void frame_check_poison(struct frame *first, size_t count)
         first[i].flags = 0;
     }
 }
+
+void frame_check_zero(const struct frame *frame)
+{
+    if (!words_are(frame_kernel(frame), PAGE_SIZE, 0))
+        panic("frame 0x%llx does not hold zeroes", (unsigned long long)frame_paddr(frame).raw);
+}
 #endif
 
 static uint64_t check_lists(void) REQUIRES(frame_lock)

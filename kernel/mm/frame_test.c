@@ -6,6 +6,8 @@
 #include <kernel/frame.h>
 #include <kernel/test.h>
 
+#include "words.h"
+
 enum { HELD_MAX = 64, STEP_COUNT = 2000, LARGE_ORDER = 6 };
 
 /* What the test owns: blocks and ranges that may not overlap. */
@@ -151,6 +153,33 @@ TEST(zeroed_means_zeroed)
         EXPECT_EQ(sum, 0);
         frame_put(frame);
     }
+}
+
+TEST(a_page_that_comes_back_as_zeroes_is_given_out_as_such)
+{
+    enum { MANY = 200 }; /* more than are kept */
+    static struct frame *frame[MANY];
+    uint64_t free = frame_stats().free;
+
+    frame_cache_drain();
+    for (size_t i = 0; i < MANY; i++)
+        REQUIRE(frame_alloc(0, FRAME_ZERO, &frame[i]) == OK);
+    for (size_t i = 0; i < MANY; i++)
+        frame_put_zeroes(frame[i]);
+    EXPECT_EQ(frame_stats().free, free);
+    frame_check();
+    REQUIRE(frame_alloc(0, FRAME_ZERO, &frame[0]) == OK);
+    EXPECT(frame[0]->references == 1 && frame[0]->order == 0);
+    const uint64_t *word = frame_kernel(frame[0]);
+    uint64_t sum = 0;
+    for (size_t i = 0; i < PAGE_SIZE / sizeof(*word); i++)
+        sum |= word[i];
+    EXPECT_EQ(sum, 0);
+    frame_put(frame[0]);
+    /* They are neither lost nor kept from who wants others, or many that follow each other. */
+    frame_cache_drain();
+    EXPECT_EQ(frame_stats().free, free);
+    frame_check();
 }
 
 TEST(a_block_lives_until_its_last_reference)
@@ -366,6 +395,33 @@ static void write_after_free(void)
     EXPECT_EQ(frame_alloc(0, 0, &again), OK);
 }
 
+static void put_what_is_not_zero(void)
+{
+    uint64_t *word = frame_kernel(victim);
+
+    words_fill(word, PAGE_SIZE, 0);
+    word[511] = 1;
+    frame_put_zeroes(victim);
+}
+
+static void put_zeroes_that_are_shared(void)
+{
+    words_fill(frame_kernel(victim), PAGE_SIZE, 0);
+    frame_get(victim);
+    frame_put_zeroes(victim);
+}
+
+static void write_to_free_zeroes(void)
+{
+    uint64_t *word = frame_kernel(victim);
+    struct frame *again;
+
+    words_fill(word, PAGE_SIZE, 0);
+    frame_put_zeroes(victim);
+    word[100] = 1;
+    EXPECT_EQ(frame_alloc(0, FRAME_ZERO, &again), OK);
+}
+
 static void put_and_be_done(void)
 {
     frame_put(victim);
@@ -379,5 +435,8 @@ HOST_TEST(misuse_of_frames_is_a_panic)
     EXPECT(simulation_panics(get_free_frame));
     EXPECT(simulation_panics(free_range_twice));
     EXPECT(simulation_panics(write_after_free));
+    EXPECT(simulation_panics(put_what_is_not_zero));
+    EXPECT(simulation_panics(put_zeroes_that_are_shared));
+    EXPECT(simulation_panics(write_to_free_zeroes));
     frame_put(victim);
 }

@@ -1,5 +1,6 @@
 /* Memory objects: see kernel/memory.h. The tree is in memory_pages.c. */
 #include "memory_impl.h"
+#include "words.h"
 #include <arch/mmu.h>
 #include <base/string.h>
 #include <kernel/cspace.h>
@@ -425,13 +426,14 @@ struct share {
 /* `from`: entries of one leaf of the source, for pages of one leaf of the clone from `index` on.
  * What is there in the clone stays.
  */
-static enum status share_pages(struct memory *clone, uint64_t index, const uint64_t *from,
-                               size_t count)
+static enum status share_pages(struct memory *clone, uint64_t index, uint64_t *from, size_t count)
 {
     uint64_t *entry, fresh = 0;
+    uint64_t *end = from + count;
 
-    for (; count > 0 && *from == 0; from++, index++)
-        count--;
+    index += (uint64_t)(words_skip_zero(from, end) - from);
+    from = words_skip_zero(from, end);
+    count = (size_t)(end - from);
     while (count > 0 && from[count - 1] == 0)
         count--;
     enum status status = count > 0 ? leaf_own(clone, index, &entry) : OK;
@@ -476,7 +478,7 @@ static enum status share_leaf(const struct share *share, uint64_t leaf, uint64_t
     }
     enum status status = OK;
     while (status == OK && *page < end) {
-        const uint64_t *from = &node_slots(leaf)[*page % NODE_SLOTS];
+        uint64_t *from = &node_slots(leaf)[*page % NODE_SLOTS];
         index = *page + (uint64_t)share->shift;
         size_t count = (size_t)MIN(end - *page, NODE_SLOTS - index % NODE_SLOTS);
         status = share_pages(share->clone, index, from, count);

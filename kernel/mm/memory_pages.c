@@ -37,15 +37,15 @@ enum status page_alloc(struct memory *memory, unsigned flags, struct frame **fra
 /* ---- Above the leaves ---- */
 
 /* Behind what `entry` leads to; if that is nothing, behind its empty neighbours, too. */
-static uint64_t next_of(const struct memory *memory, const uint64_t *entry, uint64_t index,
+static uint64_t next_of(const struct memory *memory, uint64_t *entry, uint64_t index,
                         unsigned level, uint64_t end)
 {
     uint64_t span = UINT64_C(1) << (9 * (level + 1));
     uint64_t next = ALIGN_DOWN(index, span) + span;
 
     if (*entry == 0 && entry != &memory->root) {
-        while (next < end && ((uintptr_t)++entry & PAGE_MASK) != 0 && *entry == 0)
-            next += span;
+        uint64_t *node_end = (uint64_t *)ALIGN_UP((uintptr_t)(entry + 1), PAGE_SIZE);
+        next += (uint64_t)(words_skip_zero(entry + 1, node_end) - (entry + 1)) * span;
     }
     return MIN(next, end);
 }
@@ -83,7 +83,7 @@ static enum status node_make(struct memory *memory, uint64_t *entry)
 
 static void node_free(struct memory *memory, uint64_t *entry)
 {
-    payer_free_frame(memory->object.payer, node_frame(*entry));
+    payer_free_zeroes(memory->object.payer, node_slots(*entry));
     *entry = 0;
     entry_counts(memory, entry, UINT64_MAX);
 }
@@ -133,20 +133,22 @@ static uint64_t leaf_live(uint64_t leaf)
     return *node_word(leaf) & NODE_COUNT;
 }
 
-/* Put the frames of some entries, those that follow each other in one go. */
-static void slots_put(const uint64_t *slot, size_t count)
+/* Empty entries, of which at most `max` are in use, and put the frames, those that follow each
+ * other in one go. Returns how many there were.
+ */
+static uint64_t slots_put(uint64_t *slot, uint64_t *end, uint64_t max)
 {
-    for (size_t i = 0; i < count;) {
-        size_t run = 1;
-        if (slot[i] == 0) {
-            i++;
-            continue;
-        }
-        while (i + run < count && slot[i + run] == slot[i] + run * PAGE_SIZE)
-            run++;
-        frame_put_range(node_frame(slot[i]), run);
-        i += run;
+    uint64_t left = max;
+
+    while (left > 0 && (slot = words_skip_zero(slot, end)) < end) {
+        uint64_t pa = *slot;
+        size_t run = 0;
+        for (; slot < end && *slot == pa + run * PAGE_SIZE; run++)
+            *slot++ = 0;
+        frame_put_range(node_frame(pa), run);
+        left -= run;
     }
+    return max - left;
 }
 
 /* One holder less. The last one releases and uncharges all. */
@@ -156,8 +158,8 @@ static void leaf_put(struct memory *memory, uint64_t leaf)
 
     if (frame_put_shared(node_frame(leaf)))
         return;
-    slots_put(node_slots(leaf), NODE_SLOTS);
-    frame_put(node_frame(leaf));
+    (void)slots_put(node_slots(leaf), node_slots(leaf) + NODE_SLOTS, live);
+    frame_put_zeroes(node_frame(leaf));
     uncharge_pages(memory, live + 1);
 }
 
@@ -240,13 +242,8 @@ static void leaf_drop_if_empty(struct memory *memory, uint64_t index, uint64_t *
 void leaf_clear(struct memory *memory, uint64_t *entry, uint64_t index, uint64_t end)
 {
     uint64_t *slot = &node_slots(*entry)[slot_index(index, 0)];
-    uint64_t cleared = 0;
+    uint64_t cleared = slots_put(slot, slot + (end - index), end - index);
 
-    slots_put(slot, (size_t)(end - index));
-    for (uint64_t i = 0; i < end - index; i++) {
-        cleared += slot[i] != 0;
-        slot[i] = 0;
-    }
     *node_word(*entry) = (*node_word(*entry) & ~NODE_BLOCK) - cleared;
     memory->resident -= cleared;
     uncharge_pages(memory, cleared);

@@ -263,7 +263,7 @@ void vspace_put(struct vspace *vspace_taken)
     arch_vspace_fini(vspace);
     vspace_roots_release(vspace);
     ASSERT(vspace->page_count == 0 && vspace->table_count == 1);
-    payer_free_page(payer, paddr_to_kernel(vspace->root));
+    payer_free_zeroes(payer, paddr_to_kernel(vspace->root));
     payer_free(payer, &vspace_cache, vspace);
     if (payer != NULL)
         budget_put(payer);

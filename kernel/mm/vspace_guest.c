@@ -80,8 +80,10 @@ void vspace_roots_follow(struct vspace *vspace, uint64_t at, uint64_t end)
         return;
     const struct pte *from = paddr_to_kernel(vspace->root);
     struct pte *to = paddr_to_kernel(vspace->inside_root);
-    for (unsigned i = pt_index(at, TOP); i <= pt_index(end - 1, TOP); i++)
-        pte_write(&to[i], pte_read(&from[i]));
+    for (unsigned i = pt_index(at, TOP); i <= pt_index(end - 1, TOP); i++) {
+        struct pte pte = pte_read(&from[i]);
+        pte_write(&to[i], arch_pte_present(pte) ? pte : arch_pte_empty());
+    }
 }
 
 void vspace_roots_release(struct vspace *vspace)
@@ -96,5 +98,5 @@ void vspace_roots_release(struct vspace *vspace)
         vspace_table_destroy(vspace, table);
     }
     if (vspace->inside_root.raw != 0)
-        payer_free_page(vspace->payer, paddr_to_kernel(vspace->inside_root));
+        payer_free_zeroes(vspace->payer, paddr_to_kernel(vspace->inside_root));
 }

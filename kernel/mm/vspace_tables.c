@@ -8,6 +8,7 @@
  * Invariant outside of operations: a table other than the root has at least one entry in use.
  */
 #include "vspace_impl.h"
+#include "words.h"
 #include <kernel/budget.h>
 
 static struct pte *root_of(const struct vspace *vspace)
@@ -26,7 +27,7 @@ enum status vspace_table_create(struct vspace *vspace, struct pte **table_out)
 
 void vspace_table_destroy(struct vspace *vspace, struct pte *table)
 {
-    payer_free_page(vspace->payer, table);
+    payer_free_zeroes(vspace->payer, table);
     vspace->table_count--;
 }
 
@@ -140,12 +141,14 @@ static void sweep_table(struct vspace *vspace, struct pte *table, unsigned level
 
     if (level == 0) {
         vspace->page_count -= left;
+        words_fill(table, left > 0 ? PAGE_SIZE : 0, 0);
         left = 0;
     }
-    for (const struct pte *slot = table; left > 0; slot++) {
+    for (struct pte *slot = table; left > 0; slot++) {
         struct pte pte = *slot;
         if (!arch_pte_present(pte))
             continue;
+        *slot = arch_pte_empty();
         left--;
         if (arch_pte_is_leaf(pte, level))
             vspace->page_count -= UINT64_C(1) << (9 * level);

@@ -1,11 +1,22 @@
-/* Filling memory by 64-bit words: pages and slab objects, which are aligned to them.
- * The unrolled body keeps the cost near one instruction a word, which is most of what a zeroed page
- * costs.
+/* Memory as 64-bit words: pages and slab objects, which are aligned to them.
+ * Filling: the unrolled body keeps the cost near one instruction a word, which is most of what a
+ * zeroed page costs.
  */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
+
+/* The first that is not zero, or `end`; in tables many in a row are zero. */
+static inline uint64_t *words_skip_zero(uint64_t *word, uint64_t *end)
+{
+    while (end - word >= 8 &&
+           (word[0] | word[1] | word[2] | word[3] | word[4] | word[5] | word[6] | word[7]) == 0)
+        word += 8;
+    while (word < end && *word == 0)
+        word++;
+    return word;
+}
 
 static inline void words_fill(void *memory, size_t size_bytes, uint64_t value)
 {

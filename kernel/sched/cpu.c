@@ -51,6 +51,7 @@ struct cpu *cpu_init(uint32_t index, uint64_t hardware_id)
     cpu->timer_programmed_ns = DEADLINE_NEVER;
     cpu->slice_end_ns = DEADLINE_NEVER;
     list_init(&cpu->frame_cache);
+    list_init(&cpu->frame_zero);
     sched_init_cpu(cpu);
     cpus[index] = cpu;
     cpu_count = index + 1;

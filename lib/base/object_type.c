@@ -10,14 +10,30 @@ static const struct {
 };
 #undef RIGHT
 
-uint32_t object_type_rights(enum object_type type)
+/* Of a type that the compiler knows this is a number. */
+static ALWAYS_INLINE uint32_t rights_of(enum object_type type)
 {
     uint32_t found = 0;
-    for (size_t i = 0; object_type_valid(type) && i < ARRAY_LEN(rights); i++) {
-        if (rights[i].type == type || rights[i].type == OBJECT_ANY)
-            found |= 1u << rights[i].bit;
-    }
+#define RIGHT(object, name, bit, text)                                                             \
+    found |= OBJECT_##object == type || OBJECT_##object == OBJECT_ANY ? 1u << (bit) : 0;
+#include <rights.def>
+#undef RIGHT
     return found;
+}
+
+uint32_t object_type_rights(enum object_type type)
+{
+    switch (type) {
+#define OBJECT(name, number, text)                                                                 \
+    case OBJECT_##name:                                                                            \
+        return rights_of(OBJECT_##name);
+#include <objects.def>
+#undef OBJECT
+    case OBJECT_ANY:
+    case OBJECT_TYPE_COUNT:
+        break;
+    }
+    return 0;
 }
 
 const char *object_type_name(enum object_type type)

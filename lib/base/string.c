@@ -12,17 +12,34 @@ struct PACKED word {
     uint64_t raw;
 } __attribute__((may_alias));
 
-enum { WORD = sizeof(struct word) };
+enum { WORD = sizeof(struct word), GROUP = 4 * WORD };
 
 static inline void word_copy(unsigned char *to, const unsigned char *from)
 {
     ((struct word *)(void *)to)->raw = ((const struct word *)(const void *)from)->raw;
 }
 
+/* Four words, all read before one is written. */
+static inline void group_copy(unsigned char *to, const unsigned char *from)
+{
+    const struct word *source = (const struct word *)(const void *)from;
+    struct word *target = (struct word *)(void *)to;
+    uint64_t a = source[0].raw;
+    uint64_t b = source[1].raw;
+    uint64_t c = source[2].raw;
+    uint64_t d = source[3].raw;
+    target[0].raw = a;
+    target[1].raw = b;
+    target[2].raw = c;
+    target[3].raw = d;
+}
+
 /* Upwards: right also for overlap if `to` lies below `from`. A group is read before it is written.
  */
 static inline void copy_up(unsigned char *to, const unsigned char *from, size_t size_bytes)
 {
+    for (; size_bytes >= GROUP; size_bytes -= GROUP, to += GROUP, from += GROUP)
+        group_copy(to, from);
     for (; size_bytes >= WORD; size_bytes -= WORD, to += WORD, from += WORD)
         word_copy(to, from);
     for (; size_bytes > 0; size_bytes--)
@@ -31,6 +48,8 @@ static inline void copy_up(unsigned char *to, const unsigned char *from, size_t 
 
 static inline void copy_down(unsigned char *to, const unsigned char *from, size_t size_bytes)
 {
+    for (; size_bytes >= GROUP; size_bytes -= GROUP)
+        group_copy(to + size_bytes - GROUP, from + size_bytes - GROUP);
     for (; size_bytes >= WORD; size_bytes -= WORD)
         word_copy(to + size_bytes - WORD, from + size_bytes - WORD);
     for (; size_bytes > 0; size_bytes--)
@@ -56,6 +75,11 @@ void *memset(void *to, int byte, size_t size_bytes)
 {
     unsigned char *at = to;
     uint64_t pattern = (unsigned char)byte * 0x0101010101010101ULL;
+    for (; size_bytes >= 2ul * GROUP; size_bytes -= 2ul * GROUP, at += 2ul * GROUP) {
+        struct word *word = (struct word *)(void *)at;
+        word[0].raw = pattern, word[1].raw = pattern, word[2].raw = pattern, word[3].raw = pattern;
+        word[4].raw = pattern, word[5].raw = pattern, word[6].raw = pattern, word[7].raw = pattern;
+    }
     for (; size_bytes >= WORD; size_bytes -= WORD, at += WORD)
         ((struct word *)(void *)at)->raw = pattern;
     for (; size_bytes > 0; size_bytes--)

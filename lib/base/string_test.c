@@ -2,7 +2,7 @@
 
 #include "string_impl.h"
 
-enum { ROOM = 64 };
+enum { ROOM = 192 };
 
 static void fill(unsigned char *bytes)
 {
@@ -30,7 +30,7 @@ static bool moves(size_t to, size_t from, size_t size)
 
 TEST(memmove_is_right_for_every_overlap)
 {
-    for (size_t i = 0; i < (size_t)20 * 20 * 41; i++)
+    for (size_t i = 0; i < (size_t)20 * 20 * 108; i++)
         EXPECT(moves(i % 20, i / 20 % 20, i / 400));
 }
 
@@ -43,8 +43,8 @@ static bool copies(size_t to, size_t from, size_t size)
 
 TEST(memcpy_copies_exactly_the_bytes_asked_for)
 {
-    for (size_t i = 0; i < (size_t)9 * 7 * 23; i++)
-        EXPECT(copies(32 + i % 9, i / 9 % 7, i / 63));
+    for (size_t i = 0; i < (size_t)9 * 7 * 80; i++)
+        EXPECT(copies(96 + i % 9, i / 9 % 7, i / 63));
 }
 
 static bool sets(size_t at, int byte, size_t size)
@@ -62,7 +62,7 @@ static bool sets(size_t at, int byte, size_t size)
 
 TEST(memset_sets_exactly_the_bytes_asked_for)
 {
-    for (size_t size = 0; size <= 40; size++) {
+    for (size_t size = 0; size <= 150; size++) {
         EXPECT(sets(3, 0xee, size));
         EXPECT(sets(8, 0x1ff, size)); /* only the low byte counts */
         EXPECT(sets(0, -2, size));

@@ -21,6 +21,10 @@ uint64_t x86_kernel_root;
 
 static uint64_t last_space_number; /* [A] */
 
+/* Entries of the kernel's root that are in use: every root has them. */
+static uint16_t kernel_entry[PT_ENTRIES / 2];
+static unsigned kernel_entry_count;
+
 /* Of the current identifier; invlpg and this both drop cached upper-level entries too. */
 static void flush_current(void)
 {
@@ -41,6 +45,11 @@ static void flush_everything(void)
 
 void arch_kernel_root_activate(paddr_t root)
 {
+    const struct pte *table = paddr_to_kernel(root);
+    for (unsigned i = PT_ENTRIES / 2; i < PT_ENTRIES; i++) {
+        if (pte_read(&table[i]).raw != 0)
+            kernel_entry[kernel_entry_count++] = (uint16_t)i;
+    }
     x86_kernel_root = root.raw;
     write_cr3(root.raw);
     flush_everything(); /* the loader's entries too that may be global */
@@ -57,10 +66,17 @@ static void root_init(paddr_t root, struct pcid_space *space)
 {
     const struct pte *from = paddr_to_kernel(paddr(x86_kernel_root));
     struct pte *to = paddr_to_kernel(root);
-    for (unsigned i = PT_ENTRIES / 2; i < PT_ENTRIES; i++)
-        pte_write(&to[i], pte_read(&from[i]));
+    for (unsigned i = 0; i < kernel_entry_count; i++)
+        pte_write(&to[kernel_entry[i]], pte_read(&from[kernel_entry[i]]));
     space->number = __atomic_add_fetch(&last_space_number, 1, __ATOMIC_RELAXED);
     space->generation = 1;
+}
+
+static void root_fini(paddr_t root)
+{
+    struct pte *table = paddr_to_kernel(root);
+    for (unsigned i = 0; i < kernel_entry_count; i++)
+        pte_write(&table[kernel_entry[i]], arch_pte_empty());
 }
 
 void arch_vspace_init(struct vspace *vspace)
@@ -158,6 +174,9 @@ void arch_vspace_fini(struct vspace *vspace)
 {
     forget(vspace);
     ipi_call(&vspace->active, forget, vspace);
+    root_fini(vspace->root);
+    if (vspace->inside_root.raw != 0)
+        root_fini(vspace->inside_root);
 }
 
 /* ---- Flushing ---- */

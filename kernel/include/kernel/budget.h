@@ -68,6 +68,8 @@ enum status payer_alloc_frame(struct budget *payer, unsigned flags, struct frame
 void payer_free_frame(struct budget *payer, struct frame *frame_taken);
 enum status payer_alloc_page(struct budget *payer, void *page_out);
 void payer_free_page(struct budget *payer, void *page_taken);
+/* It holds zeroes alone, and is given out as such again. */
+void payer_free_zeroes(struct budget *payer, void *page_taken);
 
 /* May be set below what is in use: then charges fail until enough is given back. */
 void budget_limit(struct budget *budget, enum budget_kind kind, uint64_t limit);

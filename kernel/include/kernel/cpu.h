@@ -75,6 +75,8 @@ struct cpu {
     /* Single frames that this CPU takes and gives without a lock (frame.h). */
     struct list frame_cache;   /* [O] of frame.node */
     uint32_t frame_cache_size; /* [O], read elsewhere for statistics */
+    struct list frame_zero;    /* [O] more of them, whose bytes are zero */
+    uint32_t frame_zero_size;  /* [O], as frame_cache_size */
 
     struct slab_magazine magazine[SLAB_CACHE_MAX]; /* [O] by slab_cache.id */
 

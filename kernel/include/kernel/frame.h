@@ -67,6 +67,8 @@ void frame_put(struct frame *frame);
  * is alone with the frame, and can release what it leads to before it puts it. A single frame.
  */
 bool frame_put_shared(struct frame *frame);
+/* The last reference to a single frame whose bytes are zero all: it need not be filled again. */
+void frame_put_zeroes(struct frame *frame);
 /* One for each of `count` frames that follow each other, of whatever blocks. It passes over memory
  * that has no owner, since mappings of it hold no reference.
  */

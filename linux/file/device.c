@@ -114,7 +114,7 @@ static int64_t seek_nowhere(struct file *file, int64_t offset, int whence)
     return 0;
 }
 
-/* mmap of /dev/zero is anonymous memory: mm/ asks file_is_zero. */
+/* A mapping of /dev/zero does not come here: it is anonymous memory (mm_map asks file_is_zero). */
 static int no_pages(struct file *file, uint64_t offset, bool write, struct memory **memory_out,
                     uint64_t *offset_out, uint64_t *bytes_out)
 {

@@ -3,16 +3,19 @@
 #include <base/fmt.h>
 #include <base/test.h>
 #include <linux/abi/errno.h>
+#include <linux/abi/mman.h>
 #include <linux/abi/stat.h>
 #include <linux/abi/time.h>
 #include <linux/heap.h>
 #include <linux/limits.h>
 #include <linux/mm.h>
 #include <linux/pool.h>
+#include <linux/world.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define AT(text) guest_text(&f, text)
+#define MAP_AT   ((uint64_t)0x50000000)
 
 static void read_all(struct file_fixture *f, const char *path, char *to, size_t size_bytes)
 {
@@ -50,6 +53,48 @@ TEST(devices_of_memory)
     EXPECT_EQ(linux_mknodat(AT_FDCWD, AT("/socket"), S_IFSOCK | 0666, 0), 0);
     EXPECT_EQ(linux_openat(AT_FDCWD, AT("/socket"), O_RDONLY, 0), -ENXIO);
     file_fixture_end(&f);
+}
+
+/* Two pages of /dev/zero at MAP_AT. */
+static int64_t map_zero(int64_t fd, uint64_t protection, uint64_t flags)
+{
+    return CALL(mmap, MAP_AT, 8192, protection, flags | MAP_FIXED, (uint64_t)fd, 4096);
+}
+
+static void writes(uint64_t at, uint64_t b, uint64_t c)
+{
+    (void)b;
+    (void)c;
+    guest_store(at, 9);
+}
+
+static void maps_zero(uint64_t a, uint64_t b, uint64_t c)
+{
+    const uint64_t both = PROT_READ | PROT_WRITE;
+    (void)a;
+    (void)b;
+    (void)c;
+    EXPECT_EQ(copy_out(GUEST_DATA, "/dev/zero", sizeof("/dev/zero")), 0);
+    int64_t reads = CALL(openat, (uint64_t)AT_FDCWD, GUEST_DATA, O_RDONLY);
+    int64_t fd = CALL(openat, (uint64_t)AT_FDCWD, GUEST_DATA, O_RDWR);
+
+    EXPECT_EQ(map_zero(reads, both, MAP_PRIVATE), (int64_t)MAP_AT);
+    EXPECT_EQ(guest_load(MAP_AT + 4096), 0);
+    guest_store(MAP_AT + 4096, 7);
+    EXPECT_EQ(guest_wait((int32_t)guest_fork(writes, MAP_AT + 4096)), 0);
+    EXPECT_EQ(guest_load(MAP_AT + 4096), 7);
+
+    EXPECT_EQ(map_zero(reads, both, MAP_SHARED), -EACCES);
+    EXPECT_EQ(map_zero(fd, both, MAP_SHARED), (int64_t)MAP_AT);
+    EXPECT_EQ(guest_load(MAP_AT + 4096), 0);
+    EXPECT_EQ(guest_wait((int32_t)guest_fork(writes, MAP_AT + 4096)), 0);
+    EXPECT_EQ(guest_load(MAP_AT + 4096), 9);
+    EXPECT_EQ(CALL(munmap, MAP_AT, 8192), 0);
+}
+
+TEST(a_mapping_of_dev_zero_is_anonymous_memory)
+{
+    file_world_run(maps_zero);
 }
 
 TEST(proc_tells_of_the_caller)

@@ -184,6 +184,11 @@ static int describe(struct area *like, const struct mm_request *request)
     if (!file_readable(file) ||
         (type == MAP_SHARED && (request->protection & PROT_WRITE) != 0 && !file_writable(file)))
         return -EACCES;
+    if (file_is_zero(file)) {
+        like->file = NULL;
+        like->offset = 0;
+        like->own = type == MAP_PRIVATE;
+    }
     return 0;
 }
 
@@ -199,7 +204,7 @@ int64_t mm_map(struct mm *mm, const struct mm_request *request)
     if (__builtin_add_overflow(request->offset, size_bytes, &end) || end > INT64_MAX)
         return -EOVERFLOW;
     int error = describe(&like, request);
-    if (error == 0 && request->file == NULL && area_shared(&like))
+    if (error == 0 && like.file == NULL && area_shared(&like))
         error = memory_allocate(size_bytes, &like.memory);
     if (error != 0)
         return error;

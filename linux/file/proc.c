@@ -7,7 +7,7 @@
 #include <linux/limits.h>
 #include <linux/machine.h>
 #include <linux/mounts.h>
-#include <linux/proc_impl.h>
+#include <linux/procfs.h>
 #include <linux/task.h>
 #include <linux/version.h>
 
@@ -114,60 +114,6 @@ static int show_loadavg(struct pseudo_node *node, struct text *text)
     return 0;
 }
 
-static int show_version(struct pseudo_node *node, struct text *text)
-{
-    (void)node;
-    text_add(text, "%s version %s %s\n", LINUX_SYSNAME, LINUX_RELEASE, LINUX_VERSION);
-    return 0;
-}
-
-static int show_filesystems(struct pseudo_node *node, struct text *text)
-{
-    (void)node;
-    text_add(text, "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tcgroup2\nnodev\tdevpts\n"
-                   "nodev\toverlay\n");
-    return 0;
-}
-
-static int show_cmdline(struct pseudo_node *node, struct text *text)
-{
-    (void)node;
-    text_add(text, "\n");
-    return 0;
-}
-
-static int show_cgroups(struct pseudo_node *node, struct text *text)
-{
-    (void)node;
-    text_add(text, "#subsys_name\thierarchy\tnum_cgroups\tenabled\n");
-    return 0;
-}
-
-static int show_swaps(struct pseudo_node *node, struct text *text)
-{
-    (void)node;
-    text_add(text, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
-    return 0;
-}
-
-static int show_devices(struct pseudo_node *node, struct text *text)
-{
-    (void)node;
-    text_add(text, "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n"
-                   "136 pts\n\nBlock devices:\n");
-    return 0;
-}
-
-static int show_tty_drivers(struct pseudo_node *node, struct text *text)
-{
-    (void)node;
-    text_add(text, "/dev/tty             /dev/tty        5       0 system:/dev/tty\n"
-                   "/dev/console         /dev/console    5       1 system:console\n"
-                   "/dev/ptmx            /dev/ptmx       5       2 system\n"
-                   "pty_slave            /dev/pts      136 0-1048575 pty:slave\n");
-    return 0;
-}
-
 static int show_vmstat(struct pseudo_node *node, struct text *text)
 {
     (void)node;
@@ -202,27 +148,6 @@ static int store_host_name(struct pseudo_node *node, char *bytes, size_t size_by
     return 0;
 }
 
-static int show_release(struct pseudo_node *node, struct text *text)
-{
-    (void)node;
-    text_add(text, "%s\n", LINUX_RELEASE);
-    return 0;
-}
-
-static int show_type(struct pseudo_node *node, struct text *text)
-{
-    (void)node;
-    text_add(text, "%s\n", LINUX_SYSNAME);
-    return 0;
-}
-
-static int show_build(struct pseudo_node *node, struct text *text)
-{
-    (void)node;
-    text_add(text, "%s\n", LINUX_VERSION);
-    return 0;
-}
-
 static void add_uuid(struct text *text, uint8_t bytes[16])
 {
     bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40);
@@ -250,82 +175,59 @@ static int show_boot_id(struct pseudo_node *node, struct text *text)
     return 0;
 }
 
-/* One number, or a line of them, that does not change. */
-struct constant {
-    const char *path, *value;
-};
-static const struct constant constants[] = {
-    { "sys/kernel/ngroups_max", "65536" },
-    { "sys/kernel/cap_last_cap", "40" },
-    { "sys/kernel/pid_max", "4194304" },
-    { "sys/kernel/threads-max", "4194304" },
-    { "sys/kernel/overflowuid", "65534" },
-    { "sys/kernel/overflowgid", "65534" },
-    { "sys/kernel/random/entropy_avail", "256" },
-    { "sys/kernel/random/poolsize", "256" },
-    { "sys/kernel/randomize_va_space", "2" },
-    { "sys/kernel/core_pattern", "core" },
-    { "sys/kernel/shmmax", "18446744073692774399" },
-    { "sys/kernel/shmall", "18446744073692774399" },
-    { "sys/kernel/shmmni", "4096" },
-    { "sys/vm/overcommit_memory", "1" },
-    { "sys/vm/max_map_count", "1048576" },
-    { "sys/vm/swappiness", "0" },
-    { "sys/vm/mmap_min_addr", "65536" },
-    { "sys/fs/file-max", "1048576" },
-    { "sys/fs/nr_open", "1048576" },
-    { "sys/fs/pipe-max-size", "1048576" },
-    { "sys/fs/protected_symlinks", "0" },
-    { "sys/fs/protected_hardlinks", "0" },
-    { "sys/net/core/somaxconn", "4096" },
-};
-
-static int show_constant(struct pseudo_node *node, struct text *text)
-{
-    text_add(text, "%s\n", node->entry->name);
-    return 0;
-}
-
-/* An entry's name is its value here: the path says the rest. */
-static struct pseudo_entry constant_entries[ARRAY_LEN(constants)];
-
-struct place {
-    const char *path;
-    struct pseudo_entry entry;
-};
-#define FILE_AT(where, function)                                                                   \
-    {                                                                                              \
-        where,                                                                                     \
-        {                                                                                          \
-            .mode = S_IFREG | 0444, .show = (function)                                             \
-        }                                                                                          \
-    }
-
-static const struct place places[] = {
-    FILE_AT("meminfo", show_meminfo),
-    FILE_AT("cpuinfo", proc_show_cpus),
-    FILE_AT("stat", show_stat),
-    FILE_AT("uptime", show_uptime),
-    FILE_AT("loadavg", show_loadavg),
-    FILE_AT("version", show_version),
-    FILE_AT("filesystems", show_filesystems),
-    FILE_AT("cmdline", show_cmdline),
-    FILE_AT("cgroups", show_cgroups),
-    FILE_AT("swaps", show_swaps),
-    FILE_AT("devices", show_devices),
-    FILE_AT("vmstat", show_vmstat),
-    FILE_AT("tty/drivers", show_tty_drivers),
-    FILE_AT("sys/kernel/osrelease", show_release),
-    FILE_AT("sys/kernel/ostype", show_type),
-    FILE_AT("sys/kernel/version", show_build),
-    FILE_AT("sys/kernel/random/uuid", show_uuid),
-    FILE_AT("sys/kernel/random/boot_id", show_boot_id),
+static const struct pseudo_place places[] = {
+    PSEUDO_FILE("meminfo", show_meminfo),
+    PSEUDO_FILE("cpuinfo", proc_show_cpus),
+    PSEUDO_FILE("stat", show_stat),
+    PSEUDO_FILE("uptime", show_uptime),
+    PSEUDO_FILE("loadavg", show_loadavg),
+    PSEUDO_TEXT("version", LINUX_SYSNAME " version " LINUX_RELEASE " " LINUX_VERSION "\n"),
+    PSEUDO_TEXT("filesystems", "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tcgroup2\n"
+                               "nodev\tdevpts\nnodev\toverlay\n"),
+    PSEUDO_TEXT("cmdline", "\n"),
+    PSEUDO_TEXT("cgroups", "#subsys_name\thierarchy\tnum_cgroups\tenabled\n"),
+    PSEUDO_TEXT("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
+    PSEUDO_TEXT("devices", "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n"
+                           "  5 /dev/ptmx\n136 pts\n\nBlock devices:\n"),
+    PSEUDO_FILE("vmstat", show_vmstat),
+    PSEUDO_TEXT("tty/drivers", "/dev/tty             /dev/tty        5       0 system:/dev/tty\n"
+                               "/dev/console         /dev/console    5       1 system:console\n"
+                               "/dev/ptmx            /dev/ptmx       5       2 system\n"
+                               "pty_slave            /dev/pts      136 0-1048575 pty:slave\n"),
+    PSEUDO_TEXT("sys/kernel/osrelease", LINUX_RELEASE "\n"),
+    PSEUDO_TEXT("sys/kernel/ostype", LINUX_SYSNAME "\n"),
+    PSEUDO_TEXT("sys/kernel/version", LINUX_VERSION "\n"),
     { "sys/kernel/hostname",
       { .mode = S_IFREG | 0644, .show = show_host_name, .store = store_host_name } },
+    PSEUDO_TEXT("sys/kernel/ngroups_max", "65536\n"),
+    PSEUDO_TEXT("sys/kernel/cap_last_cap", "40\n"),
+    PSEUDO_TEXT("sys/kernel/pid_max", "4194304\n"),
+    PSEUDO_TEXT("sys/kernel/threads-max", "4194304\n"),
+    PSEUDO_TEXT("sys/kernel/overflowuid", "65534\n"),
+    PSEUDO_TEXT("sys/kernel/overflowgid", "65534\n"),
+    PSEUDO_TEXT("sys/kernel/randomize_va_space", "2\n"),
+    PSEUDO_TEXT("sys/kernel/core_pattern", "core\n"),
+    PSEUDO_TEXT("sys/kernel/shmmax", "18446744073692774399\n"),
+    PSEUDO_TEXT("sys/kernel/shmall", "18446744073692774399\n"),
+    PSEUDO_TEXT("sys/kernel/shmmni", "4096\n"),
+    PSEUDO_FILE("sys/kernel/random/uuid", show_uuid),
+    PSEUDO_FILE("sys/kernel/random/boot_id", show_boot_id),
+    PSEUDO_TEXT("sys/kernel/random/entropy_avail", "256\n"),
+    PSEUDO_TEXT("sys/kernel/random/poolsize", "256\n"),
+    PSEUDO_TEXT("sys/vm/overcommit_memory", "1\n"),
+    PSEUDO_TEXT("sys/vm/max_map_count", "1048576\n"),
+    PSEUDO_TEXT("sys/vm/swappiness", "0\n"),
+    PSEUDO_TEXT("sys/vm/mmap_min_addr", "65536\n"),
+    PSEUDO_TEXT("sys/fs/file-max", "1048576\n"),
+    PSEUDO_TEXT("sys/fs/nr_open", "1048576\n"),
+    PSEUDO_TEXT("sys/fs/pipe-max-size", "1048576\n"),
+    PSEUDO_TEXT("sys/fs/protected_symlinks", "0\n"),
+    PSEUDO_TEXT("sys/fs/protected_hardlinks", "0\n"),
+    PSEUDO_TEXT("sys/net/core/somaxconn", "4096\n"),
     { "self", { .mode = S_IFLNK | 0777, .ops = &proc_self_ops } },
     { "thread-self", { .mode = S_IFLNK | 0777, .ops = &proc_thread_self_ops } },
-    { "mounts", { .name = "self/mounts", .mode = S_IFLNK | 0777, .ops = &proc_text_link_ops } },
-    { "net", { .name = "self/net", .mode = S_IFLNK | 0777, .ops = &proc_text_link_ops } },
+    { "mounts", { .mode = S_IFLNK | 0777, .text = "self/mounts", .ops = &proc_text_link_ops } },
+    { "net", { .mode = S_IFLNK | 0777, .text = "self/net", .ops = &proc_text_link_ops } },
 };
 
 static const struct pseudo_entry root_entry = { .mode = S_IFDIR | 0555, .ops = &proc_root_ops };
@@ -339,15 +241,5 @@ int proc_create(void)
     if (error != 0)
         return error;
     pseudo_register(file_system, root);
-    struct pseudo_tree tree = { .root = root };
-    for (size_t i = 0; i < ARRAY_LEN(places) && error == 0; i++)
-        error = pseudo_add(&tree, places[i].path, &places[i].entry);
-    for (size_t i = 0; i < ARRAY_LEN(constants) && error == 0; i++) {
-        constant_entries[i] = (struct pseudo_entry){ .name = constants[i].value,
-                                                     .mode = S_IFREG | 0444,
-                                                     .show = show_constant };
-        error = pseudo_add(&tree, constants[i].path, &constant_entries[i]);
-    }
-    pseudo_add_end(&tree);
-    return error;
+    return pseudo_add(root, places, ARRAY_LEN(places));
 }

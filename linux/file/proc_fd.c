@@ -1,7 +1,7 @@
 /* /proc/PID/fd and fdinfo: the descriptors of a process. */
 #include <linux/abi/errno.h>
 #include <linux/file_impl.h>
-#include <linux/proc_impl.h>
+#include <linux/procfs.h>
 #include <linux/task.h>
 
 static int64_t describe(struct file *file, char *to, size_t size_bytes)

@@ -5,7 +5,7 @@
 #include <linux/heap.h>
 #include <linux/machine.h>
 #include <linux/mm.h>
-#include <linux/proc_impl.h>
+#include <linux/procfs.h>
 #include <linux/task.h>
 
 enum { AREA_SHARED = 1, AREA_READ = 1, AREA_WRITE = 2, AREA_EXECUTE = 4 };

@@ -4,7 +4,7 @@
 #include <linux/abi/errno.h>
 #include <linux/file_impl.h>
 #include <linux/heap.h>
-#include <linux/proc_impl.h>
+#include <linux/procfs.h>
 #include <linux/task.h>
 
 #define ESCAPED " \t\n\\#"
@@ -115,33 +115,6 @@ int proc_show_mountinfo(struct pseudo_node *node, struct text *text)
 
 /* ---- net: there is the loopback device, and no connection ---- */
 
-static int show_net(struct pseudo_node *node, struct text *text)
-{
-    static const struct {
-        const char *name, *text;
-    } net[] = {
-        { "dev", "Inter-|   Receive                                                |  Transmit\n"
-                 " face |bytes    packets errs drop fifo frame compressed multicast|bytes    "
-                 "packets errs drop fifo colls carrier compressed\n"
-                 "    lo:       0       0    0    0    0     0          0         0        0       "
-                 "0    0    0    0     0       0          0\n" },
-        { "route", "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow"
-                   "\tIRTT\n" },
-        { "arp",
-          "IP address       HW type     Flags       HW address            Mask     Device\n" },
-        { "tcp", "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   "
-                 "uid  timeout inode\n" },
-        { "udp", "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   "
-                 "uid  timeout inode ref pointer drops\n" },
-        { "unix", "Num       RefCount Protocol Flags    Type St Inode Path\n" },
-    };
-    for (size_t i = 0; i < ARRAY_LEN(net); i++) {
-        if (strcmp(net[i].name, node->entry->name) == 0)
-            text_add(text, "%s", net[i].text);
-    }
-    return 0;
-}
-
 static const struct node_ops net_file_ops = {
     .open = proc_file_open,
     .attributes = proc_task_attributes,
@@ -149,14 +122,28 @@ static const struct node_ops net_file_ops = {
     .free = pseudo_free,
 };
 
-#define NET_FILE(text)                                                                             \
+#define NET_FILE(text_name, what)                                                                  \
     {                                                                                              \
-        .name = (text), .mode = S_IFREG | 0444, .show = show_net, .ops = &net_file_ops             \
+        .name = (text_name), .mode = S_IFREG | 0444, .text = (what), .ops = &net_file_ops          \
     }
 
 static const struct pseudo_entry net_entries[] = {
-    NET_FILE("dev"), NET_FILE("route"), NET_FILE("arp"),
-    NET_FILE("tcp"), NET_FILE("udp"),   NET_FILE("unix"),
+    NET_FILE("dev",
+             "Inter-|   Receive                                                |  Transmit\n"
+             " face |bytes    packets errs drop fifo frame compressed multicast|bytes    "
+             "packets errs drop fifo colls carrier compressed\n"
+             "    lo:       0       0    0    0    0     0          0         0        0       "
+             "0    0    0    0     0       0          0\n"),
+    NET_FILE("route",
+             "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow"
+             "\tIRTT\n"),
+    NET_FILE("arp",
+             "IP address       HW type     Flags       HW address            Mask     Device\n"),
+    NET_FILE("tcp", "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   "
+                    "uid  timeout inode\n"),
+    NET_FILE("udp", "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   "
+                    "uid  timeout inode ref pointer drops\n"),
+    NET_FILE("unix", "Num       RefCount Protocol Flags    Type St Inode Path\n"),
 };
 static const struct proc_table net_table = { net_entries, ARRAY_LEN(net_entries) };
 

@@ -12,7 +12,7 @@
 #include <linux/machine.h>
 #include <linux/mm.h>
 #include <linux/mounts.h>
-#include <linux/proc_impl.h>
+#include <linux/procfs.h>
 #include <linux/task.h>
 
 enum { NAME_TABLE_END = 1 << 20 };
@@ -291,28 +291,6 @@ static int show_limits(struct pseudo_node *node, struct text *text)
     return 0;
 }
 
-/* Those that say the same of all. */
-static int show_fixed(struct pseudo_node *node, struct text *text)
-{
-    static const struct {
-        const char *name, *text;
-    } fixed[] = {
-        { "loginuid", "4294967295" },
-        { "sessionid", "4294967295" },
-        { "uid_map", "         0          0 4294967295\n" },
-        { "gid_map", "         0          0 4294967295\n" },
-        { "setgroups", "allow\n" },
-        { "personality", "00000000\n" },
-        { "wchan", "0" },
-        { "oom_score", "0\n" },
-    };
-    for (size_t i = 0; i < ARRAY_LEN(fixed); i++) {
-        if (strcmp(node->entry->name, fixed[i].name) == 0)
-            text_add(text, "%s", fixed[i].text);
-    }
-    return 0;
-}
-
 static int show_oom_score_adj(struct pseudo_node *node, struct text *text)
 {
     text_add(text, "%d\n", __atomic_load_n(&node->task->process->oom_score_adj, __ATOMIC_RELAXED));
@@ -394,7 +372,7 @@ int64_t proc_text(const char *text, char *to, size_t size_bytes)
 
 static int64_t fixed_readlink(struct node *node, char *to, size_t size_bytes)
 {
-    return proc_text(pseudo_node(node)->entry->name, to, size_bytes);
+    return proc_text(pseudo_node(node)->entry->text, to, size_bytes);
 }
 
 static int64_t self_readlink(struct node *node, char *to, size_t size_bytes)
@@ -495,6 +473,10 @@ static const struct node_ops ns_link_ops = {
     {                                                                                              \
         .name = (text), .mode = S_IFREG | (bits), .show = (function), .ops = &task_file_ops        \
     }
+#define TEXT_OF(text_name, bits, what)                                                             \
+    {                                                                                              \
+        .name = (text_name), .mode = S_IFREG | (bits), .text = (what), .ops = &task_file_ops       \
+    }
 #define WRITABLE_OF(text, function, storing)                                                       \
     {                                                                                              \
         .name = (text), .mode = S_IFREG | 0644, .show = (function), .store = (storing),            \
@@ -532,14 +514,14 @@ static const struct pseudo_entry task_entries[] = {
     FILE_OF("mounts", 0444, proc_show_mounts),
     FILE_OF("mountinfo", 0444, proc_show_mountinfo),
     FILE_OF("limits", 0444, show_limits),
-    FILE_OF("loginuid", 0444, show_fixed),
-    FILE_OF("sessionid", 0444, show_fixed),
-    FILE_OF("uid_map", 0444, show_fixed),
-    FILE_OF("gid_map", 0444, show_fixed),
-    FILE_OF("setgroups", 0444, show_fixed),
-    FILE_OF("personality", 0400, show_fixed),
-    FILE_OF("wchan", 0444, show_fixed),
-    FILE_OF("oom_score", 0444, show_fixed),
+    TEXT_OF("loginuid", 0444, "4294967295"),
+    TEXT_OF("sessionid", 0444, "4294967295"),
+    TEXT_OF("uid_map", 0444, "         0          0 4294967295\n"),
+    TEXT_OF("gid_map", 0444, "         0          0 4294967295\n"),
+    TEXT_OF("setgroups", 0444, "allow\n"),
+    TEXT_OF("personality", 0400, "00000000\n"),
+    TEXT_OF("wchan", 0444, "0"),
+    TEXT_OF("oom_score", 0444, "0\n"),
     WRITABLE_OF("oom_score_adj", show_oom_score_adj, store_oom_score_adj),
     FOLDER_OF("task", 0555, &task_list_ops), /* the last: threads have none */
 };

@@ -131,7 +131,11 @@ static int make_text(struct file *file, struct text *text)
     struct pseudo_node *node = pseudo_node(file->node);
     text->size_bytes = 0;
     text->failed = false;
-    int error = node->entry->show(node, text);
+    int error = 0;
+    if (node->entry->text != NULL)
+        text_add_bytes(text, node->entry->text, strlen(node->entry->text));
+    else
+        error = node->entry->show(node, text);
     return error == 0 && text->failed ? -ENOMEM : error;
 }
 
@@ -153,7 +157,8 @@ static int64_t read_locked(struct file *file, struct text *text, struct io *io, 
 static int64_t text_read(struct file *file, struct io *io, uint64_t *position)
 {
     struct open_text *open = file->data;
-    if (pseudo_node(file->node)->entry->show == NULL)
+    const struct pseudo_entry *entry = pseudo_node(file->node)->entry;
+    if (entry->text == NULL && entry->show == NULL)
         return -EINVAL;
     rt_lock(&open->lock);
     int64_t moved = read_locked(file, &open->text, io, position);
@@ -280,8 +285,16 @@ static int step(struct name *directory, const char *text, size_t length,
     return error;
 }
 
+/* A tree that is being made: paths that follow each other mostly lie in one folder. */
+struct tree_maker {
+    struct name *root;
+    struct name *folder; /* counted; the last path's, or NULL */
+    const char *last;    /* that path */
+    size_t length;       /* of the folder in it, with the slash behind */
+};
+
 /* Where to begin with the path, counted; the rest of it is left. */
-static struct name *tree_start(const struct pseudo_tree *tree, const char **path)
+static struct name *tree_start(const struct tree_maker *tree, const char **path)
 {
     if (tree->folder == NULL || strncmp(*path, tree->last, tree->length) != 0)
         return name_get(tree->root);
@@ -289,7 +302,7 @@ static struct name *tree_start(const struct pseudo_tree *tree, const char **path
     return name_get(tree->folder);
 }
 
-static void tree_remember(struct pseudo_tree *tree, struct name *folder, const char *path,
+static void tree_remember(struct tree_maker *tree, struct name *folder, const char *path,
                           size_t length)
 {
     (void)name_get(folder);
@@ -299,13 +312,7 @@ static void tree_remember(struct pseudo_tree *tree, struct name *folder, const c
     tree->length = length;
 }
 
-void pseudo_add_end(struct pseudo_tree *tree)
-{
-    name_put(tree->folder);
-    tree->folder = NULL;
-}
-
-int pseudo_add(struct pseudo_tree *tree, const char *path, const struct pseudo_entry *entry)
+static int tree_add(struct tree_maker *tree, const char *path, const struct pseudo_entry *entry)
 {
     static const struct pseudo_entry folder = { .mode = S_IFDIR | 0555 };
     const char *whole = path;
@@ -327,4 +334,14 @@ int pseudo_add(struct pseudo_tree *tree, const char *path, const struct pseudo_e
     }
     name_put(at);
     return 0;
+}
+
+int pseudo_add(struct name *root, const struct pseudo_place *places, size_t count)
+{
+    struct tree_maker tree = { .root = root };
+    int error = 0;
+    for (size_t i = 0; i < count && error == 0; i++)
+        error = tree_add(&tree, places[i].path, &places[i].entry);
+    name_put(tree.folder);
+    return error;
 }

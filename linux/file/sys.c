@@ -21,42 +21,7 @@ static int show_cpus(struct pseudo_node *node, struct text *text)
     return 0;
 }
 
-static int show_huge_pages(struct pseudo_node *node, struct text *text)
-{
-    (void)node;
-    text_add(text, "always madvise [never]\n");
-    return 0;
-}
-
-static int show_huge_page_size(struct pseudo_node *node, struct text *text)
-{
-    (void)node;
-    text_add(text, "2097152\n");
-    return 0;
-}
-
 /* ---- cgroup2 ---- */
-
-static int show_controllers(struct pseudo_node *node, struct text *text)
-{
-    (void)node;
-    text_add(text, "cpu memory pids\n");
-    return 0;
-}
-
-static int show_nothing(struct pseudo_node *node, struct text *text)
-{
-    (void)node;
-    (void)text;
-    return 0;
-}
-
-static int show_type(struct pseudo_node *node, struct text *text)
-{
-    (void)node;
-    text_add(text, "domain\n");
-    return 0;
-}
 
 static int show_memory_max(struct pseudo_node *node, struct text *text)
 {
@@ -72,13 +37,6 @@ static int show_memory_current(struct pseudo_node *node, struct text *text)
 {
     (void)node;
     text_add(text, "%llu\n", (unsigned long long)container_memory_used());
-    return 0;
-}
-
-static int show_swap_max(struct pseudo_node *node, struct text *text)
-{
-    (void)node;
-    text_add(text, "0\n");
     return 0;
 }
 
@@ -121,70 +79,46 @@ static int show_members(struct pseudo_node *node, struct text *text)
     return 0;
 }
 
-struct place {
-    const char *path;
-    struct pseudo_entry entry;
-};
-#define FILE_AT(where, function)                                                                   \
-    {                                                                                              \
-        where,                                                                                     \
-        {                                                                                          \
-            .mode = S_IFREG | 0444, .show = (function)                                             \
-        }                                                                                          \
-    }
-
-static const struct place sys_files[] = {
-    FILE_AT("devices/system/cpu/online", show_cpus),
-    FILE_AT("devices/system/cpu/possible", show_cpus),
-    FILE_AT("devices/system/cpu/present", show_cpus),
-    FILE_AT("kernel/mm/transparent_hugepage/enabled", show_huge_pages),
-    FILE_AT("kernel/mm/transparent_hugepage/hpage_pmd_size", show_huge_page_size),
+static const struct pseudo_place sys_files[] = {
+    PSEUDO_FILE("devices/system/cpu/online", show_cpus),
+    PSEUDO_FILE("devices/system/cpu/possible", show_cpus),
+    PSEUDO_FILE("devices/system/cpu/present", show_cpus),
+    PSEUDO_TEXT("kernel/mm/transparent_hugepage/enabled", "always madvise [never]\n"),
+    PSEUDO_TEXT("kernel/mm/transparent_hugepage/hpage_pmd_size", "2097152\n"),
+    PSEUDO_FOLDER("kernel/mm/hugepages"),
+    PSEUDO_FOLDER("fs/cgroup"),
 };
 
-static const struct place cgroup_files[] = {
-    FILE_AT("cgroup.controllers", show_controllers),
-    FILE_AT("cgroup.subtree_control", show_nothing),
-    FILE_AT("cgroup.type", show_type),
-    FILE_AT("cgroup.procs", show_members),
-    FILE_AT("memory.max", show_memory_max),
-    FILE_AT("memory.high", show_memory_max),
-    FILE_AT("memory.current", show_memory_current),
-    FILE_AT("memory.swap.max", show_swap_max),
-    FILE_AT("memory.swap.current", show_swap_max),
-    FILE_AT("cpu.max", show_cpu_max),
-    FILE_AT("pids.max", show_pids_max),
-    FILE_AT("pids.current", show_pids_current),
+static const struct pseudo_place cgroup_files[] = {
+    PSEUDO_TEXT("cgroup.controllers", "cpu memory pids\n"),
+    PSEUDO_TEXT("cgroup.subtree_control", ""),
+    PSEUDO_TEXT("cgroup.type", "domain\n"),
+    PSEUDO_FILE("cgroup.procs", show_members),
+    PSEUDO_FILE("memory.max", show_memory_max),
+    PSEUDO_FILE("memory.high", show_memory_max),
+    PSEUDO_FILE("memory.current", show_memory_current),
+    PSEUDO_TEXT("memory.swap.max", "0\n"),
+    PSEUDO_TEXT("memory.swap.current", "0\n"),
+    PSEUDO_FILE("cpu.max", show_cpu_max),
+    PSEUDO_FILE("pids.max", show_pids_max),
+    PSEUDO_FILE("pids.current", show_pids_current),
 };
 
 static const struct pseudo_entry root_entry = { .mode = S_IFDIR | 0555 };
-static const struct pseudo_entry folder = { .mode = S_IFDIR | 0555 };
 
-static int create(const char *type, uint32_t magic, const struct place *places, size_t count,
-                  struct name **root_out)
+static int create(const char *type, uint32_t magic, const struct pseudo_place *places, size_t count)
 {
     struct file_system *file_system;
-    int error = pseudo_root(type, magic, &root_entry, &file_system, root_out);
+    struct name *root;
+    int error = pseudo_root(type, magic, &root_entry, &file_system, &root);
     if (error != 0)
         return error;
-    pseudo_register(file_system, *root_out);
-    struct pseudo_tree tree = { .root = *root_out };
-    for (size_t i = 0; i < count && error == 0; i++)
-        error = pseudo_add(&tree, places[i].path, &places[i].entry);
-    pseudo_add_end(&tree);
-    return error;
+    pseudo_register(file_system, root);
+    return pseudo_add(root, places, count);
 }
 
 int sys_create(void)
 {
-    struct name *root = NULL;
-    int error = create("cgroup2", MAGIC_CGROUP2, cgroup_files, ARRAY_LEN(cgroup_files), &root);
-    if (error == 0)
-        error = create("sysfs", MAGIC_SYSFS, sys_files, ARRAY_LEN(sys_files), &root);
-    struct pseudo_tree tree = { .root = root };
-    if (error == 0)
-        error = pseudo_add(&tree, "fs/cgroup", &folder);
-    if (error == 0)
-        error = pseudo_add(&tree, "kernel/mm/hugepages", &folder);
-    pseudo_add_end(&tree);
-    return error;
+    int error = create("cgroup2", MAGIC_CGROUP2, cgroup_files, ARRAY_LEN(cgroup_files));
+    return error != 0 ? error : create("sysfs", MAGIC_SYSFS, sys_files, ARRAY_LEN(sys_files));
 }

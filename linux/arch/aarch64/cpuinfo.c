@@ -1,7 +1,7 @@
 /* /proc/cpuinfo of aarch64. What the CPU is cannot be read at this level, so only what every
  * ARMv8-A has is said. */
 #include <linux/machine.h>
-#include <linux/proc_impl.h>
+#include <linux/procfs.h>
 
 int proc_show_cpus(struct pseudo_node *node, struct text *text)
 {

@@ -2,7 +2,7 @@
 #include <base/compiler.h>
 #include <base/string.h>
 #include <linux/machine.h>
-#include <linux/proc_impl.h>
+#include <linux/procfs.h>
 
 struct cpuid {
     uint32_t eax, ebx, ecx, edx;

@@ -29,7 +29,9 @@ struct pseudo_node;
 struct pseudo_entry {
     const char *name;
     uint32_t mode; /* with its type */
-    /* A regular file's text; -ESRCH once its process is gone. */
+    /* A regular file's text, if it is always the same, or what makes it: 0, or -ESRCH once its
+     * process is gone. A file with neither cannot be read. */
+    const char *text;
     int (*show)(struct pseudo_node *node, struct text *text);
     /* All that one write gives, at most 4095 bytes and an end; 0 or an error. */
     int (*store)(struct pseudo_node *node, char *bytes, size_t size_bytes);
@@ -50,7 +52,7 @@ static inline struct pseudo_node *pseudo_node(struct node *node)
     return CONTAINER_OF(node, struct pseudo_node, node);
 }
 
-extern const struct node_ops pseudo_file_ops;      /* show and store */
+extern const struct node_ops pseudo_file_ops;      /* text, show and store */
 extern const struct node_ops pseudo_directory_ops; /* entries that pseudo_add made */
 
 /* `task` is counted for the node. */
@@ -63,13 +65,23 @@ int pseudo_set_attributes(struct node *node, const struct node_attributes *attri
 /* A root directory with that entry. */
 int pseudo_root(const char *type, uint32_t magic, const struct pseudo_entry *entry,
                 struct file_system **file_system_out, struct name **root_out);
-/* A tree that is being made: paths that follow each other mostly lie in one folder. */
-struct pseudo_tree {
-    struct name *root;
-    struct name *folder; /* counted; the last path's, or NULL */
-    const char *last;    /* that path; a constant */
-    size_t length;       /* of the folder in it, with the slash behind */
+/* Where an entry stands below a root: "a/b/c". */
+struct pseudo_place {
+    const char *path;
+    struct pseudo_entry entry;
 };
-/* "a/b/c" below the root, directories on the way made. */
-int pseudo_add(struct pseudo_tree *tree, const char *path, const struct pseudo_entry *entry);
-void pseudo_add_end(struct pseudo_tree *tree);
+#define PSEUDO_FILE(where, function)                                                               \
+    {                                                                                              \
+        .path = (where), .entry = {.mode = S_IFREG | 0444, .show = (function) }                    \
+    }
+#define PSEUDO_TEXT(where, what)                                                                   \
+    {                                                                                              \
+        .path = (where), .entry = {.mode = S_IFREG | 0444, .text = (what) }                        \
+    }
+#define PSEUDO_FOLDER(where)                                                                       \
+    {                                                                                              \
+        .path = (where), .entry = {.mode = S_IFDIR | 0555 }                                        \
+    }
+/* All of them, with the directories on the way; `places` must stay. Paths in one folder that follow
+ * each other cost least. An error leaves those before it. */
+int pseudo_add(struct name *root, const struct pseudo_place *places, size_t count);

@@ -1,4 +1,4 @@
-/* Between linux/file/proc*.c. */
+/* /proc: what linux/file/proc*.c and the CPU's cpuinfo share. proc(5). */
 #pragma once
 
 #include <base/fmt.h>
@@ -7,7 +7,7 @@
 #include <linux/pseudo.h>
 
 extern const struct node_ops proc_root_ops, proc_self_ops, proc_thread_self_ops;
-extern const struct node_ops proc_text_link_ops; /* the entry's name is the text */
+extern const struct node_ops proc_text_link_ops; /* the entry's text is where it leads */
 
 int proc_show_cpus(struct pseudo_node *node, struct text *text); /* linux/arch/ARCH/cpuinfo.c */
 /* A process's memory (file/proc_mm.c). */

@@ -5,11 +5,12 @@
  *     process, budget     as every program has
  *     container           Memory: struct container_block, read
  *     layer.0, layer.1 .. Memory: EROFS images, the lowest first; read, execute, map
- *     events              Memory: a ring (rt/ring.h), the sandbox produces
- *     commands            Memory: a ring, the sandbox consumes
+ *     events              Memory: a ring (rt/ring.h) that the sandbox fills
+ *     commands            Memory: a ring that the creator fills
  *     creator             Notification: signal; the bits of creator_bits
- *     sandbox             Notification: signal, wait; bit 0: something is in `commands`, or room in
- * `events` log                 Endpoint: send; lines for the operator, optional
+ *     sandbox             Notification: signal, wait. Bit 0: there is something in `commands`, or
+ *                         room in `events`
+ *     clock               Memory: the clock page (abi/clock_page.h), read
  *
  * Nothing else: no endpoint is served, nobody waits for a sandbox. Both sides take the other for a
  * liar: what does not have the form below is an end of the container (its creator) or is ignored
@@ -45,10 +46,10 @@ struct container_block {
     uint32_t argument_count, arguments_at;     /* at least one */
     uint32_t environment_count, environment_at;
     uint32_t working_at; /* directory; "" is "/"; made if it is not there */
-    uint32_t
-        user_at; /* "", "user", "uid", "user:group", "uid:gid": by the image's own /etc/passwd */
+    /* "", "user", "uid", "user:group", "uid:gid": by the image's own /etc/passwd */
+    uint32_t user_at;
     uint32_t hostname_at;
-    uint32_t terminal; /* 1: descriptors 0 to 2 are a terminal, /dev/console */
+    uint32_t terminal; /* 1: descriptors 0 to 2 are a terminal */
     uint32_t input;    /* 1: somebody may write to descriptor 0; else it is at its end */
     uint32_t rows, columns;
     uint64_t memory_bytes;                /* what the budget allows, 0: no limit known */

@@ -8,8 +8,10 @@
  *     rsi  x1  info                                 info
  *     rdx  x2  deadline                             badge
  *     r10  x3  reply
- *     r8 r9 rbx rbp r12 r13 r14 r15                 the words: as many as info says; the others
- * keep x4 x5 x6 x7 x9 x10 x11 x12                    what they had x8 may change; every other
+ *     r8 r9 rbx rbp r12 r13 r14 r15
+ *          x4 x5 x6 x7 x9 x10 x11 x12              the words
+ *
+ * As many of the words count as info says; the others stay as they were. x8 may change; every other
  * register is kept.
  */
 #pragma once

@@ -30,7 +30,8 @@ struct clone {
     (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |  \
      CLONE_NEWNET)
 
-static bool both_or_neither_wrong(uint64_t flags, uint64_t one, uint64_t needs)
+/* Is flag `one` there without the one that it needs? */
+static bool lacks(uint64_t flags, uint64_t one, uint64_t needs)
 {
     return (flags & one) != 0 && (flags & needs) == 0;
 }
@@ -38,8 +39,7 @@ static bool both_or_neither_wrong(uint64_t flags, uint64_t one, uint64_t needs)
 static int clone_check(const struct clone_request *request)
 {
     uint64_t flags = request->flags;
-    if (both_or_neither_wrong(flags, CLONE_THREAD, CLONE_SIGHAND) ||
-        both_or_neither_wrong(flags, CLONE_SIGHAND, CLONE_VM))
+    if (lacks(flags, CLONE_THREAD, CLONE_SIGHAND) || lacks(flags, CLONE_SIGHAND, CLONE_VM))
         return -EINVAL;
     if ((flags & CLONE_CLEAR_SIGHAND) != 0 && (flags & CLONE_SIGHAND) != 0)
         return -EINVAL;

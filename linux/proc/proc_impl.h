@@ -33,8 +33,6 @@ int cred_set_account(struct cred *cred);
 int cred_with_groups(const struct cred *cred, const uint32_t *groups, uint32_t count,
                      struct cred **copy_out);
 struct account *account_find(uint32_t uid); /* counted; NULL: no memory */
-struct account *account_get(struct account *account);
-void account_put(struct account *account);
 /* One task more for its user, or -EAGAIN by RLIMIT_NPROC. */
 int account_add_task(struct account *account, uint64_t limit);
 void account_drop_task(struct account *account);

@@ -28,6 +28,7 @@ void signal_uncharge(struct account *account)
     account_put(account);
 }
 
+/* May the caller? 0 or -EPERM. */
 static int may_signal(struct process *process, int number) REQUIRES(processes_lock)
 {
     const struct task *self = task_self();
@@ -41,14 +42,6 @@ static int may_signal(struct process *process, int number) REQUIRES(processes_lo
                 mine->uid == other->uid;
     cred_put(other);
     return same ? 0 : -EPERM;
-}
-
-int process_may_signal(struct process *process, int signal)
-{
-    rt_lock(&processes_lock);
-    int error = may_signal(process, signal);
-    rt_unlock(&processes_lock);
-    return error;
 }
 
 static void info_from_self(struct signal_info *info, int number, int code)

@@ -7,7 +7,7 @@
  *                              |                     |
  *                              v                     v
  *   STOPPED <-- (policy) --- RESTS <-----------------+
- *                              |  start_rested, after the delay
+ *                              |  supervise_late, after the delay
  *                              +--------> STARTS
  *
  * The delay doubles from one death to the next, up to DELAY_MAX_NS; an instance that was ready and

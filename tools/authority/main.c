@@ -1,9 +1,9 @@
 /* authority: who may do what, as the manifest says it.
  *
  *     authority text MANIFEST     a table for each service
- *     authority lines MANIFEST    one line for each capability, as init prints them in the debug
- * flavour authority dot MANIFEST      a graph for Graphviz authority check MANIFEST    nothing:
- * only says what is wrong, as "FILE:LINE: what"
+ *     authority lines MANIFEST    a line for each capability, as init prints them (debug flavour)
+ *     authority dot MANIFEST      a graph for Graphviz
+ *     authority check MANIFEST    nothing: only says what is wrong, as "FILE:LINE: what"
  */
 #include <base/status.h>
 #include <manifest/manifest.h>

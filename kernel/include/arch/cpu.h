@@ -27,7 +27,7 @@ NORETURN void arch_halt(void);
  * panic, and a console that prints (by port, or by an early mapping).
  */
 void arch_early_init(const struct boot_info *info);
-/* Boot CPU, after kmap_init and platform_init: what exists once (interrupt controller, clock).
+/* Boot CPU, after kmap_init and arch_platform_init: what exists once (interrupt controller, clock).
  * Panics, with the reason, where the machine lacks what the kernel cannot do without.
  */
 void arch_init(const struct boot_info *info);

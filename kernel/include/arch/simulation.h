@@ -20,8 +20,6 @@ struct vspace;
 void simulation_clock_set(uint64_t now_ns);
 /* The deadline this CPU's timer is programmed for. */
 uint64_t simulation_timer(uint32_t cpu_index);
-/* How often user and kernel translations were flushed so far. */
-uint64_t simulation_flush_count(void);
 /* How much memory was made ready to be executed so far. */
 uint64_t simulation_synced_bytes(void);
 /* Do what a user program would: read or write one byte at `at`, with faults. False: it would die.

@@ -1,10 +1,11 @@
 /* Memory: pages that can be mapped.
  *
  *   MEMORY_PAGES       demand-zero, or a clone: a tree of frames. Its leaves (512 pages each) and
- * its frames are shared with clones until one side writes, and copied then. A clone of a clone has
- * a tree of its own as well, so no chain is ever followed. MEMORY_CONTIGUOUS  frames that follow
- * each other, there from the beginning MEMORY_PHYSICAL    a range that has no frames (a boot
- * module, the registers of a device, whose object keeps such a Memory for itself)
+ *                      its frames are shared with clones until one side writes, and copied then.
+ *                      A clone of a clone has a tree of its own as well: no chain is ever followed.
+ *   MEMORY_CONTIGUOUS  frames that follow each other, there from the beginning
+ *   MEMORY_PHYSICAL    a range that has no frames (a boot module; the registers of a device, whose
+ *                      object keeps such a Memory for itself)
  *
  * The payer of a Memory pays for its frames and for its tree. A leaf that clones share is paid
  * once: it is only shared between Memories of one payer. Cloning for another payer copies leaves

@@ -130,7 +130,7 @@ struct node {
     /* Locks by flock and fcntl, and who waits for them. */
     struct list locks;
     struct wait_queue lock_queue;
-    /* What a named pipe (file/fifo.c) or a bound socket (socket/) has of its own, and its end. */
+    /* What a named pipe (file/pipe.c) or a bound socket (socket/) has of its own, and its end. */
     void *special;
     void (*special_free)(void *special);
 };

@@ -40,6 +40,6 @@ uint32_t park_begin(struct task *task);
 void park(struct task *task, uint32_t seen);
 void park_wake(struct task *task);
 
-/* A signal is charged to the receiver's user; NULL: he has too many. */
+/* Counted: a queued signal is charged to its receiver's user. */
 struct account *account_get(struct account *account);
 void account_put(struct account *account);

@@ -221,8 +221,6 @@ struct process_counts {
 };
 void process_counts(struct process_counts *counts_out);
 
-/* May the caller signal that one? 0 or -EPERM. */
-int process_may_signal(struct process *process, int signal);
 /* May the caller look into that one (/proc/PID/fd, environ, mem)? 0, -EPERM or -ESRCH. */
 int task_may_look(struct task *task);
 bool capable(unsigned capability); /* CAP_ of the caller, effective */

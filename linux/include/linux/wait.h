@@ -43,8 +43,7 @@ void wait_queue_wake_one(struct wait_queue *queue, uint32_t events);
  * lies in, or both sides take the same lock around it. */
 void wait_queue_end(struct wait_queue *queue);
 
-/* Until woken (0), a signal that is not blocked or the process's end (-ERESTARTSYS), or the
- * deadline
- * (-ETIMEDOUT). A call that must not be interrupted does not exist. */
+/* Until woken: 0; a signal that is not blocked, or the process's end: -ERESTARTSYS; the deadline:
+ * -ETIMEDOUT. A call that must not be interrupted does not exist. */
 int task_sleep(uint64_t deadline_ns);
 void task_wake(struct task *task);

@@ -32,8 +32,6 @@ uint64_t native_guest_budget(void);
 void native_reserve(bool open);
 /* Of guest_create: split, unless the container was made fused. */
 uint32_t native_guest_flags(void);
-/* A guest without memory: for kicks, and to be attached to when there is nothing else. */
-struct guest_space *native_no_space(void);
 
 /* The one place that turns a status into an error number. */
 int error_of(enum status status);

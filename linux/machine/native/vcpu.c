@@ -28,6 +28,7 @@ enum {
 #define SLOT_BYTES ((uint64_t)SLOT_PAGES * MACHINE_PAGE)
 
 static uint64_t threads_memory; /* Memory of all slots */
+/* A guest without memory: to be kicked in, and attached to where there is no other. Constant. */
 static struct guest_space *no_space;
 
 static struct rt_lock slots_lock;
@@ -48,11 +49,6 @@ static uint64_t slot_offset(const struct vcpu *vcpu)
 static uint64_t state_offset(const struct vcpu *vcpu)
 {
     return slot_offset(vcpu) + (uint64_t)STATE_PAGE * MACHINE_PAGE;
-}
-
-struct guest_space *native_no_space(void)
-{
-    return no_space;
 }
 
 /* ---- Slots ---- */

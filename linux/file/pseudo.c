@@ -22,7 +22,7 @@ static bool text_reserve(struct text *text, size_t size_bytes)
     size_t room = MAX(text->room_bytes, (size_t)TEXT_ROOM);
     while (room < needed)
         room *= 2;
-    if (room == text->room_bytes)
+    if (text->bytes != NULL && room == text->room_bytes)
         return true;
     char *bytes = heap_resize(text->bytes, room);
     if (bytes == NULL) {

@@ -35,8 +35,12 @@ qemu:
 	@printf '%s\n' "$(subst ",\",$(QEMU_DIRECT))"
 
 # Containers: IMAGE= names archives (docker save, OCI layout), several with blanks in between; without one
-# the distribution's static busybox is made into one. The exit status is the container's.
-RUN_OPTIONS = --arch $(ARCH) $(addprefix --image ,$(IMAGE)) $(if $(CMD),--cmd '$(CMD)') $(if $(ENV),--env '$(ENV)') \
+# the distribution's static busybox is made into one. The tool ends with the container's status, which make
+# prints and turns into 2.
+# A word of the shell's, whatever is in it.
+quoted = '$(subst ','\'',$(1))'
+RUN_OPTIONS = --arch $(ARCH) $(addprefix --image ,$(IMAGE)) $(if $(CMD),--cmd $(call quoted,$(CMD))) \
+	$(if $(ENV),--env $(call quoted,$(ENV))) \
 	$(if $(MEMORY),--memory $(MEMORY)) $(if $(ISOLATION),--isolation $(ISOLATION))
 
 run: build out/host/mkbundle

@@ -4,6 +4,7 @@ tests by pytest."""
 import contextlib
 import glob
 import os
+import platform
 import re
 import subprocess
 import time
@@ -55,8 +56,10 @@ def host_test_files():
     files += glob.glob("kernel/**/*_test.c", recursive=True)
     files += glob.glob("boot/**/*_test.c", recursive=True)
     files += glob.glob("tests/golden/**/*_test.c", recursive=True)
+    files += glob.glob("linux/**/*_test.c", recursive=True)
     files += glob.glob("tests/calls/*_test.c")
-    return [f for f in files if not re.match(r"kernel/arch/(?!host/)", f)]
+    elsewhere = rf"kernel/arch/(?!host/)|linux/arch/(?!{platform.machine()}/)|linux/machine/native/"
+    return [f for f in files if not re.match(elsewhere, f)]
 
 
 def units(report):

@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import re
+import shlex
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
@@ -87,6 +88,12 @@ def tidy_bites(report):
                   result.stdout)
 
 
+def include_folders(arch, gen):
+    """Where headers are found, of everything that is not a test's own."""
+    return ["abi", *sorted(glob.glob("lib/*/include")), f"lib/rt/arch/{arch}/include", "linux/include",
+            "kernel/include", f"kernel/arch/{arch}/include", "boot/common/include", gen]
+
+
 def headers_alone(report):
     """Every header compiles with nothing before it."""
     machine.make("generated", "ARCH=x86_64")
@@ -94,8 +101,7 @@ def headers_alone(report):
     def compile_one(header):
         arch = "aarch64" if "aarch64" in header else "x86_64"
         target = f"--target={arch}-unknown-none-elf"
-        includes = ["abi", "lib/base/include", "lib/fs/include", "lib/manifest/include", "lib/rt/include", "lib/elf/include", "lib/program/include", "lib/digest/include", "lib/oci/include", "lib/client/include", "lib/container/include", "linux/include", f"lib/rt/arch/{arch}/include",
-                    "kernel/include", f"kernel/arch/{arch}/include", "boot/common/include", "out/x86_64/gen"]
+        includes = include_folders(arch, "out/x86_64/gen")
         if "/host/" in header or "_test" in header or "_fuzz" in header or header.startswith("tools/"):
             target = "-DCONFIG_HOST=1"
             includes = [i.replace(f"arch/{arch}", "arch/host") if i.startswith("kernel") else i for i in includes]
@@ -104,8 +110,9 @@ def headers_alone(report):
         if entry != header and os.path.exists(entry):
             header = entry
         hosted = [] if "HOST" in target else ["-ffreestanding"]
-        return run(["clang", target, "-DCONFIG_DEBUG", "-DCONFIG_SHELL", "-DCONFIG_TESTS", "-std=gnu17", *hosted, "-fsyntax-only", "-Wall",
-                    "-Wno-unused-function", "-Wno-pragma-once-outside-header", "-x", "c", *(f"-I{i}" for i in includes), header])
+        return run(["clang", target, "-DCONFIG_DEBUG", "-DCONFIG_SHELL", "-DCONFIG_TESTS", "-std=gnu17",
+                    *hosted, "-fsyntax-only", "-Wall", "-Wno-unused-function",
+                    "-Wno-pragma-once-outside-header", "-x", "c", *(f"-I{i}" for i in includes), header])
 
     for header, result in in_parallel(compile_one, tracked(".h")):
         report.ok(header, result.returncode == 0, result.stderr)
@@ -142,15 +149,18 @@ def clang_tidy(report):
                 if name.endswith(".c") and name not in seen and not name.startswith("out/"):
                     seen.add(name)
                     jobs.append((arch, name))
+
     # Paths through tests are not worth the time that looking for them takes.
     def checks(name):
         return ["--checks=-clang-analyzer-*"] if name.endswith(("_test.c", "_bench.c")) else []
 
     # One target for all: with the UEFI application's, duplicate includes are seen where none are.
-    for (_, name), result in in_parallel(
-        lambda job: run(["clang-tidy", "--quiet", "-p", f"out/{job[0]}",
-                         f"--extra-arg=--target={job[0]}-unknown-none-elf", *checks(job[1]), job[1]]), jobs
-    ):
+    def look(job):
+        arch, name = job
+        return run(["clang-tidy", "--quiet", "-p", f"out/{arch}",
+                    f"--extra-arg=--target={arch}-unknown-none-elf", *checks(name), name])
+
+    for (_, name), result in in_parallel(look, jobs):
         report.ok(name, result.returncode == 0, result.stdout)
 
 
@@ -167,13 +177,13 @@ def cppcheck(report):
         sources = [f for f in tracked(".c") if re.match(rf"(boot|kernel|lib|linux|services)/", f)
                    and not re.match(other_arch(arch), f) and not f.endswith(("_fuzz.c", "_test.c"))]
         result = run([
-            "cppcheck", "-D__cppcheck__", "-USEEK_SET", "-USEEK_CUR", "-USEEK_END", "-DVDSO_NAME(name)=name", "-DCONFIG_DEBUG", "-DCONFIG_TESTS", "-DCONFIG_SHELL",
-            "-DKERNEL_VERSION=\"0\"", "-DKERNEL_FLAVOUR=\"debug\"", "--std=c11", "--enable=warning,performance,portability",
+            "cppcheck", "-D__cppcheck__", "-USEEK_SET", "-USEEK_CUR", "-USEEK_END",
+            "-DVDSO_NAME(name)=name", "-DCONFIG_DEBUG", "-DCONFIG_TESTS", "-DCONFIG_SHELL",
+            "-DKERNEL_VERSION=\"0\"", "-DKERNEL_FLAVOUR=\"debug\"", "--std=c11",
+            "--enable=warning,performance,portability",
             "--inline-suppr", "--suppress=comparePointers", "--suppress=preprocessorErrorDirective",
-            "--error-exitcode=1", "--quiet", "-j2", "-Iabi", "-Ilib/base/include",
-            "-Ilib/fs/include", "-Ilib/manifest/include", "-Ilib/elf/include", "-Ilib/digest/include", "-Ilib/program/include", "-Ilib/rt/include", "-Ilib/oci/include", "-Ilib/client/include", "-Ilib/container/include", "-Ilinux/include", "-Ikernel/include", "-Iboot/common/include",
-            "-Iboot/uefi",
-            f"-Ikernel/arch/{arch}/include", f"-Iout/{arch}/gen", *sources,
+            "--error-exitcode=1", "--quiet", "-j2", "-Iboot/uefi",
+            *(f"-I{folder}" for folder in include_folders(arch, f"out/{arch}/gen")), *sources,
         ])
         report.ok(arch, result.returncode == 0, result.stderr)
 
@@ -297,6 +307,10 @@ def parameters(report):
     for words in (["--arm64"], ["no-such-test"], ["--stress", "soon"]):
         result = run(["tests/run", "--fast", *words])
         report.ok("tests/run " + " ".join(words), result.returncode != 0, result.stdout)
+    command, environment = "sh -c 'echo a \"b\"'", "A='x y' B=z"
+    plan = run(["make", "-n", "run", f"CMD={command}", f"ENV={environment}"]).stdout
+    words = shlex.split(next((line for line in plan.splitlines() if "run-containers/run " in line), ""))
+    report.ok("quotes in CMD and ENV reach the tool", command in words and environment in words, str(words))
     for arch in ARCHES:
         line = run(["make", "-s", "qemu", f"ARCH={arch}"]).stdout
         report.ok(f"qemu {arch} prints one command",

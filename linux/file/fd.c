@@ -231,8 +231,8 @@ struct file *fd_get(int fd)
 
 struct file *fd_get_of(struct task *task, int fd)
 {
-    struct file_table *table = task_files(task);
-    if (table == NULL)
+    struct file_table *table;
+    if (task_look_files(task, &table) != 0)
         return NULL;
     struct file *file = get_from(table, fd);
     file_table_put(table);
@@ -241,8 +241,8 @@ struct file *fd_get_of(struct task *task, int fd)
 
 int fd_next(struct task *task, int fd)
 {
-    struct file_table *table = task_files(task);
-    if (table == NULL || fd < 0)
+    struct file_table *table;
+    if (fd < 0 || task_look_files(task, &table) != 0)
         return -1;
     rt_lock(&table->lock);
     unsigned next = next_used(table, (unsigned)fd);

@@ -16,7 +16,7 @@ static int64_t describe(struct file *file, char *to, size_t size_bytes)
 static struct file *file_of(struct node *node)
 {
     struct pseudo_node *pseudo = pseudo_node(node);
-    return task_may_look(pseudo->task) != 0 ? NULL : fd_get_of(pseudo->task, pseudo->number);
+    return fd_get_of(pseudo->task, pseudo->number);
 }
 
 static int64_t fd_readlink(struct node *node, char *to, size_t size_bytes)
@@ -110,8 +110,7 @@ static int descriptor_node(struct node *directory, const struct pseudo_entry *en
 {
     struct pseudo_node *parent = pseudo_node(directory);
     int32_t number = proc_number(name, length);
-    struct file *file =
-        number < 0 || task_may_look(parent->task) != 0 ? NULL : fd_get_of(parent->task, number);
+    struct file *file = number < 0 ? NULL : fd_get_of(parent->task, number);
     if (file == NULL)
         return -ENOENT;
     file_put(file);

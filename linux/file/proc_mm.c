@@ -98,14 +98,19 @@ static void add_area_sizes(struct text *text, const struct area *area)
     text_add(text, "Anonymous:             0 kB\nSwap:                  0 kB\n");
 }
 
+/* Its memory for who may look into it, counted; NULL: it has none any more. */
+static int look(struct pseudo_node *node, struct mm **mm_out)
+{
+    *mm_out = NULL;
+    return task_look_mm(node->task, mm_out) == -EPERM ? -EACCES : 0;
+}
+
 static int show_areas(struct pseudo_node *node, struct text *text, bool sizes)
 {
-    int error = task_may_look(node->task);
-    if (error != 0)
-        return error == -EPERM ? -EACCES : error;
-    struct mm *mm = task_mm(node->task);
+    struct mm *mm;
+    int error = look(node, &mm);
     if (mm == NULL)
-        return 0;
+        return error;
     char *buffer = heap_alloc(PATH_MAX);
     if (buffer != NULL) {
         rt_lock(&mm->lock);
@@ -148,33 +153,31 @@ static void add_guest_bytes(struct text *text, struct mm *mm, uint64_t from, uin
     }
 }
 
-static int show_strings(struct pseudo_node *node, struct text *text, bool environment)
+static void show_strings(struct mm *mm, struct text *text, bool environment)
 {
-    struct mm *mm = task_mm(node->task);
-    if (mm == NULL)
-        return 0;
     rt_lock(&mm->lock);
     uint64_t from = environment ? mm->environment_start : mm->argument_start;
     uint64_t to = environment ? mm->environment_end : mm->argument_end;
     rt_unlock(&mm->lock);
     add_guest_bytes(text, mm, from, to);
+}
+
+/* Which everybody may see. */
+int proc_show_cmdline(struct pseudo_node *node, struct text *text)
+{
+    struct mm *mm = task_mm(node->task);
+    if (mm != NULL)
+        show_strings(mm, text, false);
     mm_put(mm);
     return 0;
 }
 
-int proc_show_cmdline(struct pseudo_node *node, struct text *text)
-{
-    return show_strings(node, text, false);
-}
-
 int proc_show_auxiliary(struct pseudo_node *node, struct text *text)
 {
-    int error = task_may_look(node->task);
-    if (error != 0)
-        return error == -EPERM ? -EACCES : error;
-    struct mm *mm = task_mm(node->task);
+    struct mm *mm;
+    int error = look(node, &mm);
     if (mm == NULL)
-        return 0;
+        return error;
     size_t words = 0;
     while (words + 2 < ARRAY_LEN(mm->auxiliary) && mm->auxiliary[words] != 0)
         words += 2;
@@ -185,6 +188,10 @@ int proc_show_auxiliary(struct pseudo_node *node, struct text *text)
 
 int proc_show_environ(struct pseudo_node *node, struct text *text)
 {
-    int error = task_may_look(node->task);
-    return error == 0 ? show_strings(node, text, true) : error == -EPERM ? -EACCES : error;
+    struct mm *mm;
+    int error = look(node, &mm);
+    if (mm != NULL)
+        show_strings(mm, text, true);
+    mm_put(mm);
+    return error;
 }

@@ -325,21 +325,22 @@ static int store_oom_score_adj(struct pseudo_node *node, char *bytes, size_t siz
 static int path_of_link(struct pseudo_node *node, struct path *path_out)
 {
     const char *name = node->entry->name;
-    int error = task_may_look(node->task);
-    if (error != 0)
-        return error == -EPERM ? -EACCES : -ENOENT;
+    int error;
     if (strcmp(name, "exe") == 0) {
-        struct mm *mm = task_mm(node->task);
-        error = mm == NULL || mm->executable == NULL ? -ENOENT : 0;
+        struct mm *mm;
+        error = task_look_mm(node->task, &mm);
+        if (error != 0)
+            return error == -EPERM ? -EACCES : -ENOENT;
+        error = mm->executable == NULL ? -ENOENT : 0;
         if (error == 0)
             *path_out = path_get(&mm->executable->path);
-        if (mm != NULL)
-            mm_put(mm);
+        mm_put(mm);
         return error;
     }
-    struct fs_context *fs = task_fs(node->task);
-    if (fs == NULL)
-        return -ENOENT;
+    struct fs_context *fs;
+    error = task_look_fs(node->task, &fs);
+    if (error != 0)
+        return error == -EPERM ? -EACCES : -ENOENT;
     rt_lock(&fs->lock);
     *path_out = path_get(strcmp(name, "cwd") == 0 ? &fs->working : &fs->root);
     rt_unlock(&fs->lock);

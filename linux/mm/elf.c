@@ -292,7 +292,7 @@ static int open_interpreter(struct program *program, const struct segment *segme
     heap_free(name);
     if (error != 0)
         return error;
-    error = file_open_program(&path, file_out);
+    error = program_open(program, &path, file_out);
     path_put(&path);
     return error;
 }

@@ -73,11 +73,17 @@ static int read_beginning(struct program *program)
     return 0;
 }
 
+int program_open(struct program *program, const struct path *path, struct file **file_out)
+{
+    program->secret = program->secret || path_permission(path, MAY_READ) != 0;
+    return file_open_program(path, file_out);
+}
+
 static int open_path(struct program *program, const struct path *path)
 {
     file_put(program->file);
     program->file = NULL;
-    int error = file_open_program(path, &program->file);
+    int error = program_open(program, path, &program->file);
     return error != 0 ? error : read_beginning(program);
 }
 
@@ -158,7 +164,7 @@ static int change(struct program *program)
 {
     struct task *self = task_self();
     struct exec_change change;
-    int error = task_exec_begin(&change);
+    int error = task_exec_begin(program->cred, program->secret, &change);
     if (error != 0)
         return error;
     struct mm *mm = program->mm;

@@ -37,12 +37,15 @@ struct program {
     struct mm *mm;     /* the new one */
     struct cred *cred; /* the new one */
     bool secure;
+    bool secret; /* the caller may not read one of its files */
     bool stack_executable;
     uint64_t entry, stack; /* where it begins */
     uint64_t program_entry, headers_at, header_count, interpreter_base;
     uint8_t beginning[SCRIPT_BYTES]; /* of the file */
 };
 
+/* exec.c: a file that is part of it, as file_open_program. */
+int program_open(struct program *program, const struct path *path, struct file **file_out);
 /* elf.c: load program->file, and its interpreter. */
 int program_load(struct program *program);
 /* stack.c: where stack and mappings go; the stack with arguments, environment, auxiliary vector. */

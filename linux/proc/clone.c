@@ -141,12 +141,13 @@ static void clone_family(struct clone *clone) REQUIRES(processes_lock)
     bool sibling = (clone->request->flags & CLONE_PARENT) != 0;
     process->parent = sibling ? mine->parent : mine;
     process->exit_signal = sibling ? mine->exit_signal : clone->request->exit_signal;
+    process->parent_executions = sibling ? mine->parent_executions : mine->executions;
     process->group = mine->group;
     process->session = mine->session;
     process->terminal = mine->terminal == NULL ? NULL : tty_get(mine->terminal);
     process->has_subreaper = mine->has_subreaper || mine->subreaper;
     process->oom_score_adj = __atomic_load_n(&mine->oom_score_adj, __ATOMIC_RELAXED);
-    process->dumpable = mine->dumpable;
+    process->dumpable = __atomic_load_n(&mine->dumpable, __ATOMIC_RELAXED);
     memcpy(process->limit, mine->limit, sizeof(process->limit));
     process->leader = task_get(clone->child);
     if (process->parent != NULL)

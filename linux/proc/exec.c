@@ -46,21 +46,30 @@ static int exec_release(struct task *self)
     return ending ? -ERESTARTNOINTR : 0;
 }
 
+/* Who gains something shares neither descriptors nor where it stands with who did not. */
 static int exec_tables(struct exec_change *change)
 {
     struct task *self = task_self();
     int error = signal_handlers_copy(self->process->handlers, &change->handlers);
     if (error == 0)
         error = file_table_copy(self->files, &change->files);
+    if (error == 0 && change->gains)
+        error = fs_context_copy(self->fs, &change->fs);
     if (error != 0)
         task_exec_abandon(change);
     return error;
 }
 
-int task_exec_begin(struct exec_change *change)
+static bool cred_gains(const struct cred *old, const struct cred *new)
+{
+    return new->euid != old->euid || new->egid != old->egid ||
+           (new->permitted & ~old->permitted) != 0;
+}
+
+int task_exec_begin(const struct cred *cred, bool secret, struct exec_change *change)
 {
     struct task *self = task_self();
-    *change = (struct exec_change){ 0 };
+    *change = (struct exec_change){ .gains = cred_gains(self->cred, cred), .secret = secret };
     int error = exec_tables(change);
     if (error != 0)
         return error;
@@ -80,6 +89,8 @@ void task_exec_abandon(struct exec_change *change)
         signal_handlers_put(change->handlers);
     if (change->files != NULL)
         file_table_put(change->files);
+    if (change->fs != NULL)
+        fs_context_put(change->fs);
     *change = (struct exec_change){ 0 };
 }
 
@@ -95,6 +106,7 @@ static void exec_become_leader(struct task *self)
         process->leader = task_get(self);
     }
     process->executed = true;
+    process->executions++;
     process->exit_signal = SIGCHLD;
     rt_unlock(&processes_lock);
     if (old == self)
@@ -129,6 +141,17 @@ static void exec_files(struct task *self, struct file_table *files_taken)
     file_table_close_on_exec(files_taken);
 }
 
+static void exec_fs(struct task *self, struct fs_context *fs_taken)
+{
+    if (fs_taken == NULL)
+        return;
+    rt_lock(&self->lock);
+    struct fs_context *old = self->fs;
+    self->fs = fs_taken;
+    rt_unlock(&self->lock);
+    fs_context_put(old);
+}
+
 static void exec_memory(struct task *self, struct mm *mm_taken)
 {
     task_leave_memory(self);
@@ -145,24 +168,32 @@ static void exec_memory(struct task *self, struct mm *mm_taken)
         mm_put(old);
 }
 
+static void set_dumpable(struct process *process, bool dumpable)
+{
+    __atomic_store_n(&process->dumpable, dumpable, __ATOMIC_RELEASE);
+}
+
+/* In this order, for those who look (task_look_mm): who sees the new memory sees the new
+ * credentials, and who sees that it may be looked at sees no old memory. */
 void task_exec_commit(struct exec_change *change, struct mm *mm_taken, struct cred *cred_taken,
                       const char *name)
 {
     struct task *self = task_self();
-    bool gains = cred_taken->euid != self->cred->euid || cred_taken->egid != self->cred->egid;
     exec_become_leader(self);
+    set_dumpable(self->process, false);
+    cred_commit(cred_taken); /* its id may be another, too: replies */
     exec_memory(self, mm_taken);
     exec_files(self, change->files);
+    exec_fs(self, change->fs);
     exec_handlers(self, change->handlers);
     process_timers_exec(self->process);
     vcpu_vector_reset();
-    if (gains) {
+    if (change->gains) {
         rt_lock(&processes_lock);
         self->process->parent_death_signal = 0;
         rt_unlock(&processes_lock);
     }
-    __atomic_store_n(&self->process->dumpable, !gains, __ATOMIC_RELAXED);
     task_rename(self, name);
-    cred_commit(cred_taken); /* its id may be another, too: replies */
+    set_dumpable(self->process, !change->gains && !change->secret);
     *change = (struct exec_change){ 0 };
 }

@@ -141,6 +141,14 @@ static int commit_user(struct cred *cred)
     return 0;
 }
 
+static void commit_group(struct cred *cred)
+{
+    const struct cred *old = mine();
+    if (cred->egid != old->egid || cred->fsgid != old->fsgid)
+        __atomic_store_n(&task_self()->process->dumpable, false, __ATOMIC_RELAXED);
+    cred_commit(cred);
+}
+
 int64_t linux_setuid(uint32_t uid)
 {
     struct cred *cred;
@@ -172,7 +180,7 @@ int64_t linux_setgid(uint32_t gid)
     if (all)
         cred->gid = cred->sgid = gid;
     cred->egid = cred->fsgid = gid;
-    cred_commit(cred);
+    commit_group(cred);
     return 0;
 }
 
@@ -219,7 +227,7 @@ int64_t linux_setregid(uint32_t real, uint32_t effective)
     if (real != ID_NONE || (effective != ID_NONE && effective != old->gid))
         cred->sgid = cred->egid;
     cred->fsgid = cred->egid;
-    cred_commit(cred);
+    commit_group(cred);
     return 0;
 }
 
@@ -262,7 +270,7 @@ int64_t linux_setresgid(uint32_t real, uint32_t effective, uint32_t saved)
     if (saved != ID_NONE)
         cred->sgid = saved;
     cred->fsgid = cred->egid;
-    cred_commit(cred);
+    commit_group(cred);
     return 0;
 }
 
@@ -279,6 +287,7 @@ int64_t linux_setfsuid(uint32_t uid)
         return before;
     cred->fsuid = uid;
     fix_file_capabilities(cred, old);
+    __atomic_store_n(&task_self()->process->dumpable, false, __ATOMIC_RELAXED);
     cred_commit(cred);
     return before;
 }
@@ -294,7 +303,7 @@ int64_t linux_setfsgid(uint32_t gid)
     if (gid == before || cred_copy(old, &cred) != 0)
         return before;
     cred->fsgid = gid;
-    cred_commit(cred);
+    commit_group(cred);
     return before;
 }
 

@@ -3,6 +3,7 @@
 #include <linux/abi/errno.h>
 #include <linux/heap.h>
 #include <linux/host.h>
+#include <linux/mm.h>
 #include <linux/world.h>
 #include <sched.h>
 
@@ -589,6 +590,181 @@ static void executes_set_id(uint64_t a, uint64_t b, uint64_t c)
 TEST(set_id_programs_gain_unless_nothing_may_be_gained)
 {
     world_run(executes_set_id, 0);
+}
+
+/* What execve does to a process, with a copy of its memory as the new program's. */
+static void executes(uint32_t mode, bool secret)
+{
+    struct exec_change change;
+    struct cred *cred;
+    struct mm *mm;
+    bool secure;
+    EXPECT_EQ(cred_for_exec(mode, 0, 0, &cred, &secure), 0);
+    EXPECT_EQ(mm_fork(task_self()->mm, &mm), 0);
+    EXPECT_EQ(task_exec_begin(cred, secret, &change), 0);
+    task_exec_commit(&change, mm, cred, "program");
+}
+
+enum { GET_DUMPABLE = 3, SET_DEATH_SIGNAL = 1, GET_DEATH_SIGNAL = 2 };
+
+static void waits_for_word(uint64_t at, uint64_t b, uint64_t c)
+{
+    (void)b;
+    (void)c;
+    while (guest_load(at) == 0)
+        guest_poll();
+}
+
+/* A child that was to end with a signal of the parent's choice does not hit what that executes. */
+static void gains_with_a_child(uint64_t gains, uint64_t b, uint64_t c)
+{
+    (void)b;
+    (void)c;
+    guest_store(GUEST_SHARED, 0);
+    EXPECT_EQ(CALL(setresuid, 1000, 1000, 1000), 0);
+    EXPECT_EQ(CALL(prctl, SET_DEATH_SIGNAL, SIGKILL), 0);
+    int64_t child = guest_clone(SIGKILL, 0, waits_for_word, GUEST_SHARED);
+    EXPECT(child > 0);
+    if (gains != 0) {
+        executes(04755, false);
+        EXPECT_EQ(CALL(geteuid), 0);
+        EXPECT_EQ(CALL(prctl, GET_DUMPABLE), 0);
+        EXPECT_EQ(CALL(prctl, GET_DEATH_SIGNAL, GUEST_DATA), 0);
+        EXPECT_EQ(guest_load_32_of(GUEST_DATA), 0);
+    }
+    guest_store(GUEST_SHARED, 1);
+    EXPECT_EQ(CALL(wait4, (uint64_t)child, 0, WALL, 0), child);
+}
+
+/* Who shares a working directory and a mask with what gains something shares them no more. */
+static void changes_mask(uint64_t a, uint64_t b, uint64_t c)
+{
+    (void)a;
+    (void)b;
+    (void)c;
+    waits_for_word(GUEST_SHARED, 0, 0);
+    EXPECT_EQ(CALL(umask, 0), 022);
+    guest_store(GUEST_SHARED + 8, 1);
+}
+
+static void gains_with_a_sharer(uint64_t gains, uint64_t b, uint64_t c)
+{
+    (void)b;
+    (void)c;
+    guest_store(GUEST_SHARED, 0);
+    guest_store(GUEST_SHARED + 8, 0);
+    EXPECT_EQ(CALL(setresuid, 1000, 1000, 1000), 0);
+    (void)CALL(umask, 022);
+    int64_t child = guest_clone(CLONE_FS | SIGCHLD, 0, changes_mask, 0);
+    executes(gains != 0 ? 04755 : 0755, false);
+    guest_store(GUEST_SHARED, 1);
+    waits_for_word(GUEST_SHARED + 8, 0, 0);
+    EXPECT_EQ(CALL(umask, 022), gains != 0 ? 022 : 0);
+    EXPECT_EQ(guest_wait((int32_t)child), 0);
+}
+
+static void executes_what_it_may_not_read(uint64_t a, uint64_t b, uint64_t c)
+{
+    (void)a;
+    (void)b;
+    (void)c;
+    executes(0755, false);
+    EXPECT_EQ(CALL(prctl, GET_DUMPABLE), 1);
+    executes(0711, true);
+    EXPECT_EQ(CALL(prctl, GET_DUMPABLE), 0);
+    EXPECT_EQ(CALL(prctl, 4, 1), 0);
+    EXPECT_EQ(CALL(setresgid, 1000, 1000, 1000), 0);
+    EXPECT_EQ(CALL(prctl, GET_DUMPABLE), 0);
+}
+
+static void gains_program(uint64_t a, uint64_t b, uint64_t c)
+{
+    (void)a;
+    (void)b;
+    (void)c;
+    EXPECT_EQ(guest_wait((int32_t)guest_fork(gains_with_a_child, 0)), SIGKILL);
+    EXPECT_EQ(guest_wait((int32_t)guest_fork(gains_with_a_child, 1)), 0);
+    EXPECT_EQ(guest_wait((int32_t)guest_fork(gains_with_a_sharer, 0)), 0);
+    EXPECT_EQ(guest_wait((int32_t)guest_fork(gains_with_a_sharer, 1)), 0);
+    EXPECT_EQ(guest_wait((int32_t)guest_fork(executes_what_it_may_not_read, 0)), 0);
+}
+
+TEST(what_gains_by_execve_shares_nothing_with_who_did_not)
+{
+    world_run(gains_program, 0);
+}
+
+/* ---- who looks while others execute ---- */
+
+enum { PROGRAMS = 300, SECRET = 0x5ec2e7 };
+
+/* Its next program finds a secret in its memory, which is another user's. */
+static void gains_a_secret(uint64_t a, uint64_t b, uint64_t c)
+{
+    (void)a;
+    (void)b;
+    (void)c;
+    const uint64_t secret = SECRET;
+    struct exec_change change;
+    struct cred *cred;
+    struct mm *mm;
+    bool secure;
+    guest_store_32(GUEST_SHARED + 8, (uint32_t)CALL(getpid));
+    EXPECT_EQ(cred_for_exec(04755, 0, 0, &cred, &secure), 0);
+    EXPECT_EQ(mm_fork(task_self()->mm, &mm), 0);
+    EXPECT_EQ(mm_write(mm, GUEST_DATA, &secret, sizeof(secret)), (int64_t)sizeof(secret));
+    EXPECT_EQ(task_exec_begin(cred, false, &change), 0);
+    task_exec_commit(&change, mm, cred, "program");
+}
+
+static void looks_at(int32_t pid)
+{
+    struct task *task = task_find(pid);
+    struct mm *mm;
+    if (task == NULL)
+        return;
+    for (unsigned i = 0; i < 16; i++) {
+        uint64_t found = 0;
+        if (task_look_mm(task, &mm) != 0)
+            continue;
+        (void)mm_read(mm, GUEST_DATA, &found, sizeof(found));
+        EXPECT(found != SECRET);
+        mm_put(mm);
+    }
+    task_put(task);
+}
+
+static void looks(uint64_t a, uint64_t b, uint64_t c)
+{
+    (void)a;
+    (void)b;
+    (void)c;
+    EXPECT_EQ(CALL(setresuid, 1000, 1000, 1000), 0);
+    while (guest_load(GUEST_SHARED) == 0) {
+        looks_at((int32_t)guest_load_32_of(GUEST_SHARED + 8));
+        guest_poll();
+    }
+}
+
+static void is_executed_and_looked_at(uint64_t a, uint64_t b, uint64_t c)
+{
+    (void)a;
+    (void)b;
+    (void)c;
+    guest_store(GUEST_DATA, 0);
+    guest_store(GUEST_SHARED, 0);
+    int64_t looker = guest_fork(looks, 0);
+    EXPECT_EQ(CALL(setresuid, 1000, 1000, 1000), 0);
+    EXPECT_EQ(CALL(prctl, 4, 1), 0);
+    for (unsigned i = 0; i < PROGRAMS; i++)
+        EXPECT_EQ(guest_wait((int32_t)guest_fork(gains_a_secret, 0)), 0);
+    guest_store(GUEST_SHARED, 1);
+    EXPECT_EQ(guest_wait((int32_t)looker), 0);
+}
+
+TEST(who_may_look_at_a_program_does_not_see_the_next)
+{
+    world_run(is_executed_and_looked_at, 0);
 }
 
 /* ---- many at once ---- */

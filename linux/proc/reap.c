@@ -65,16 +65,25 @@ static bool parent_does_not_wait(struct process *parent, int32_t signal)
     return action.handler == SIG_IGN || (action.flags & SA_NOCLDWAIT) != 0;
 }
 
+/* Another signal than SIGCHLD is for the program that asked for it, not for the next: that may have
+ * gained what makes it proof against the first one's signals. */
+static int32_t end_signal(const struct process *process) REQUIRES(processes_lock)
+{
+    bool asked = process->parent_executions == process->parent->executions;
+    return asked ? process->exit_signal : SIGCHLD;
+}
+
 bool process_tell_end(struct process *process)
 {
     struct process *parent = process->parent;
     if (parent == NULL)
         return true;
-    bool forgotten = parent_does_not_wait(parent, process->exit_signal);
+    int32_t signal = end_signal(process);
+    bool forgotten = parent_does_not_wait(parent, signal);
     struct signal_info info;
     child_info(process, (int)status_code(process->exit_status), status_value(process->exit_status),
                &info);
-    info.number = process->exit_signal;
+    info.number = signal;
     if (info.number != 0)
         (void)signal_send_process(parent, &info);
     wait_queue_wake(&parent->child_queue, 0);

@@ -187,8 +187,8 @@ int64_t linux_get_robust_list(int32_t tid, uaddr_t head_at, uaddr_t size_at)
     struct task *task = tid == 0 ? task_get(task_self()) : task_find(tid);
     if (task == NULL)
         return -ESRCH;
+    uint64_t head = __atomic_load_n(&task->robust_list, __ATOMIC_ACQUIRE);
     int error = task_may_look(task);
-    uint64_t head = __atomic_load_n(&task->robust_list, __ATOMIC_RELAXED);
     task_put(task);
     if (error == 0)
         error = copy_out(size_at, &head_bytes, sizeof(head_bytes));

@@ -2,6 +2,7 @@
 #include "proc_impl.h"
 #include <base/string.h>
 #include <linux/abi/errno.h>
+#include <linux/mm.h>
 
 static char state_letter(const struct task *task)
 {
@@ -82,7 +83,66 @@ int task_may_look(struct task *task)
                 mine->fsuid == cred->suid && mine->fsgid == cred->gid &&
                 mine->fsgid == cred->egid && mine->fsgid == cred->sgid;
     bool less = (cred->permitted & ~mine->permitted) == 0;
-    bool dumpable = __atomic_load_n(&task->process->dumpable, __ATOMIC_RELAXED);
+    bool dumpable = __atomic_load_n(&task->process->dumpable, __ATOMIC_ACQUIRE);
     cred_put(cred);
     return (same && less && dumpable) || capable(CAP_SYS_PTRACE) ? 0 : -EPERM;
+}
+
+/* Taken first, then looked whether the caller may, then whether it is the task's still: if not, a
+ * program began meanwhile, and the look may have been at the other one (task_exec_commit). */
+int task_look_mm(struct task *task, struct mm **mm_out)
+{
+    for (;;) {
+        struct mm *mm = task_mm(task);
+        int error = mm == NULL ? -ESRCH : task_may_look(task);
+        struct mm *now = error == 0 ? task_mm(task) : NULL;
+        mm_put(now);
+        if (error == 0 && now == mm) {
+            *mm_out = mm;
+            return 0;
+        }
+        mm_put(mm);
+        if (error != 0)
+            return error;
+    }
+}
+
+int task_look_files(struct task *task, struct file_table **files_out)
+{
+    for (;;) {
+        struct file_table *files = task_files(task);
+        if (files == NULL)
+            return -ESRCH;
+        int error = task_may_look(task);
+        struct file_table *now = error == 0 ? task_files(task) : NULL;
+        if (now != NULL)
+            file_table_put(now);
+        if (error == 0 && now == files) {
+            *files_out = files;
+            return 0;
+        }
+        file_table_put(files);
+        if (error != 0)
+            return error;
+    }
+}
+
+int task_look_fs(struct task *task, struct fs_context **fs_out)
+{
+    for (;;) {
+        struct fs_context *fs = task_fs(task);
+        if (fs == NULL)
+            return -ESRCH;
+        int error = task_may_look(task);
+        struct fs_context *now = error == 0 ? task_fs(task) : NULL;
+        if (now != NULL)
+            fs_context_put(now);
+        if (error == 0 && now == fs) {
+            *fs_out = fs;
+            return 0;
+        }
+        fs_context_put(fs);
+        if (error != 0)
+            return error;
+    }
 }

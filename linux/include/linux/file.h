@@ -110,7 +110,7 @@ void file_table_close_on_exec(struct file_table *table);
 struct file *fd_get(int fd);
 /* The same, and O_PATH is fine: for names, fstat, dup, fcntl. */
 struct file *fd_get_any(int fd);
-/* As fd_get, of another task; for /proc. */
+/* As fd_get, of another task that the caller may look into; for /proc. */
 struct file *fd_get_of(struct task *task, int fd);
 /* A free descriptor from `lowest` on for the file, whose reference it takes; or -EMFILE, and the
  * reference stays the caller's. */
@@ -118,7 +118,7 @@ int fd_install(struct file *file, int lowest, unsigned fd_flags);
 /* Exactly that one, closing what was there. */
 int fd_install_at(struct file *file, int fd, unsigned fd_flags);
 int fd_close(int fd);
-/* The next descriptor of a table at or above `fd`; -1: none. */
+/* The next descriptor at or above `fd` of a task that the caller may look into; -1: none. */
 int fd_next(struct task *task, int fd);
 
 /* Character devices, by number. Who has some says so once at the start. `open` gives the file its

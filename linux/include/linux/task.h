@@ -141,6 +141,8 @@ struct process {
     struct tty *terminal;            /* [P] controlling; counted */
     bool session_leader;             /* [P] */
     bool executed;                   /* [P] since fork: setpgid */
+    uint32_t executions;             /* [P] programs so far */
+    uint32_t parent_executions;      /* [P] of its parent when it asked for exit_signal */
     bool subreaper;                  /* [P] */
     bool has_subreaper;              /* [P] above it */
     bool dumpable;                   /* [A] */
@@ -193,6 +195,11 @@ struct mm *task_mm(struct task *task);
 struct file_table *task_files(struct task *task);
 struct fs_context *task_fs(struct task *task);
 struct cred *task_cred(struct task *task); /* never NULL */
+/* The same for who looks into it (/proc/PID/fd, maps, environ, cwd), if the caller may, whatever
+ * the task executes meanwhile. 0, -EPERM, or -ESRCH: it is dead. */
+int task_look_mm(struct task *task, struct mm **mm_out);
+int task_look_files(struct task *task, struct file_table **files_out);
+int task_look_fs(struct task *task, struct fs_context **fs_out);
 void task_name(struct task *task, char name_out[TASK_COMM_BYTES]);
 void task_rename(struct task *task, const char *name);
 
@@ -221,7 +228,8 @@ struct process_counts {
 };
 void process_counts(struct process_counts *counts_out);
 
-/* May the caller look into that one (/proc/PID/fd, environ, mem)? 0, -EPERM or -ESRCH. */
+/* May the caller look into that one? 0 or -EPERM. Of what it is now: for what execve changes there
+ * are task_look_mm and those beside it. */
 int task_may_look(struct task *task);
 bool capable(unsigned capability); /* CAP_ of the caller, effective */
 /* The caller's soft limit; process 1's at its start on a thread that is no task. */
@@ -298,8 +306,12 @@ void process_kill(struct process *process, uint32_t status);
 struct exec_change {
     struct signal_handlers *handlers;
     struct file_table *files;
+    struct fs_context *fs; /* NULL: it keeps what it may share with others */
+    bool gains;            /* ids or capabilities that it did not have */
+    bool secret;           /* the caller may not read the program */
 };
-int task_exec_begin(struct exec_change *change);
+/* `cred` is what commit will take. */
+int task_exec_begin(const struct cred *cred, bool secret, struct exec_change *change);
 void task_exec_commit(struct exec_change *change, struct mm *mm_taken, struct cred *cred_taken,
                       const char *name);
 void task_exec_abandon(struct exec_change *change);

@@ -1,10 +1,12 @@
 """Workloads (tests/workloads/NAME) as images: packages.txt names the distribution's packages (`# base:
-scratch`: nothing but busybox and links to it), run.sh is the first process; all of the folder is /wl/NAME.
+scratch`: nothing but busybox and links to it), run.sh is the first process; all of the folder is /wl/NAME. A
+prepare.sh compiles a program before that, in a tree of its own with the packages named after `# build:`.
 
     tests/images/workloads.py ARCH NAME...        makes out/images/ARCH/NAME.tar
     tests/images/workloads.py ARCH A+B            one image for both: the packages of each
 """
 
+import glob
 import os
 import shutil
 import subprocess
@@ -21,20 +23,36 @@ from suite import archives  # noqa: E402
 FOLDERS = {"bin": 0o755, "sbin": 0o755, "usr": 0o755, "usr/bin": 0o755, "usr/sbin": 0o755, "etc": 0o755,
            "root": 0o700, "home": 0o755, "srv": 0o755, "mnt": 0o755, "run": 0o755, "var": 0o755,
            "var/log": 0o755, "proc": 0o555, "sys": 0o555, "dev": 0o755, "tmp": 0o1777}
+SERVERS = ("www-data", "redis", "memcache", "haproxy", "postgres", "mysql", "caddy")  # whom servers run as
 FILES = {
-    "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:A User:/home:/bin/sh\n"
+    "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:A User:/home:/bin/sh\n" +
+                  "".join(f"{name}:x:{uid}:{uid}::/:/bin/false\n" for uid, name in enumerate(SERVERS, 33)) +
                   "nobody:x:65534:65534:nobody:/:/bin/false\n",
-    "etc/group": "root:x:0:\ntty:x:5:\nuser:x:1000:\nstaff:x:50:user\nnogroup:x:65534:\n",
+    "etc/group": "root:x:0:\ntty:x:5:\nshadow:x:42:\nuser:x:1000:\nstaff:x:50:user\n" +
+                 "".join(f"{name}:x:{gid}:\n" for gid, name in enumerate(SERVERS, 33)) + "nogroup:x:65534:\n",
+    "etc/shadow": "root:*:19000:0:99999:7:::\n",
+    "etc/gshadow": "root:*::\n",
     "etc/hosts": "127.0.0.1 localhost\n::1 localhost\n127.0.1.1 box\n",
+    "etc/resolv.conf": "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
 }
 # What every installation has; of the distribution's essential packages, those that programs call.
-ESSENTIAL = ("base-files", "coreutils", "debianutils", "findutils", "grep", "hostname", "libc-bin", "ncurses-base",
-             "ncurses-bin", "sed", "sysvinit-utils", "mount")
-# What packages leave to the scripts that run when they are installed.
-LINKS = {"bin/sh": ["dash"], "usr/bin/awk": ["gawk"], "usr/bin/vi": ["vim.tiny"]}
+ESSENTIAL = ("base-files", "bash", "coreutils", "dash", "debianutils", "diffutils", "dpkg", "findutils", "grep", "gzip",
+             "hostname", "init-system-helpers", "libc-bin", "login", "mount", "ncurses-base", "ncurses-bin", "passwd",
+             "perl-base", "sed", "sysvinit-utils", "tar", "util-linux")
+# What packages leave to the scripts that run when they are installed: links, and how programs authenticate.
+LINKS = {"bin/sh": "usr/bin/dash", "usr/bin/awk": "usr/bin/gawk", "usr/bin/vi": "usr/bin/vim.tiny", "usr/bin/cc": "usr/bin/gcc",
+         "usr/bin/c++": "usr/bin/g++"}
+MERGED = ("bin", "sbin", "lib", "lib64")  # links to the same below usr, before anything is unpacked
+JAVA = "usr/lib/jvm/*/bin/*"  # each of them is a link in usr/bin
+PAM = ("auth", "account", "password", "session", "session-noninteractive")
 # What the distribution's small images leave out, too.
 LEFT_OUT = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info")
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def write_text(path, text):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def base(tree):
@@ -43,8 +61,9 @@ def base(tree):
         if not os.path.islink(f"{tree}/{name}"):
             os.chmod(f"{tree}/{name}", mode)
     for name, text in FILES.items():
-        with open(f"{tree}/{name}", "w", encoding="utf-8") as file:
-            file.write(text)
+        write_text(f"{tree}/{name}", text)
+    os.chmod(f"{tree}/etc/shadow", 0o600)
+    os.chmod(f"{tree}/etc/gshadow", 0o600)
 
 
 def scratch(arch, tree):
@@ -54,17 +73,55 @@ def scratch(arch, tree):
         os.symlink("busybox", f"{tree}/bin/{name}")
 
 
+def configure(tree):
+    """What the packages' own scripts would do."""
+    java = {f"usr/bin/{os.path.basename(path)}": os.path.relpath(path, tree) for path in glob.glob(f"{tree}/{JAVA}")}
+    for link, target in {**LINKS, **java}.items():
+        if os.path.exists(f"{tree}/{target}") and not os.path.lexists(f"{tree}/{link}"):
+            os.symlink(f"/{target}", f"{tree}/{link}")
+    if os.path.isdir(f"{tree}/etc/pam.d"):
+        for kind in PAM:
+            write_text(f"{tree}/etc/pam.d/common-{kind}", f"{kind.split('-')[0]} required pam_unix.so\n")
+
+
 def installed(arch, names, tree):
+    for name in MERGED:
+        os.makedirs(f"{tree}/usr/{name}", exist_ok=True)
+        os.symlink(f"usr/{name}", f"{tree}/{name}")
     for path in packages.with_dependencies(names, arch, packages.fetched(arch)):
-        subprocess.run(["dpkg-deb", "-x", path, tree], check=True)
+        data = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", path], stdout=subprocess.PIPE)
+        subprocess.run(["tar", "-xp", "--keep-directory-symlink", "-C", tree], stdin=data.stdout, check=True)
+        data.stdout.close()
+        if data.wait() != 0:
+            raise packages.Missing(f"{path} cannot be unpacked")
     for name in LEFT_OUT:
         shutil.rmtree(f"{tree}/{name}", ignore_errors=True)
     base(tree)
-    for link, targets in LINKS.items():
-        for target in targets:
-            there = os.path.join(tree, os.path.dirname(link), target)
-            if os.path.exists(there) and not os.path.lexists(f"{tree}/{link}"):
-                os.symlink(target, f"{tree}/{link}")
+    configure(tree)
+
+
+PREPARE = ("mount --make-rprivate / && mount -t proc proc $0/proc && mount --bind /dev $0/dev && "
+           "exec chroot $0 sh -c 'cd /src && exec sh ./prepare.sh'")
+
+
+def prepared(arch, name, tree):
+    """Run prepare.sh of the workload, if it has one, and leave what it made in the tree."""
+    source = f"tests/workloads/{name}"
+    if not os.path.exists(f"{source}/prepare.sh"):
+        return
+    if arch != os.uname().machine or os.geteuid() != 0:
+        raise packages.Missing(f"{name} is compiled by programs that only root of a machine of {arch} can run")
+    with open(f"{source}/packages.txt", encoding="utf-8") as file:
+        wanted = [word for line in file if line.startswith("# build: ") for word in line.split()[2:]]
+    builder = tree_of(arch, f"prepare-{name}")
+    shutil.rmtree(builder, ignore_errors=True)
+    os.makedirs(builder)
+    installed(arch, sorted({*ESSENTIAL, *wanted}), builder)
+    shutil.copytree(source, f"{builder}/src")
+    subprocess.run(["unshare", "-mp", "--fork", "sh", "-c", PREPARE, os.path.abspath(builder)], check=True,
+                   env={"PATH": PATH[5:], "HOME": "/root"}, timeout=600)
+    shutil.copytree(f"{builder}/src", f"{tree}/wl/{name}", dirs_exist_ok=True)
+    shutil.rmtree(builder)
 
 
 def tar(tree):
@@ -127,6 +184,7 @@ def workload(arch, name):
         installed(arch, sorted({*ESSENTIAL, *(p for some in wanted for p in some or ())}), tree)
     for n in names:
         shutil.copytree(f"tests/workloads/{n}", f"{tree}/wl/{n}")
+        prepared(arch, n, tree)
     return write(target, [tar(tree)], {"Cmd": [f"/wl/{names[0]}/run.sh"], "Env": [PATH]}, arch)
 
 

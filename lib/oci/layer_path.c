@@ -78,7 +78,9 @@ static enum status make_part(struct walk *walk, struct layer_name *name, const c
     enum status status = layer_make_directory(walk->layer, walk->at, part, length, &made);
     if (status != OK)
         return status;
+    /* What is below is gone already: this is a new one, not a way through an old one. */
     made->opaque = hides;
+    made->implicit = !hides;
     walk->at = made;
     return OK;
 }

@@ -11,7 +11,7 @@ struct image_entry {
     uint32_t mode;    /* with its type; a whiteout is S_IFCHR */
     const char *text; /* contents, or where a link leads; "=PATH": another link of that file */
     uint32_t uid, gid;
-    bool opaque;
+    bool opaque, implicit;
     bool inlined;    /* contents beside the inode, and so not to be mapped */
     uint32_t repeat; /* the text that often; 0: once */
 };

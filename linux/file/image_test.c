@@ -101,10 +101,34 @@ static uint64_t put_directory(struct image *image, size_t number, uint64_t at)
     return name_at;
 }
 
+/* "trusted.NAME" = VALUE; where the next one goes. */
+static uint64_t put_xattr(struct image *image, uint64_t at, const char *name, const char *value)
+{
+    size_t name_bytes = strlen(name);
+    size_t value_bytes = strlen(value);
+    put(image, at, name_bytes, 1);
+    put(image, at + 1, 4, 1);
+    put(image, at + 2, value_bytes, 2);
+    memcpy(image->bytes + at + 4, name, name_bytes);
+    memcpy(image->bytes + at + 4 + name_bytes, value, value_bytes);
+    return at + (4 + name_bytes + value_bytes + 3) / 4 * 4;
+}
+
+static void put_xattrs(struct image *image, uint64_t inode, const struct image_entry *entry)
+{
+    uint64_t first = inode + EXTENDED + 12;
+    uint64_t at = first;
+    if (entry->opaque)
+        at = put_xattr(image, at, "overlay.opaque", "y");
+    if (entry->implicit)
+        at = put_xattr(image, at, "themelios.implicit", "y");
+    if (at != first)
+        put(image, inode + 2, 1 + (at - first) / 4, 2);
+}
+
 static void put_inode(struct image *image, size_t number, const struct image_entry *entry,
                       uint64_t size_bytes, uint64_t block, bool inlined)
 {
-    static const char opaque[] = "overlay.opaque";
     uint64_t at = inode_at(number);
     put(image, at, 1 | (inlined ? INLINE_LAYOUT << 1 : 0), 2);
     put(image, at + 4, entry->mode, 2);
@@ -115,15 +139,7 @@ static void put_inode(struct image *image, size_t number, const struct image_ent
     put(image, at + 32, 1000000000, 8);
     put(image, at + 40, 5, 4);
     put(image, at + 44, image->links[number], 4);
-    if (!entry->opaque)
-        return;
-    /* trusted.overlay.opaque = y */
-    put(image, at + 2, 1 + (4 + sizeof(opaque) - 1 + 1 + 3) / 4, 2);
-    put(image, at + EXTENDED + 12, sizeof(opaque) - 1, 1);
-    put(image, at + EXTENDED + 13, 4, 1);
-    put(image, at + EXTENDED + 14, 1, 2);
-    memcpy(image->bytes + at + EXTENDED + 16, opaque, sizeof(opaque) - 1);
-    image->bytes[at + EXTENDED + 16 + sizeof(opaque) - 1] = 'y';
+    put_xattrs(image, at, entry);
 }
 
 static uint64_t text_size(const struct image_entry *entry)
@@ -176,7 +192,7 @@ static uint64_t blocks_needed(const struct image *image)
 
 static void image_fill(struct image *image)
 {
-    static const struct image_entry root = { "", S_IFDIR | 0755, NULL, 0, 0, false, false, 0 };
+    static const struct image_entry root = { .path = "", .mode = S_IFDIR | 0755 };
     put(image, 1024, 0xe0f5e1e2, 4);
     put(image, 1024 + 12, 12, 1);
     put(image, 1024 + 14, 0, 2);

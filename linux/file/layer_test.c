@@ -40,6 +40,23 @@ static const struct image_entry top[] = {
     { .path = "opt/b", .mode = S_IFREG | 0644, .text = "upper b" },
 };
 
+/* Directories that only paths go through, over what base says of them. */
+static const struct image_entry passing[] = {
+    { .path = "etc", .mode = S_IFDIR | 0755, .implicit = true },
+    { .path = "etc/more", .mode = S_IFREG | 0644, .text = "more" },
+    { .path = "etc/old", .mode = S_IFDIR | 0755, .implicit = true, .opaque = true },
+    { .path = "etc/old/y", .mode = S_IFREG | 0644, .text = "y" },
+    { .path = "fresh", .mode = S_IFDIR | 0755, .implicit = true },
+    { .path = "fresh/z", .mode = S_IFREG | 0644, .text = "z" },
+    { .path = "small", .mode = S_IFDIR | 0755, .implicit = true },
+};
+static const struct image_entry described[] = {
+    { .path = "etc", .mode = S_IFDIR | 0710, .uid = 3, .gid = 4 },
+    { .path = "etc/old", .mode = S_IFDIR | 0730, .uid = 5, .gid = 6 },
+    { .path = "etc/old/x", .mode = S_IFREG | 0644, .text = "x" },
+    { .path = "small", .mode = S_IFREG | 0600, .text = "file" },
+};
+
 struct layered {
     struct file_fixture f;
     struct layer layers[2];
@@ -117,6 +134,38 @@ TEST(attributes_are_the_uppermost_layers)
     EXPECT_EQ(a.blocks, 24);
     stat_at(&l, "/bin/link", &a);
     EXPECT_EQ(a.size_bytes, 2);
+    layered_end(&l);
+}
+
+TEST(a_directory_that_only_a_path_implies_is_what_a_lower_layer_says)
+{
+    struct layered l;
+    struct linux_statx a;
+    char bytes[32];
+    image_layer(passing, ARRAY_LEN(passing), &l.layers[0]);
+    image_layer(described, ARRAY_LEN(described), &l.layers[1]);
+    file_fixture_init(&l.f, l.layers, 2);
+    stat_at(&l, "/etc", &a);
+    EXPECT_EQ(a.mode, S_IFDIR | 0710);
+    EXPECT_EQ(a.uid, 3);
+    EXPECT_EQ(a.gid, 4);
+    EXPECT_EQ(read_at(&l, "/etc/more", bytes), 4);
+    /* What it had is hidden, not what it was. */
+    stat_at(&l, "/etc/old", &a);
+    EXPECT_EQ(a.mode, S_IFDIR | 0730);
+    EXPECT_EQ(a.uid, 5);
+    EXPECT_EQ(read_at(&l, "/etc/old/x", bytes), -ENOENT);
+    EXPECT_EQ(read_at(&l, "/etc/old/y", bytes), 1);
+    /* Nobody says anything, or it was something else. */
+    stat_at(&l, "/fresh", &a);
+    EXPECT_EQ(a.mode, S_IFDIR | 0755);
+    EXPECT_EQ(a.uid, 0);
+    stat_at(&l, "/small", &a);
+    EXPECT_EQ(a.mode, S_IFDIR | 0755);
+    EXPECT_EQ(linux_getxattr(guest_text(&l.f, "/etc"),
+                             guest_text(&l.f, "trusted.themelios.implicit"), 0, 0),
+              -ENODATA);
+    EXPECT_EQ(linux_listxattr(guest_text(&l.f, "/fresh"), 0, 0), 0);
     layered_end(&l);
 }
 

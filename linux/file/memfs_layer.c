@@ -5,8 +5,11 @@
 #include <linux/heap.h>
 #include <linux/memfs_impl.h>
 
-#define OPAQUE  "overlay.opaque"
-#define PRIVATE "overlay."
+/* Attributes behind "trusted." that are about the stack of layers: nobody else sees them. */
+#define OPAQUE   "overlay.opaque"
+#define IMPLICIT "themelios.implicit"
+
+static const char *const private_prefixes[] = { "overlay.", "themelios." };
 
 /* ---- Which nodes there are ---- */
 
@@ -116,8 +119,14 @@ static int copy_target(const struct erofs *erofs, const struct erofs_inode *inod
 
 static bool is_private(const struct erofs_xattr *xattr)
 {
-    return strcmp(xattr->prefix, "trusted.") == 0 && xattr->name_length >= sizeof(PRIVATE) - 1 &&
-           memcmp(xattr->name, PRIVATE, sizeof(PRIVATE) - 1) == 0;
+    if (strcmp(xattr->prefix, "trusted.") != 0)
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(private_prefixes); i++) {
+        size_t length = strlen(private_prefixes[i]);
+        if (xattr->name_length >= length && memcmp(xattr->name, private_prefixes[i], length) == 0)
+            return true;
+    }
+    return false;
 }
 
 static int copy_xattrs(const struct erofs *erofs, const struct erofs_inode *inode,
@@ -193,27 +202,6 @@ static int file_from_lower(struct memfs *fs, const struct lower_directory *place
     return 0;
 }
 
-/* A directory, of one layer or merged from several: the first gives the attributes. */
-static int directory_from_lower(struct memfs *fs, const struct lower_directory *places,
-                                unsigned count, const struct erofs_inode *inode,
-                                struct mem_node **node_out)
-{
-    struct lower_directory *lower = heap_alloc_array(count, sizeof(*lower));
-    if (lower == NULL)
-        return -ENOMEM;
-    memcpy(lower, places, count * sizeof(*lower));
-    struct mem_node *node;
-    int error = node_from_lower(fs, &places[0], inode, &node);
-    if (error != 0) {
-        heap_free(lower);
-        return error;
-    }
-    node->lower = lower;
-    node->lower_count = count;
-    *node_out = node;
-    return 0;
-}
-
 /* ---- Looking through the layers ---- */
 
 static bool is_whiteout(const struct erofs_inode *inode)
@@ -221,17 +209,29 @@ static bool is_whiteout(const struct erofs_inode *inode)
     return (inode->mode & S_IFMT) == S_IFCHR && inode->device == 0;
 }
 
-static bool is_opaque(const struct erofs *erofs, const struct erofs_inode *inode)
+static bool says_yes(const struct erofs_xattr *xattr, const char *name)
 {
+    return is_private(xattr) && xattr->name_length == strlen(name) &&
+           memcmp(xattr->name, name, xattr->name_length) == 0 && xattr->value_bytes == 1 &&
+           *(const char *)xattr->value == 'y';
+}
+
+/* What a layer says of a directory beside its entries. */
+struct marks {
+    bool opaque;   /* nothing that the layers below have in it counts */
+    bool implicit; /* a path goes through it: what it is itself, a layer below says */
+};
+
+static struct marks marks_of(const struct erofs *erofs, const struct erofs_inode *inode)
+{
+    struct marks marks = { 0 };
     struct erofs_xattr xattr;
     uint64_t position = 0;
     while (erofs_xattr_next(erofs, inode, &position, &xattr) == OK) {
-        if (is_private(&xattr) && xattr.name_length == sizeof(OPAQUE) - 1 &&
-            memcmp(xattr.name, OPAQUE, sizeof(OPAQUE) - 1) == 0 && xattr.value_bytes == 1 &&
-            *(const char *)xattr.value == 'y')
-            return true;
+        marks.opaque = marks.opaque || says_yes(&xattr, OPAQUE);
+        marks.implicit = marks.implicit || says_yes(&xattr, IMPLICIT);
     }
-    return false;
+    return marks;
 }
 
 /* What a search has met so far. */
@@ -239,7 +239,11 @@ struct search {
     struct memfs *fs;
     struct lower_directory found[LAYERS_MAX];
     unsigned count;
-    struct erofs_inode first;
+    /* What it is: by the uppermost layer that says so, or else by the uppermost. */
+    struct lower_directory described_at;
+    struct erofs_inode description;
+    bool described;
+    bool opaque; /* what is below has no more entries */
     bool ended;
 };
 
@@ -255,10 +259,36 @@ static int search_add(struct search *search, uint32_t layer, uint64_t nid)
         search->ended = true;
         return 0;
     }
-    if (search->count == 0)
-        search->first = inode;
-    search->found[search->count++] = (struct lower_directory){ layer, nid };
-    search->ended = !directory || is_opaque(erofs, &inode) || search->count == LAYERS_MAX;
+    const struct lower_directory place = { layer, nid };
+    struct marks marks = directory ? marks_of(erofs, &inode) : (struct marks){ 0 };
+    if (search->count == 0 || (!search->described && !marks.implicit)) {
+        search->described_at = place;
+        search->description = inode;
+        search->described = !marks.implicit;
+    }
+    if (!search->opaque)
+        search->found[search->count++] = place;
+    search->opaque = search->opaque || marks.opaque || search->count == LAYERS_MAX;
+    search->ended = search->described && (!directory || search->opaque);
+    return 0;
+}
+
+/* A directory, of one layer or merged from several. */
+static int directory_from_lower(const struct search *search, struct mem_node **node_out)
+{
+    struct lower_directory *lower = heap_alloc_array(search->count, sizeof(*lower));
+    if (lower == NULL)
+        return -ENOMEM;
+    memcpy(lower, search->found, search->count * sizeof(*lower));
+    struct mem_node *node;
+    int error = node_from_lower(search->fs, &search->described_at, &search->description, &node);
+    if (error != 0) {
+        heap_free(lower);
+        return error;
+    }
+    node->lower = lower;
+    node->lower_count = search->count;
+    *node_out = node;
     return 0;
 }
 
@@ -266,11 +296,10 @@ static int search_end(struct search *search, struct node **node_out)
 {
     if (search->count == 0)
         return -ENOENT;
-    if (search->first.kind != EROFS_DIRECTORY)
-        return file_from_lower(search->fs, &search->found[0], &search->first, node_out);
+    if (search->description.kind != EROFS_DIRECTORY)
+        return file_from_lower(search->fs, &search->found[0], &search->description, node_out);
     struct mem_node *node;
-    int error =
-        directory_from_lower(search->fs, search->found, search->count, &search->first, &node);
+    int error = directory_from_lower(search, &node);
     if (error == 0)
         *node_out = &node->node;
     return error;
@@ -307,7 +336,7 @@ int mem_layered_root(struct memfs *fs, struct mem_node **node_out)
         if (error != 0)
             return -EINVAL;
     }
-    if (search.count == 0 || search.first.kind != EROFS_DIRECTORY)
+    if (search.count == 0 || search.description.kind != EROFS_DIRECTORY)
         return -EINVAL;
     int error = search_end(&search, &node);
     if (error == 0)

@@ -480,6 +480,32 @@ def differences(mine, theirs):
                     if path in theirs and mine[path] != theirs[path]]
 
 
+# Directories of which the upper layers have no entry of their own.
+IMPLIED = [
+    end(entry("a/", "5", mode=0o700, uid=5), entry("a/b/", "5", mode=0o1777, uid=6, gid=7), entry("a/b/old"),
+        entry("opaque/", "5", mode=0o711, uid=8), entry("opaque/old"), entry("anew/", "5", mode=0o700, uid=9),
+        entry("anew/old"), entry("hidden/", "5", mode=0o700, uid=9), entry("hidden/old"), entry("file", mode=0o600)),
+    end(entry("a/b/new"), entry("a/c/d"), entry("opaque/.wh..wh..opq"), entry("opaque/new"), entry(".wh.anew"),
+        entry("anew/new"), entry("hidden/new"), entry(".wh.hidden"), entry("a/b/.wh.old")),
+    end(entry("a/b/newer"), entry("a/c/d2"), entry("opaque/newer"), entry("anew/", "5", mode=0o750, uid=1)),
+]
+
+
+def by_hand(work, report, name, made):
+    """Layers made byte by byte, too."""
+    layout = Layout()
+    layout.add(layout.image(made), "t")
+    archive, folder = f"{work}/{name}.tar", f"{work}/{name}"
+    with open(archive, "wb") as file:
+        file.write(layout.tar())
+    os.mkdir(folder)
+    subprocess.run(["tar", "-C", folder, "-xf", archive], check=True)
+    umoci("unpack", "--image", f"{folder}:t", f"{folder}.bundle")
+    theirs = tree_of(f"{folder}.bundle/rootfs")
+    wrong = differences(stacked(layers_of(work, archive, report, name)), theirs)
+    report.ok(f"{name}: as umoci unpacks them", not wrong, "\n".join(wrong))
+
+
 def against_umoci(report):
     """The same image by umoci, as gzip; by skopeo, as zstd and as a docker archive."""
     machine.make(OCI)
@@ -489,6 +515,7 @@ def against_umoci(report):
     random_ = random.Random(report.seed or SEED)
     print(f"    seed {report.seed or SEED}")
     with tempfile.TemporaryDirectory() as work:
+        by_hand(work, report, "implied", IMPLIED)
         layout, bundle = built(work, random_)
         theirs = tree_of(f"{bundle}/rootfs")
         pack(layout, f"{work}/gzip.tar")

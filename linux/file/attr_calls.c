@@ -136,7 +136,7 @@ static int change_owner_locked(const struct path *path, uint32_t uid, uint32_t g
     attributes.uid = uid;
     attributes.gid = gid;
     if (node->type != S_IFDIR && node->ops->remove_xattr != NULL)
-        (void)node->ops->remove_xattr(node, "security.capability");
+        (void)node->ops->remove_xattr(node, XATTR_CAPABILITY);
     return node_set_attributes(node, &attributes, which);
 }
 

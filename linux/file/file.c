@@ -206,14 +206,6 @@ int file_open_program(const struct path *path, struct file **file_out)
     return error;
 }
 
-int file_program_attributes(const struct file *file, struct node_attributes *attributes_out)
-{
-    int error = node_attributes(file->node, attributes_out);
-    if (error == 0 && mount_is(&file->path, MS_NOSUID))
-        attributes_out->mode &= ~(S_ISUID | S_ISGID);
-    return error;
-}
-
 /* ---- Files that are bytes ---- */
 
 /* Does reading it change its time of access? */

@@ -14,6 +14,9 @@ struct image_entry {
     bool opaque, implicit;
     bool inlined;    /* contents beside the inode, and so not to be mapped */
     uint32_t repeat; /* the text that often; 0: once */
+    /* Of security.capability; NULL: none. */
+    const uint8_t *capability;
+    uint32_t capability_bytes;
 };
 
 enum { IMAGE_ENTRIES = 64 };

@@ -101,13 +101,15 @@ static uint64_t put_directory(struct image *image, size_t number, uint64_t at)
     return name_at;
 }
 
-/* "trusted.NAME" = VALUE; where the next one goes. */
-static uint64_t put_xattr(struct image *image, uint64_t at, const char *name, const char *value)
+enum { TRUSTED = 4, SECURITY = 6 };
+
+/* One with a prefix by its number; where the next one goes. */
+static uint64_t put_xattr(struct image *image, uint64_t at, uint8_t prefix, const char *name,
+                          const void *value, size_t value_bytes)
 {
     size_t name_bytes = strlen(name);
-    size_t value_bytes = strlen(value);
     put(image, at, name_bytes, 1);
-    put(image, at + 1, 4, 1);
+    put(image, at + 1, prefix, 1);
     put(image, at + 2, value_bytes, 2);
     memcpy(image->bytes + at + 4, name, name_bytes);
     memcpy(image->bytes + at + 4 + name_bytes, value, value_bytes);
@@ -119,9 +121,12 @@ static void put_xattrs(struct image *image, uint64_t inode, const struct image_e
     uint64_t first = inode + EXTENDED + 12;
     uint64_t at = first;
     if (entry->opaque)
-        at = put_xattr(image, at, "overlay.opaque", "y");
+        at = put_xattr(image, at, TRUSTED, "overlay.opaque", "y", 1);
     if (entry->implicit)
-        at = put_xattr(image, at, "themelios.implicit", "y");
+        at = put_xattr(image, at, TRUSTED, "themelios.implicit", "y", 1);
+    if (entry->capability != NULL)
+        at = put_xattr(image, at, SECURITY, "capability", entry->capability,
+                       entry->capability_bytes);
     if (at != first)
         put(image, inode + 2, 1 + (at - first) / 4, 2);
 }

@@ -209,9 +209,11 @@ static int64_t writable_size(uint64_t offset, uint64_t size_bytes)
     return (int64_t)MIN(size_bytes, MIN(limit, (uint64_t)INT64_MAX) - offset);
 }
 
-/* Who writes without privilege takes away what the file could give to others. */
-static void drop_set_id(struct node *node)
+/* Who writes takes away what the file could give to others; its set-id bits only without privilege.
+ */
+static void drop_gifts(struct node *node)
 {
+    mem_xattr_drop_locked(mem_node(node), XATTR_CAPABILITY);
     uint32_t mode = node->attributes.mode;
     if ((mode & (S_ISUID | S_ISGID)) == 0 || capable(CAP_FSETID))
         return;
@@ -243,7 +245,7 @@ static int64_t write_locked(struct mem_node *mem, struct io *io, uint64_t *offse
     *offset += (uint64_t)moved;
     attributes->size_bytes = MAX(attributes->size_bytes, *offset);
     count_blocks(mem);
-    drop_set_id(&mem->node);
+    drop_gifts(&mem->node);
     node_modified_locked(&mem->node);
     return moved;
 }
@@ -282,7 +284,7 @@ static int mem_resize(struct node *node, uint64_t size_bytes)
             contents_cut(&mem->contents, size_bytes, &doomed);
         node->attributes.size_bytes = size_bytes;
         count_blocks(mem);
-        drop_set_id(node);
+        drop_gifts(node);
         node_modified_locked(node);
     }
     bool mapped = !list_empty(&node->mappings);
@@ -372,7 +374,7 @@ static int allocate_locked(struct mem_node *mem, uint32_t mode, uint64_t offset,
     if (error == 0 && !keep)
         attributes->size_bytes = MAX(attributes->size_bytes, end);
     count_blocks(mem);
-    drop_set_id(&mem->node);
+    drop_gifts(&mem->node);
     node_modified_locked(&mem->node);
     return error;
 }

@@ -42,6 +42,13 @@ static void discard(struct mem_xattr *xattr)
     heap_free(xattr);
 }
 
+void mem_xattr_drop_locked(struct mem_node *node, const char *name)
+{
+    struct mem_xattr *xattr = list_empty(&node->xattrs) ? NULL : find(node, name);
+    if (xattr != NULL)
+        discard(xattr);
+}
+
 void mem_xattrs_free(struct mem_node *node)
 {
     while (!list_empty(&node->xattrs))

@@ -48,6 +48,11 @@ bool mount_is(const struct path *path, uint32_t flag)
            (__atomic_load_n(&path->mount->flags, __ATOMIC_RELAXED) & flag) != 0;
 }
 
+bool path_gives(const struct path *path)
+{
+    return !mount_is(path, MS_NOSUID);
+}
+
 bool path_notes_access(const struct path *path)
 {
     uint32_t quiet = MS_RDONLY | MS_NOATIME;

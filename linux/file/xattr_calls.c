@@ -39,7 +39,7 @@ static int may_use(const struct path *path, const char *name, bool write)
         return write ? -EPERM : -ENODATA;
     }
     if (begins(name, "security.")) {
-        bool files = strcmp(name, "security.capability") == 0;
+        bool files = strcmp(name, XATTR_CAPABILITY) == 0;
         return !write || capable(files ? CAP_SETFCAP : CAP_SYS_ADMIN) ? 0 : -EPERM;
     }
     if (!begins(name, "user."))
@@ -110,6 +110,9 @@ static int64_t set_value(const struct path *path, uaddr_t name, uaddr_t value, u
     if (copy == NULL)
         return -ENOMEM;
     error = copy_in(copy, value, (size_t)size_bytes);
+    if (error == 0 && strcmp(text.text, XATTR_CAPABILITY) == 0 &&
+        !file_capabilities_settable(copy, (size_t)size_bytes))
+        error = -EINVAL;
     if (error == 0)
         error = node->ops->set_xattr(node, text.text, copy, (size_t)size_bytes, flags);
     heap_free(copy);

@@ -141,11 +141,10 @@ static const char *last_part(const char *name)
 
 static int build(struct program *program)
 {
-    struct node_attributes attributes;
-    int error = file_program_attributes(program->file, &attributes);
+    struct program_gifts gifts;
+    int error = program_gifts_of(program->file, &gifts);
     if (error == 0)
-        error = cred_for_exec(attributes.mode, attributes.uid, attributes.gid, &program->cred,
-                              &program->secure);
+        error = cred_for_exec(&gifts, &program->cred, &program->secure);
     if (error == 0)
         error = mm_create(&program->mm);
     if (error == 0)

@@ -225,53 +225,76 @@ bool capable(unsigned capability)
 
 /* ---- execve (capabilities(7), "Transformation of capabilities during execve") ---- */
 
-static void exec_ids(struct cred *cred, uint32_t mode, uint32_t uid, uint32_t gid)
+static void exec_ids(struct cred *cred, const struct program_gifts *gifts)
 {
     const uint32_t set_uid = 04000;
     const uint32_t set_gid = 02000;
     const uint32_t group_execute = 010;
     if (cred->no_new_privileges)
         return;
-    if ((mode & set_uid) != 0)
-        cred->euid = uid;
-    if ((mode & (set_gid | group_execute)) == (set_gid | group_execute))
-        cred->egid = gid;
+    if ((gifts->mode & set_uid) != 0)
+        cred->euid = gifts->uid;
+    if ((gifts->mode & (set_gid | group_execute)) == (set_gid | group_execute))
+        cred->egid = gifts->gid;
 }
 
-/* `old_*` are the ids before: a set-id program keeps no ambient capability. */
-static void exec_capabilities(struct cred *cred, bool ids_changed)
+/* What the file gives. A program that does not know of capabilities has them all or is not run. */
+static int exec_file(struct cred *cred, const struct program_gifts *gifts)
 {
-    bool rooted = (cred->securebits & SECBIT_NOROOT) == 0;
-    uint64_t file_permitted = 0;
-    uint64_t file_inheritable = 0;
-    bool file_effective = false;
-    if (rooted && (cred->euid == 0 || cred->uid == 0)) {
-        file_permitted = file_inheritable = CAP_ALL;
-        file_effective = cred->euid == 0;
-    }
-    if (ids_changed)
-        cred->ambient = 0;
     cred->permitted =
-        (cred->inheritable & file_inheritable) | (file_permitted & cred->bounding) | cred->ambient;
-    cred->effective = file_effective ? cred->permitted : cred->ambient;
-    cred->securebits &= ~SECBIT_KEEP_CAPS;
+        (gifts->permitted & cred->bounding) | (gifts->inheritable & cred->inheritable);
+    return gifts->effective && (gifts->permitted & ~cred->permitted) != 0 ? -EPERM : 0;
 }
 
-int cred_for_exec(uint32_t mode, uint32_t uid, uint32_t gid, struct cred **cred_out,
-                  bool *secure_out)
+/* Root has everything, but not by a set-id program that says itself what it needs. */
+static void exec_root(struct cred *cred, const struct program_gifts *gifts, bool *effective)
 {
+    bool becomes_root = cred->euid == 0 && cred->uid != 0;
+    if ((cred->securebits & SECBIT_NOROOT) != 0 || (gifts->has_capabilities && becomes_root))
+        return;
+    if (cred->euid == 0 || cred->uid == 0)
+        cred->permitted = cred->bounding | cred->inheritable;
+    if (cred->euid == 0)
+        *effective = true;
+}
+
+/* Who may not gain anything keeps at most what he had. */
+static void exec_hold_back(struct cred *cred, const struct cred *old, bool set_id)
+{
+    bool gains = (cred->permitted & ~old->permitted) != 0;
+    if (!cred->no_new_privileges || (!set_id && !gains))
+        return;
+    cred->euid = cred->uid;
+    cred->egid = cred->gid;
+    cred->permitted &= old->permitted;
+}
+
+int cred_for_exec(const struct program_gifts *gifts, struct cred **cred_out, bool *secure_out)
+{
+    const struct cred *old = task_self()->cred;
     struct cred *cred;
-    int error = cred_copy(task_self()->cred, &cred);
+    int error = cred_copy(old, &cred);
     if (error != 0)
         return error;
-    uint32_t old_euid = cred->euid;
-    uint32_t old_egid = cred->egid;
-    exec_ids(cred, mode, uid, gid);
-    bool changed = cred->euid != old_euid || cred->egid != old_egid;
-    exec_capabilities(cred, changed);
+    bool effective = gifts->effective;
+    exec_ids(cred, gifts);
+    error = exec_file(cred, gifts);
+    if (error != 0) {
+        cred_put(cred);
+        return error;
+    }
+    exec_root(cred, gifts, &effective);
+    bool set_id = cred->euid != old->uid || cred->egid != old->gid;
+    exec_hold_back(cred, old, set_id);
     cred->suid = cred->fsuid = cred->euid;
     cred->sgid = cred->fsgid = cred->egid;
-    *secure_out = changed || cred->euid != cred->uid || cred->egid != cred->gid;
+    if (gifts->has_capabilities || set_id)
+        cred->ambient = 0;
+    cred->permitted |= cred->ambient;
+    cred->effective = effective ? cred->permitted : cred->ambient;
+    cred->securebits &= ~SECBIT_KEEP_CAPS;
+    *secure_out =
+        set_id || (cred->uid != 0 && (effective || (cred->permitted & ~cred->ambient) != 0));
     *cred_out = cred;
     return 0;
 }

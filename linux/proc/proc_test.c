@@ -568,12 +568,12 @@ static void executes_set_id(uint64_t a, uint64_t b, uint64_t c)
     struct cred *cred;
     bool secure;
     EXPECT_EQ(CALL(setresuid, 1000, 1000, 1000), 0);
-    EXPECT_EQ(cred_for_exec(0755, 0, 0, &cred, &secure), 0);
+    EXPECT_EQ(cred_for_exec(&(struct program_gifts){ .mode = 0755 }, &cred, &secure), 0);
     EXPECT_EQ(cred->euid, 1000);
     EXPECT_EQ(cred->permitted, 0);
     EXPECT(!secure);
     cred_put(cred);
-    EXPECT_EQ(cred_for_exec(04755, 0, 0, &cred, &secure), 0);
+    EXPECT_EQ(cred_for_exec(&(struct program_gifts){ .mode = 04755 }, &cred, &secure), 0);
     EXPECT_EQ(cred->euid, 0);
     EXPECT_EQ(cred->uid, 1000);
     EXPECT_EQ(cred->effective, CAP_ALL);
@@ -581,7 +581,7 @@ static void executes_set_id(uint64_t a, uint64_t b, uint64_t c)
     cred_put(cred);
     EXPECT_EQ(CALL(prctl, 38, 1), 0);
     EXPECT_EQ(CALL(prctl, 39), 1);
-    EXPECT_EQ(cred_for_exec(06755, 0, 0, &cred, &secure), 0);
+    EXPECT_EQ(cred_for_exec(&(struct program_gifts){ .mode = 06755 }, &cred, &secure), 0);
     EXPECT_EQ(cred->euid, 1000);
     EXPECT_EQ(cred->effective, 0);
     cred_put(cred);
@@ -599,7 +599,7 @@ static void executes(uint32_t mode, bool secret)
     struct cred *cred;
     struct mm *mm;
     bool secure;
-    EXPECT_EQ(cred_for_exec(mode, 0, 0, &cred, &secure), 0);
+    EXPECT_EQ(cred_for_exec(&(struct program_gifts){ .mode = mode }, &cred, &secure), 0);
     EXPECT_EQ(mm_fork(task_self()->mm, &mm), 0);
     EXPECT_EQ(task_exec_begin(cred, secret, &change), 0);
     task_exec_commit(&change, mm, cred, "program");
@@ -710,7 +710,7 @@ static void gains_a_secret(uint64_t a, uint64_t b, uint64_t c)
     struct mm *mm;
     bool secure;
     guest_store_32(GUEST_SHARED + 8, (uint32_t)CALL(getpid));
-    EXPECT_EQ(cred_for_exec(04755, 0, 0, &cred, &secure), 0);
+    EXPECT_EQ(cred_for_exec(&(struct program_gifts){ .mode = 04755 }, &cred, &secure), 0);
     EXPECT_EQ(mm_fork(task_self()->mm, &mm), 0);
     EXPECT_EQ(mm_write(mm, GUEST_DATA, &secret, sizeof(secret)), (int64_t)sizeof(secret));
     EXPECT_EQ(task_exec_begin(cred, false, &change), 0);

@@ -82,6 +82,9 @@ WANTED = {
     "user": shell("id -u; id -g; touch /x || echo held back", User="1000:50"),
     "named": shell("id -u; id -G", User="user"),
     "kept": shell(KEPT, ReadonlyRootfs=True, WorkingDir="/made/new"),
+    "added": shell("cat /root/added; stat -c %a /root; ls -a /root | wc -l"),
+    "capable": shell("/caps/cat /proc/self/status | grep -E 'CapPrm|CapEff'; grep CapEff /proc/self/status; "
+                     "/caps/true || echo $?", User="1000"),
     "missing": {"Cmd": ["/no/such/program"]},
     "rewritten": shell("cd /tmp; cp /bin/busybox .; ./busybox true; echo >>busybox && echo written; ./busybox sleep 9 & sleep 0.5; "
                        "(echo >>busybox) 2>/dev/null || echo busy; kill %1"),
@@ -121,6 +124,10 @@ def test_a_container_runs_as_it_was_asked_to(arch, mode):
     assert ran.lines("user")[:2] == ["1000", "50"] and ran.lines("user")[-1] == "held back", ending
     assert ran.lines("named") == ["1000", "1000 50"], ending
     assert ran.lines("rewritten") == ["written", "busy"], ending
+    assert ran.lines("added") == ["added", "700", "3"], ending
+    # What a file gives within what the container may have; of the rest nothing, and then it is not run at all.
+    assert [re.split("[ ?]", line)[-1] for line in ran.lines("capable")] == [
+        f"{1 << 13:016x}", f"{1 << 13:016x}", f"{0:016x}", "permitted", "126"], ending
     assert ran.lines("kept") == ["overlay / overlay ro", "held", "x", "/made/new", "kept"], ending
     assert ran.lines("left") == ["left", "0"] and ran.lines("right")[0] == "right", ending
 

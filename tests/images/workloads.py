@@ -188,6 +188,20 @@ def workload(arch, name):
     return write(target, [tar(tree)], {"Cmd": [f"/wl/{names[0]}/run.sh"], "Env": [PATH]}, arch)
 
 
+def capable(name, program, capabilities):
+    """A program that has these, and they take effect at once: setcap's version 2."""
+    value = b"".join(word.to_bytes(4, "little") for word in (2 << 24 | 1, capabilities, 0, 0, 0))
+    return archives.pax({"SCHILY.xattr.security.capability": value}) + archives.entry(name, data=program, mode=0o755)
+
+
+def added(arch):
+    """A layer on top: programs with capabilities, and something in a directory that it has no entry for."""
+    with open(pack.busybox_program(arch), "rb") as file:
+        program = file.read()
+    return archives.end(capable("caps/cat", program, 1 << 13), capable("caps/true", program, 1 << 21),
+                        archives.entry("root/added", data=b"added\n"))
+
+
 def plain(arch):
     """The path of an archive with busybox and the programs, and no first process."""
     target, tree = f"out/images/{arch}/plain.tar", tree_of(arch, "plain")
@@ -195,7 +209,7 @@ def plain(arch):
     os.makedirs(tree)
     scratch(arch, tree)
     shutil.copy(program(arch, "hostile"), f"{tree}/bin/hostile")
-    return write(target, [tar(tree)], {"Env": [PATH, "FROM=image"], "WorkingDir": "/srv"}, arch)
+    return write(target, [tar(tree), added(arch)], {"Env": [PATH, "FROM=image"], "WorkingDir": "/srv"}, arch)
 
 
 def pair(arch):

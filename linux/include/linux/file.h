@@ -78,8 +78,6 @@ int file_open(const struct path *path, uint32_t flags, struct file **file_out);
 /* As file_open, for a program that is to be run: it may be executed, and nobody may write to it
  * until the last reference is gone. */
 int file_open_program(const struct path *path, struct file **file_out);
-/* Attributes of one: without set-id bits where its mount gives none (MS_NOSUID). */
-int file_program_attributes(const struct file *file, struct node_attributes *attributes_out);
 /* Make a file without a path that of a node (pipes, sockets), for fstat and /proc/PID/fd. */
 void file_set_node(struct file *file, struct node *node_taken);
 /* Read or write all at `position` in our memory: for exec, sendfile. Bytes, or an error. */

@@ -73,6 +73,7 @@ int mem_set_xattr(struct node *node, const char *name, const void *from, size_t 
                   unsigned flags);
 int64_t mem_list_xattr(struct node *node, char *to, size_t size_bytes);
 int mem_remove_xattr(struct node *node, const char *name);
+void mem_xattr_drop_locked(struct mem_node *node, const char *name);
 void mem_xattrs_free(struct mem_node *node);
 /* One of a layer's, when the node is made. */
 int mem_xattr_add(struct mem_node *node, const struct erofs_xattr *xattr);

@@ -171,6 +171,8 @@ int64_t path_text(const struct path *path, char *to, size_t size_bytes);
 /* MAY_ bits, by the caller's credentials, on a mount that may be read only. 0, -EACCES, -EROFS. */
 int path_permission(const struct path *path, unsigned wanted);
 int node_permission(struct node *node, unsigned wanted);
+/* Does what is run there get what its file gives (set-id bits, capabilities)? */
+bool path_gives(const struct path *path);
 /* Is the caller its owner, or has CAP_FOWNER? */
 bool node_owned(struct node *node);
 int node_attributes(struct node *node, struct node_attributes *attributes_out);

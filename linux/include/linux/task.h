@@ -243,10 +243,23 @@ void cred_put(struct cred *cred);
 int cred_create(uint32_t uid, uint32_t gid, const uint32_t *groups, uint32_t group_count,
                 uint64_t capabilities, struct cred **cred_out);
 bool cred_in_group(const struct cred *cred, uint32_t gid); /* fsgid or a supplementary one */
-/* What execve makes of the caller's: set-id bits of the file (`mode`, `uid`, `gid`) unless it may
- * not gain anything, capabilities, saved ids. `*secure_out`: AT_SECURE. */
-int cred_for_exec(uint32_t mode, uint32_t uid, uint32_t gid, struct cred **cred_out,
-                  bool *secure_out);
+/* What a program's file gives to who runs it: its set-id bits with its owner and group, and its
+ * capabilities. */
+struct program_gifts {
+    uint32_t mode, uid, gid;
+    bool has_capabilities, effective;
+    uint64_t permitted, inheritable;
+};
+/* Nothing where its mount is nosuid. -EINVAL, -ERANGE: its capabilities are none. */
+int program_gifts_of(const struct file *file, struct program_gifts *gifts_out);
+/* Those in the attribute XATTR_CAPABILITY; none if they are another user namespace's. -EINVAL. */
+int gifts_take_capabilities(struct program_gifts *gifts, const uint8_t *value, size_t size_bytes);
+/* May the attribute be given this value? */
+bool file_capabilities_settable(const uint8_t *value, size_t size_bytes);
+/* What execve makes of the caller's: what the file gives unless it may not gain anything, the sets
+ * of capabilities, saved ids. `*secure_out`: AT_SECURE. -EPERM: the file's capabilities take effect
+ * at once, and not all of them may be had. */
+int cred_for_exec(const struct program_gifts *gifts, struct cred **cred_out, bool *secure_out);
 
 /* Sessions and terminals. */
 struct tty *tty_get(struct tty *tty);

@@ -132,6 +132,7 @@ struct linux_open_how {
 #define XATTR_CREATE  1u
 #define XATTR_REPLACE 2u
 enum { XATTR_NAME_MAX = 255, XATTR_SIZE_MAX = 65536, XATTR_LIST_MAX = 65536 };
+#define XATTR_CAPABILITY "security.capability"
 
 #define CLOSE_RANGE_UNSHARE 2u
 #define CLOSE_RANGE_CLOEXEC 4u

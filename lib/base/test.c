@@ -173,8 +173,10 @@ int test_run_matching(const struct test_hooks *hooks, const char *pattern)
     planned += test_name_matches(pattern, (*at)->file, (*at)->name);
     test_hooks = hooks;
     test_print("TAP version 14\n1..%u\n", planned);
-    if (planned == 0)
+    if (planned == 0) {
+        test_print("# no test matches %s\n", pattern);
         return -1;
+    }
 
     unsigned number = 0;
     int failures = 0;

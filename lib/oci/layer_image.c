@@ -187,7 +187,8 @@ static void place_node(struct image *image, struct layer_node *node, uint64_t co
 {
     uint64_t head_bytes = INODE_BYTES + xattr_area_bytes(node);
     uint64_t at = ALIGN_UP(image->meta_bytes, (uint64_t)INODE_ALIGN);
-    node->beside = contents_bytes != 0 && contents_bytes <= LAYER_BLOCK_BYTES - INODE_ALIGN;
+    /* So short that of two places in a row one will do: an inode may begin in all but one. */
+    node->beside = contents_bytes != 0 && contents_bytes <= LAYER_BLOCK_BYTES - 2 * INODE_ALIGN;
     while ((at % LAYER_BLOCK_BYTES) + INODE_BYTES > LAYER_BLOCK_BYTES ||
            (node->beside &&
             (at + head_bytes) % LAYER_BLOCK_BYTES + contents_bytes > LAYER_BLOCK_BYTES))

@@ -355,27 +355,61 @@ void contents_free(struct tree *doomed)
 
 /* ---- The rest ---- */
 
+/* What was committed of [page, last) and never written goes back; a mapping may have it in use. */
+static void give_ahead(struct chunk *chunk, uint64_t page, uint64_t last)
+{
+    uint32_t index = (uint32_t)(MAX(page, chunk->first) - chunk->first);
+    uint32_t end = (uint32_t)(MIN(last, chunk_end(chunk)) - chunk->first);
+    for (; !chunk->mapped && index < end; index++) {
+        if (!is_committed(chunk, index) || is_written(chunk, index))
+            continue;
+        set_committed(chunk, index, false);
+        pool_clear(chunk->pool_page + index, 1, 1);
+    }
+}
+
+static void allocate_undo(struct contents *contents, uint64_t page, uint64_t last)
+{
+    struct chunk *chunk = chunk_from(contents, page);
+    while (chunk != NULL && chunk->first < last) {
+        struct tree_node *next = tree_next(&chunk->node);
+        give_ahead(chunk, page, last);
+        chunk = next == NULL ? NULL : CONTAINER_OF(next, struct chunk, node);
+    }
+}
+
+static void allocate_done(struct contents *contents, uint64_t page, uint64_t last)
+{
+    while (page < last) {
+        struct chunk *chunk = chunk_find(contents, page);
+        uint64_t end = MIN(last, chunk_end(chunk));
+        for (; page < end; page++)
+            set_written(contents, chunk, (uint32_t)(page - chunk->first), true);
+    }
+}
+
 int contents_allocate(struct contents *contents, uint64_t offset, uint64_t size_bytes)
 {
-    uint64_t page = offset / PAGE;
+    uint64_t first = offset / PAGE;
     uint64_t last = div_round_up(offset + size_bytes, PAGE);
-    while (page < last) {
+    uint64_t count = 0;
+    int error = 0;
+    for (uint64_t page = first; error == 0 && page < last;) {
         struct chunk *chunk;
-        int error = chunk_make(contents, page, &chunk);
+        error = chunk_make(contents, page, &chunk);
         if (error != 0)
-            return error;
+            break;
         uint32_t index = (uint32_t)(page - chunk->first);
         uint32_t end = (uint32_t)(MIN(last, chunk_end(chunk)) - chunk->first);
-        if (!page_allowed(contents, new_pages(chunk, index, end)))
-            return -ENOSPC;
-        error = commit_runs(chunk, index, end);
-        if (error != 0)
-            return error;
+        count += new_pages(chunk, index, end);
+        error = page_allowed(contents, count) ? commit_runs(chunk, index, end) : -ENOSPC;
         page = chunk->first + end;
-        for (; index < end; index++)
-            set_written(contents, chunk, index, true);
     }
-    return 0;
+    if (error != 0)
+        allocate_undo(contents, first, last);
+    else
+        allocate_done(contents, first, last);
+    return error;
 }
 
 int contents_pages(struct contents *contents, uint64_t page, bool write, uint32_t *pool_page_out,

@@ -5,6 +5,7 @@
 #include <linux/abi/errno.h>
 #include <linux/file_impl.h>
 #include <linux/machine.h>
+#include <linux/task.h>
 
 static struct list classes = { &classes, &classes };
 static struct rt_lock classes_lock;
@@ -66,28 +67,27 @@ static int64_t read_nothing(struct file *file, struct io *io, uint64_t *position
     return 0;
 }
 
+/* Gigabytes may be asked for: who has a signal to take gets what there is by then. */
 static int64_t read_zeroes(struct file *file, struct io *io, uint64_t *position)
 {
+    const uint64_t step = 16ull * MACHINE_PAGE;
     (void)file;
     (void)position;
-    return io_zero(io, io->left);
+    int64_t done = 0;
+    do {
+        int64_t moved = io_zero(io, MIN(io->left, step));
+        if (moved <= 0)
+            return done != 0 ? done : moved;
+        done += moved;
+    } while (io->left > 0 && !signal_wanted(task_self()));
+    return done;
 }
 
 static int64_t read_random(struct file *file, struct io *io, uint64_t *position)
 {
     (void)file;
     (void)position;
-    uint8_t bytes[256];
-    int64_t done = 0;
-    while (io->left != 0) {
-        size_t part = MIN(io->left, sizeof(bytes));
-        machine_random(bytes, part);
-        int64_t moved = io_to(io, bytes, part);
-        if (moved <= 0)
-            return done != 0 ? done : moved;
-        done += moved;
-    }
-    return done;
+    return io_random(io);
 }
 
 /* All of it is taken, and nothing is looked at, as Linux does. */

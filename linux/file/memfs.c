@@ -13,6 +13,8 @@
 #include <linux/task.h>
 
 #define PAGE ((uint64_t)MACHINE_PAGE)
+/* The second lets mappings write that are there already, and nothing else. */
+#define NO_WRITE_SEALS (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)
 enum { DIRECTORY_BYTES = 4096 };
 
 static const struct node_ops *ops_of(uint32_t type)
@@ -234,7 +236,7 @@ static int64_t write_locked(struct mem_node *mem, struct io *io, uint64_t *offse
     if (part < 0)
         return part;
     bool grows = *offset + (uint64_t)part > attributes->size_bytes;
-    if ((mem->node.seals & F_SEAL_WRITE) != 0 || (grows && (mem->node.seals & F_SEAL_GROW) != 0))
+    if ((mem->node.seals & NO_WRITE_SEALS) != 0 || (grows && (mem->node.seals & F_SEAL_GROW) != 0))
         return -EPERM;
     int error = own_contents(mem, UINT64_MAX);
     if (error != 0)
@@ -324,7 +326,7 @@ static int pages_locked(struct mem_node *mem, uint64_t offset, bool write,
     *bytes_out = 0;
     if (offset >= end)
         return 0;
-    if (write && (mem->node.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) != 0)
+    if (write && (mem->node.seals & NO_WRITE_SEALS) != 0)
         return -EPERM;
     if (mem->in_layer && !write && lower_mappable(mem, end)) {
         *memory_out = memory_get(memfs_of(&mem->node)->layers[mem->layer].layer.memory);
@@ -361,7 +363,7 @@ static int allocate_locked(struct mem_node *mem, uint32_t mode, uint64_t offset,
     struct node_attributes *attributes = &mem->node.attributes;
     bool keep = (mode & FALLOC_FL_KEEP_SIZE) != 0;
     uint64_t end = offset + size_bytes;
-    if ((mem->node.seals & F_SEAL_WRITE) != 0 ||
+    if ((mem->node.seals & NO_WRITE_SEALS) != 0 ||
         (!keep && end > attributes->size_bytes && (mem->node.seals & F_SEAL_GROW) != 0))
         return -EPERM;
     int error = own_contents(mem, UINT64_MAX);

@@ -40,6 +40,14 @@ TEST(devices_of_memory)
     EXPECT_EQ(linux_read(zero, room, 8), 8);
     EXPECT_EQ(copy_in(bytes, room, 16), 0);
     EXPECT_EQ(memcmp(bytes, "\0\0\0\0\0\0\0\0xxxxxxxx", 16), 0);
+    uaddr_t large = guest_room(&f, 1 << 17);
+    EXPECT_EQ(linux_read(zero, large, 1 << 17), 1 << 17);
+    EXPECT_EQ(linux_getrandom(large, 1 << 14, 0), 1 << 14);
+    f.task->notice = 1; /* a signal is not kept waiting */
+    EXPECT_EQ(linux_read(zero, large, 1 << 17), 1 << 16);
+    EXPECT_EQ(linux_getrandom(large, 1 << 14, 0), MACHINE_PAGE);
+    EXPECT_EQ(linux_getrandom(large, 300, 0), 300);
+    f.task->notice = 0;
     EXPECT_EQ(linux_lseek(zero, 100, SEEK_SET), 0);
     EXPECT_EQ(linux_ioctl(zero, 0x5401, room), -ENOTTY);
     EXPECT_EQ(linux_close(zero), 0);
@@ -536,6 +544,33 @@ TEST(memory_that_ends_is_no_space_and_nothing_else)
     file_fixture_end(&f);
 }
 
+TEST(room_that_cannot_be_had_is_not_kept)
+{
+    struct file_fixture f;
+    file_fixture_init(&f, NULL, 0);
+    EXPECT_EQ(linux_mkdirat(AT_FDCWD, AT("/m"), 0755), 0);
+    EXPECT_EQ(linux_mount(AT("none"), AT("/m"), AT("tmpfs"), 0, AT("size=64k")), 0);
+    int fd = (int)linux_openat(AT_FDCWD, AT("/m/x"), O_RDWR | O_CREAT, 0644);
+    EXPECT_EQ(linux_pwrite64(fd, AT("text"), 4, 5 * 4096), 4);
+    uint64_t before = pool_pages();
+    EXPECT_EQ(linux_fallocate(fd, 0, 0, 1 << 20), -ENOSPC);
+    EXPECT(pool_pages() <= before);
+    EXPECT_EQ(linux_fallocate(fd, 0, 0, 1ll << 60), -ENOSPC);
+    EXPECT_EQ(file_fixture_write(&f, "/m/y", "other"), 5);
+    EXPECT_EQ(linux_fallocate(fd, 0, 0, 15ll * 4096), 0);
+    EXPECT_EQ(linux_close(fd), 0);
+    /* Nor where memory ends. */
+    fd = (int)linux_openat(AT_FDCWD, AT("/x"), O_RDWR | O_CREAT, 0644);
+    before = pool_pages();
+    host_memory_fail_after(3);
+    EXPECT_EQ(linux_fallocate(fd, 0, 0, 1 << 20), -ENOSPC);
+    host_memory_fail_after(0);
+    EXPECT_EQ(pool_pages(), before);
+    EXPECT_EQ(linux_close(fd), 0);
+    EXPECT_EQ(linux_umount2(AT("/m"), 0), 0);
+    file_fixture_end(&f);
+}
+
 TEST(a_program_is_not_written_while_it_runs)
 {
     struct file_fixture f;
@@ -648,6 +683,9 @@ TEST(unnamed_files_have_seals)
     EXPECT_EQ(linux_ftruncate(fd, 5), -EPERM);
     EXPECT_EQ(linux_write(fd, AT("e"), 1), -EPERM);
     EXPECT_EQ(linux_pwrite64(fd, AT("e"), 1, 0), 1);
+    EXPECT_EQ(linux_fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE), 0);
+    EXPECT_EQ(linux_pwrite64(fd, AT("e"), 1, 0), -EPERM);
+    EXPECT_EQ(linux_fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4), -EPERM);
     EXPECT_EQ(linux_fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SEAL), 0);
     EXPECT_EQ(linux_pwrite64(fd, AT("e"), 1, 0), -EPERM);
     EXPECT_EQ(linux_fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), -EPERM);

@@ -48,3 +48,5 @@ void io_end(struct io *io);
 int64_t io_to(struct io *io, const void *from, uint64_t size_bytes);
 int64_t io_from(struct io *io, void *to, uint64_t size_bytes);
 int64_t io_zero(struct io *io, uint64_t size_bytes);
+/* All parts; who has a signal to take gets whole pages of fewer. */
+int64_t io_random(struct io *io);

@@ -1,8 +1,12 @@
 """Containers in a running system: what a user asks of them, what hostile ones can do, and whether busybox
 does the same here as on Linux. Starting a machine takes longer than a container does, so each boot runs many."""
 
+import hashlib
 import os
+import random
 import re
+import shutil
+import stat
 import subprocess
 import sys
 
@@ -10,10 +14,12 @@ import pytest
 
 import machine
 from images import workloads
+from suite import images
 from suite import machine as suite
 
 sys.path.insert(0, "tools/run-containers")
 import bundle  # noqa: E402
+import pack  # noqa: E402
 import packages  # noqa: E402
 
 BOOT_S = 400
@@ -169,6 +175,71 @@ def test_workloads_pass_side_by_side(arch, mode):
     failed = [f"{name}: status {ran.status(name)}\n" + "\n".join(ran.lines(name)[-40:]) for name in wanted
               if ran.status(name) != 0 or ran.lines(name)[-1] != f"PASS {name}"]
     assert not failed, "\n".join(failed)
+
+
+# What a container sees of its tree, as hexadecimal numbers, for names are any bytes.
+SEEN = """exec >/dev/shm/seen
+find / -xdev -exec stat -c '%f %u %g %Y %s %h %i %n' {} +; echo =
+find / -xdev -type f -exec sha1sum {} +; echo =
+find / -xdev -type l -exec readlink -n {} \\; -exec printf ' %s\\n' {} \\;
+od -v -An -tx1 /dev/shm/seen >&2"""
+SEES_WITH = ("sh", "find", "stat", "sha1sum", "readlink", "printf", "od")
+TREE_SEED = 9  # of layers that end in 91 paths, 12 of them names of files with several, and delete 12
+OURS = {"/dev", "/proc", "/sys"}  # what every container has
+
+
+def tree_seen(lines):
+    """{path: what matters} out of what SEEN wrote."""
+    entries, sums, links = (part.splitlines() for part in
+                            bytes.fromhex("".join(lines)).decode(errors="surrogateescape").split("=\n"))
+    text = {path: total for total, path in (line.split("  ", 1) for line in sums)}
+    text |= {path: target for target, path in (line.rsplit(" ", 1) for line in links)}
+    found, names = {}, {}
+    for line in entries:
+        mode, uid, gid, modified, size, count, inode, path = line.split(" ", 7)
+        plain, directory = stat.S_ISREG(int(mode, 16)), stat.S_ISDIR(int(mode, 16))
+        found[path] = [oct(int(mode, 16)), int(uid), int(gid), 0 if directory else int(modified),
+                       int(size) if plain else 0, text.get(path, "-"), ""]
+        if int(count) > 1 and not directory:
+            names.setdefault(inode, []).append(path)
+    for paths in names.values():
+        for path in paths:
+            found[path][-1] = ",".join(sorted(paths))
+    return found
+
+
+def tree_on_linux(root):
+    """The same of a tree on this machine; extended attributes are compared where layers are made."""
+    found = images.tree_of(root)
+    for path, entry in found.items():
+        del entry[6]
+        if stat.S_ISREG(int(entry[0], 8)):
+            with open(root + path, "rb") as file:
+                entry[5] = hashlib.sha1(file.read()).hexdigest()
+    return found
+
+
+@pytest.mark.parametrize("arch", suite.ARCHES)
+def test_layers_by_umoci_look_as_on_linux(arch, tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("umoci gives files to other users, which only root may")
+
+    def finish(root):  # whatever chance did to it
+        if os.path.islink(f"{root}/bin") or os.path.isfile(f"{root}/bin"):
+            os.unlink(f"{root}/bin")
+        shutil.rmtree(f"{root}/bin", ignore_errors=True)
+        os.mkdir(f"{root}/bin", 0o755)
+        shutil.copy(pack.busybox_program(arch), f"{root}/bin/busybox")
+        for name in SEES_WITH:
+            os.symlink("busybox", f"{root}/bin/{name}")
+
+    layout, bundle_ = images.built(tmp_path, random.Random(TREE_SEED), packages.DEBIAN[arch], finish)
+    images.pack(layout, f"{tmp_path}/layers.tar")
+    ran = Ran(arch, "layers", f"{tmp_path}/layers.tar", {"seen": shell(SEEN)})
+    assert ran.status("seen") == 0, ran.run.ending()
+    mine, theirs = tree_seen(ran.lines("seen")), tree_on_linux(f"{bundle_}/rootfs")
+    wrong = images.differences({path: entry for path, entry in mine.items() if path not in OURS}, theirs)
+    assert len(theirs) > 60 and not wrong, "\n".join(wrong[:30])
 
 
 def sections(lines):

@@ -434,15 +434,17 @@ def umoci(*words):
         raise RuntimeError(f"umoci {' '.join(words)}: {done.stderr}")
 
 
-def built(work, random_):
-    """An image of several layers, each the difference that some changes made."""
+def built(work, random_, architecture="amd64", finish=lambda root: None):
+    """An image of several layers, each the difference that some changes made, of which `finish` makes the last."""
     layout, bundle = f"{work}/layout", f"{work}/bundle"
     umoci("init", "--layout", layout)
     umoci("new", "--image", f"{layout}:t")
+    umoci("config", "--image", f"{layout}:t", "--architecture", architecture)
     for number in range(LAYERS):
         umoci("unpack", "--image", f"{layout}:t", bundle)
         for _ in range(60 if number == 0 else 25):
             change(random_, f"{bundle}/rootfs")
+        finish(f"{bundle}/rootfs")
         umoci("repack", "--image", f"{layout}:t", bundle)
         shutil.rmtree(bundle)
     umoci("unpack", "--image", f"{layout}:t", bundle)

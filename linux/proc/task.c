@@ -11,7 +11,7 @@
 /* XSAVE wants its area aligned. */
 static void *vector_area_create(void)
 {
-    return heap_alloc(vcpu_vector_size() + 63);
+    return heap_alloc(vcpu_vector_size() + VECTOR_AREA_MORE + 63);
 }
 
 static void task_free(struct task *task)

@@ -50,7 +50,7 @@ static void stop_begin(struct process *process, int number)
     LIST_FOR_EACH(link, &process->tasks)
     {
         struct task *task = CONTAINER_OF(link, struct task, in_process);
-        task->stop_due = true;
+        task_set_stop_due(task, true);
         process->stop_left++;
         signal_notify(task);
     }
@@ -75,11 +75,13 @@ static void stop_here(struct task *task)
 static void stop_join(struct task *task)
 {
     struct process *process = task->process;
+    if (LIKELY(!task_stop_due(task)))
+        return;
     rt_lock(&process->lock);
-    bool joins = task->stop_due;
+    bool joins = task_stop_due(task);
     bool last = false;
     if (joins) {
-        task->stop_due = false;
+        task_set_stop_due(task, false);
         task->parked = true;
         last = signal_stop_joined(process);
     }

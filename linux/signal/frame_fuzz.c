@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
         return 0;
     memcpy(&input, data, sizeof(input));
     struct task *task = heap_alloc(sizeof(*task));
-    void *area = heap_alloc(vcpu_vector_size() + 63);
+    void *area = heap_alloc(vcpu_vector_size() + VECTOR_AREA_MORE + 63);
     if (task == NULL || area == NULL || memory_allocate(STACK_BYTES, &memory) != 0 ||
         guest_space_create(&space) != 0 ||
         guest_space_map(space, STACK_AT, memory, 0, STACK_BYTES, MACHINE_READ | MACHINE_WRITE) != 0)

@@ -39,20 +39,33 @@ void signal_action_of(struct process *process, int number, struct signal_action 
 
 /* ---- queues ---- */
 
-static void queued_free(struct signal_queued *queued)
+static void queued_free(struct signal_pending *pending, struct signal_queued *queued)
 {
     list_remove(&queued->link);
     if (queued->account == NULL)
         return; /* its sender's own */
     signal_uncharge(queued->account);
-    heap_free(queued);
+    if (pending->spare == NULL)
+        pending->spare = queued;
+    else
+        heap_free(queued);
+}
+
+/* Zeroed or used before. */
+static struct signal_queued *queued_make(struct signal_pending *pending)
+{
+    struct signal_queued *queued = pending->spare;
+    pending->spare = NULL;
+    return queued != NULL ? queued : heap_alloc(sizeof(*queued));
 }
 
 void signal_pending_clear(struct signal_pending *pending)
 {
     while (!list_empty(&pending->queue))
-        queued_free(CONTAINER_OF(pending->queue.next, struct signal_queued, link));
+        queued_free(pending, CONTAINER_OF(pending->queue.next, struct signal_queued, link));
     pending->set = 0;
+    heap_free(pending->spare);
+    pending->spare = NULL;
 }
 
 void signal_pending_drop(struct signal_pending *pending, signal_set set)
@@ -63,7 +76,7 @@ void signal_pending_drop(struct signal_pending *pending, signal_set set)
     {
         struct signal_queued *queued = CONTAINER_OF(link, struct signal_queued, link);
         if ((SIGNAL_BIT(queued->info.number) & set) != 0)
-            queued_free(queued);
+            queued_free(pending, queued);
     }
     pending->set &= ~set;
 }
@@ -102,7 +115,7 @@ static void take_from(struct signal_pending *pending, int number, struct signal_
         return;
     }
     *info_out = first->info;
-    queued_free(first);
+    queued_free(pending, first);
 }
 
 int signal_dequeue(struct task *task, signal_set set, struct signal_info *info_out)
@@ -133,7 +146,7 @@ void signal_notify(struct task *task)
 bool signal_due(const struct task *task)
 {
     signal_set pending = task->pending.set | task->process->pending.set;
-    return (pending & (~task->blocked | task->waited)) != 0 || task->stop_due ||
+    return (pending & (~task->blocked | task->waited)) != 0 || task_stop_due(task) ||
            __atomic_load_n(&task->exit_pending, __ATOMIC_RELAXED) != 0;
 }
 
@@ -182,8 +195,8 @@ void signal_task_leaves(struct task *task)
 {
     struct process *process = task->process;
     signal_pending_clear(&task->pending);
-    if (task->stop_due) {
-        task->stop_due = false;
+    if (task_stop_due(task)) {
+        task_set_stop_due(task, false);
         signal_stop_joined(process);
     }
     signal_retell(process);
@@ -215,7 +228,8 @@ static void process_continue(struct process *process)
     LIST_FOR_EACH(link, &process->tasks)
     {
         struct task *task = CONTAINER_OF(link, struct task, in_process);
-        task->stop_due = task->parked = false;
+        task_set_stop_due(task, false);
+        task->parked = false;
         signal_notify(task);
     }
 }
@@ -259,7 +273,7 @@ static bool enqueue(struct signal_pending *pending, struct process *process,
     struct account *account = signal_charge(process, info);
     if (account == NULL)
         return false;
-    struct signal_queued *queued = heap_alloc(sizeof(*queued));
+    struct signal_queued *queued = queued_make(pending);
     if (queued == NULL) {
         signal_uncharge(account);
         return false;

@@ -97,6 +97,35 @@ TEST(a_signal_is_handled_once_and_when_it_is_not_blocked)
     world_run(handles_one, 0);
 }
 
+static void takes_no_memory(uint64_t a, uint64_t b, uint64_t c)
+{
+    (void)a;
+    (void)b;
+    (void)c;
+    reset();
+    guest_handle(SIGUSR1, counts, SA_SIGINFO);
+    guest_handle(34, counts, SA_SIGINFO);
+    uint64_t thread = (uint64_t)CALL(gettid);
+    EXPECT_EQ(CALL(tkill, thread, SIGUSR1), 0);
+    uint64_t blocks = heap_counts().blocks;
+    heap_fail_after(1);
+    EXPECT_EQ(CALL(tkill, thread, SIGUSR1), 0);
+    heap_fail_after(0);
+    EXPECT_EQ(count(), 2);
+    EXPECT_EQ(heap_counts().blocks, blocks);
+    mask(SIG_BLOCK, SIGNAL_BIT(34));
+    for (unsigned i = 0; i < 3; i++)
+        EXPECT_EQ(CALL(tkill, thread, 34), 0);
+    mask(SIG_UNBLOCK, SIGNAL_BIT(34));
+    EXPECT_EQ(count(), 5);
+    EXPECT_EQ(heap_counts().blocks, blocks);
+}
+
+TEST(the_entry_of_a_signal_that_was_taken_serves_the_next)
+{
+    world_run(takes_no_memory, 0);
+}
+
 static void queues(uint64_t a, uint64_t b, uint64_t c)
 {
     (void)a;

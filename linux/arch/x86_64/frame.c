@@ -154,20 +154,34 @@ static int vector_out(struct task *task, uint64_t at)
                                        .state_bytes = (uint32_t)state_bytes };
     }
     memcpy(area + SW_BYTES_AT, &words, sizeof(words));
-    int error = copy_out(at, area, state_bytes);
-    if (error == 0 && is_extended(state_bytes))
-        error = copy_out(at + state_bytes, &magic, sizeof(magic));
-    return error;
+    memcpy(area + state_bytes, &magic, sizeof(magic));
+    return copy_out(at, area, state_bytes + (is_extended(state_bytes) ? sizeof(magic) : 0));
 }
 
-/* Is what lies behind the legacy part what vector_out wrote there? */
-static bool vector_is_extended(const struct vector_words *words, uint64_t at, size_t state_bytes)
+/* Does it say that behind the legacy part there is what vector_out wrote? */
+static bool vector_says_extended(const struct vector_words *words, size_t state_bytes)
 {
-    uint32_t magic;
     return is_extended(state_bytes) && words->magic == VECTOR_MAGIC_1 &&
            words->state_bytes == state_bytes &&
-           words->extended_bytes == state_bytes + sizeof(magic) &&
-           copy_in(&magic, at + state_bytes, sizeof(magic)) == 0 && magic == VECTOR_MAGIC_2;
+           words->extended_bytes == state_bytes + sizeof(uint32_t);
+}
+
+static bool is_magic(const void *word)
+{
+    uint32_t magic;
+    memcpy(&magic, word, sizeof(magic));
+    return magic == VECTOR_MAGIC_2;
+}
+
+/* What is behind the legacy part: 1, or 0 if the word at its end is not there, after all. */
+static int extended_in(char *area, uint64_t at, size_t state_bytes)
+{
+    uint32_t magic;
+    size_t rest = state_bytes - LEGACY_VECTOR_BYTES + sizeof(magic);
+    if (copy_in(area + LEGACY_VECTOR_BYTES, at + LEGACY_VECTOR_BYTES, rest) == 0)
+        return is_magic(area + state_bytes) ? 1 : 0;
+    bool there = copy_in(&magic, at + state_bytes, sizeof(magic)) == 0 && is_magic(&magic);
+    return there ? -EFAULT : 0;
 }
 
 static int vector_in(struct task *task, uint64_t at)
@@ -175,16 +189,16 @@ static int vector_in(struct task *task, uint64_t at)
     size_t state_bytes = vcpu_vector_size();
     char *area = task->vector_area;
     struct vector_words words;
-    memset(area, 0, state_bytes);
     if (copy_in(area, at, LEGACY_VECTOR_BYTES) != 0)
         return -EFAULT;
     memcpy(&words, area + SW_BYTES_AT, sizeof(words));
-    if (vector_is_extended(&words, at, state_bytes)) {
-        if (copy_in(area + LEGACY_VECTOR_BYTES, at + LEGACY_VECTOR_BYTES,
-                    state_bytes - LEGACY_VECTOR_BYTES) != 0)
-            return -EFAULT;
-    } else if (is_extended(state_bytes)) {
+    int extended =
+        vector_says_extended(&words, state_bytes) ? extended_in(area, at, state_bytes) : 0;
+    if (extended < 0)
+        return extended;
+    if (extended == 0 && is_extended(state_bytes)) {
         uint64_t legacy = 3; /* x87 and SSE are what there is */
+        memset(area + LEGACY_VECTOR_BYTES, 0, state_bytes - LEGACY_VECTOR_BYTES);
         memcpy(area + LEGACY_VECTOR_BYTES, &legacy, sizeof(legacy));
     }
     vcpu_vector_load(area);

@@ -71,6 +71,7 @@ struct signal_queued {
 struct signal_pending {
     signal_set set;
     struct list queue;
+    struct signal_queued *spare; /* the last entry that was taken, for the next; or NULL */
 };
 
 /* struct sigaction as rt_sigaction has it, in our order. */

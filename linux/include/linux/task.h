@@ -64,6 +64,8 @@ struct resource_limit {
 
 enum task_state { TASK_RUNNING, TASK_SLEEPING, TASK_STOPPED, TASK_DEAD };
 
+enum { VECTOR_AREA_MORE = 4 }; /* what a frame has behind the vector registers */
+
 struct task {
     uint32_t references;       /* atomic */
     int32_t tid;               /* [PS]; execve by another than the leader gives it the leader's */
@@ -91,11 +93,13 @@ struct task {
     bool restore_blocked;            /* [O] saved_blocked comes back with the next delivery */
     signal_set waited;               /* [S] sigtimedwait: ends its sleep though it is blocked */
     struct signal_pending pending;   /* [S] */
-    bool stop_due, parked;           /* [S] has to stop; has, and waits to go on */
+    bool stop_due;                   /* [S] has to stop; read without the lock by itself */
+    bool parked;                     /* [S] has stopped, and waits to go on */
     uint64_t stack_base, stack_size; /* [O] sigaltstack */
     uint32_t stack_flags;            /* [O] */
     uint64_t fault_code, fault_error, fault_address; /* [O] of the last exception, for frames */
-    void *vector_memory, *vector_area; /* [O] vcpu_vector_size() bytes for frames, aligned to 64 */
+    void *vector_memory;
+    void *vector_area; /* [O] for frames: vcpu_vector_size() + VECTOR_AREA_MORE, aligned to 64 */
 
     uint64_t clear_tid;   /* [O] CLONE_CHILD_CLEARTID, set_tid_address */
     uint64_t robust_list; /* [O] set_robust_list */

@@ -96,15 +96,16 @@ void native_vector_initial(void *area)
  */
 void native_vector_check(void *area)
 {
+    /* Copies of a word, of private memory: no calls for them. */
     uint32_t mxcsr;
-    memcpy(&mxcsr, (char *)area + OFFSET_MXCSR, sizeof(mxcsr));
+    __builtin_memcpy(&mxcsr, (char *)area + OFFSET_MXCSR, sizeof(mxcsr));
     mxcsr &= mxcsr_mask;
-    memcpy((char *)area + OFFSET_MXCSR, &mxcsr, sizeof(mxcsr));
+    __builtin_memcpy((char *)area + OFFSET_MXCSR, &mxcsr, sizeof(mxcsr));
     if (components == 0)
         return;
     uint64_t present;
-    memcpy(&present, (char *)area + LEGACY_BYTES, sizeof(present));
+    __builtin_memcpy(&present, (char *)area + LEGACY_BYTES, sizeof(present));
     present &= components;
     memset((char *)area + LEGACY_BYTES, 0, HEADER_BYTES);
-    memcpy((char *)area + LEGACY_BYTES, &present, sizeof(present));
+    __builtin_memcpy((char *)area + LEGACY_BYTES, &present, sizeof(present));
 }

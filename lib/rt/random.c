@@ -46,18 +46,10 @@ static void block(const uint32_t key[KEY_WORDS], uint32_t counter, uint8_t to[BL
     memcpy(to, x, sizeof(x));
 }
 
-void random_stir(struct random_state *state, const uint8_t seed[RANDOM_SEED_BYTES])
-{
-    uint32_t words[KEY_WORDS];
-    memcpy(words, seed, sizeof(words));
-    for (unsigned i = 0; i < KEY_WORDS; i++)
-        state->key[i] ^= words[i];
-    uint8_t none[1];
-    random_take(state, none, 0);
-}
-
-/* The first half of the first block is the next key; what follows is given out. */
-void random_take(struct random_state *state, void *to, size_t size_bytes)
+/* The first half of the first block is the next key; what follows is given out, and what is left of
+ * the last block is the first that is given out next.
+ */
+static void take_new(struct random_state *state, uint8_t *to, size_t size_bytes)
 {
     uint32_t key[KEY_WORDS];
     memcpy(key, state->key, sizeof(key));
@@ -65,19 +57,48 @@ void random_take(struct random_state *state, void *to, size_t size_bytes)
     block(key, 0, bytes);
     memcpy(state->key, bytes, sizeof(state->key));
 
-    uint8_t *at = to;
     size_t used = RANDOM_SEED_BYTES;
-    for (uint32_t counter = 1; size_bytes > 0; counter++) {
+    for (uint32_t counter = 1;; counter++) {
         size_t part = MIN(size_bytes, BLOCK_BYTES - used);
-        memcpy(at, bytes + used, part);
-        at += part;
+        memcpy(to, bytes + used, part);
+        to += part;
+        used += part;
         size_bytes -= part;
+        if (size_bytes == 0)
+            break;
+        block(key, counter, bytes);
         used = 0;
-        if (size_bytes > 0)
-            block(key, counter, bytes);
     }
+    state->ready_count = (uint32_t)MIN(BLOCK_BYTES - used, sizeof(state->ready));
+    memcpy(state->ready, bytes + BLOCK_BYTES - sizeof(state->ready), sizeof(state->ready));
+    memset(state->ready, 0, sizeof(state->ready) - state->ready_count);
     memset(bytes, 0, sizeof(bytes));
     memset(key, 0, sizeof(key));
     /* Both are dead here: keep the compiler from dropping the two lines above. */
     __asm__ volatile("" : : "r"(bytes), "r"(key) : "memory");
+}
+
+/* What is ready was made from the seed before. */
+void random_stir(struct random_state *state, const uint8_t seed[RANDOM_SEED_BYTES])
+{
+    uint32_t words[KEY_WORDS];
+    memcpy(words, seed, sizeof(words));
+    for (unsigned i = 0; i < KEY_WORDS; i++)
+        state->key[i] ^= words[i];
+    uint8_t none[1];
+    take_new(state, none, 0);
+    memset(state->ready, 0, sizeof(state->ready));
+    state->ready_count = 0;
+}
+
+void random_take(struct random_state *state, void *to, size_t size_bytes)
+{
+    if (size_bytes > state->ready_count) {
+        take_new(state, to, size_bytes);
+        return;
+    }
+    uint8_t *from = state->ready + sizeof(state->ready) - state->ready_count;
+    memcpy(to, from, size_bytes);
+    memset(from, 0, size_bytes);
+    state->ready_count -= (uint32_t)size_bytes;
 }

@@ -32,6 +32,38 @@ TEST(the_key_is_replaced_at_every_use)
     EXPECT(memcmp(one, other, sizeof(one)) != 0);
 }
 
+TEST(small_pieces_are_the_stream_and_are_forgotten)
+{
+    struct random_state state = { 0 };
+    uint8_t bytes[RANDOM_SEED_BYTES];
+    for (size_t i = 0; i < sizeof(bytes); i += 8)
+        random_take(&state, bytes + i, 8);
+    EXPECT(memcmp(bytes, zero_key_stream, sizeof(bytes)) == 0);
+    for (size_t i = 0; i < sizeof(state.ready); i++)
+        EXPECT_EQ(state.ready[i], 0);
+    /* What is ready is too little: it begins anew, with another key. */
+    random_take(&state, bytes, 8);
+    EXPECT(memcmp(bytes, zero_key_stream, 8) != 0);
+    EXPECT_EQ(state.ready_count, RANDOM_SEED_BYTES - 8);
+    uint8_t more[RANDOM_SEED_BYTES];
+    random_take(&state, more, sizeof(more));
+    EXPECT(memcmp(bytes, more, 8) != 0);
+    EXPECT_EQ(state.ready_count, 0);
+}
+
+TEST(a_new_seed_leaves_nothing_ready)
+{
+    struct random_state state = { 0 };
+    uint8_t seed[RANDOM_SEED_BYTES] = { 1 };
+    uint8_t byte;
+    random_take(&state, &byte, 1);
+    EXPECT_EQ(state.ready_count, RANDOM_SEED_BYTES - 1);
+    random_stir(&state, seed);
+    EXPECT_EQ(state.ready_count, 0);
+    for (size_t i = 0; i < sizeof(state.ready); i++)
+        EXPECT_EQ(state.ready[i], 0);
+}
+
 TEST(more_seed_changes_what_follows_and_a_bad_one_takes_nothing_away)
 {
     struct random_state good = { 0 };

@@ -34,10 +34,12 @@ static void forget_pages(struct mm *mm, uint64_t start, uint64_t end)
 /* First everything that can fail. */
 int unmap_locked(struct mm *mm, uint64_t start, uint64_t end)
 {
+    if (space_free(mm, start, end))
+        return 0;
     int error = area_split(mm, start);
     if (error == 0)
         error = area_split(mm, end);
-    if (error == 0 && !space_free(mm, start, end))
+    if (error == 0)
         error = guest_space_unmap(mm->space, start, end - start);
     if (error != 0)
         return error;

@@ -300,24 +300,43 @@ GUEST_TEST(every_refusal_is_recorded)
     uint64_t badged = driver_value;
     const struct {
         uint64_t number, word[6], refused;
+        enum status status;
     } cases[] = {
-        { SYSCALL_unmap, { weak, 0x70000000, PAGE_SIZE }, weak },
-        { SYSCALL_map, { space, unmappable, 0x70000000, 0, PAGE_SIZE, ACCESS_READ }, unmappable },
+        { SYSCALL_unmap, { weak, 0x70000000, PAGE_SIZE }, weak, ERR_ACCESS },
+        { SYSCALL_map,
+          { space, unmappable, 0x70000000, 0, PAGE_SIZE, ACCESS_READ },
+          unmappable,
+          ERR_ACCESS },
         { SYSCALL_map,
           { space, reader, 0x70000000, 0, PAGE_SIZE, ACCESS_READ | ACCESS_WRITE },
-          reader },
-        { SYSCALL_object_bind, { weak, notification, 1 }, weak },
-        { SYSCALL_object_bind, { space, badged, 2 }, badged },
-        { SYSCALL_notification_signal, { badged, 3 }, badged },
-        { SYSCALL_handle_copy, { reader, RIGHT_MEMORY_WRITE }, reader },
-        { SYSCALL_handle_revoke, { weak }, weak },
-        { SYSCALL_object_destroy, { weak }, weak },
+          reader,
+          ERR_ACCESS },
+        { SYSCALL_object_bind, { weak, notification, 1 }, weak, ERR_ACCESS },
+        { SYSCALL_object_bind, { space, badged, 2 }, badged, ERR_ACCESS },
+        { SYSCALL_notification_signal, { badged, 3 }, badged, ERR_ACCESS },
+        { SYSCALL_handle_copy, { reader, RIGHT_MEMORY_WRITE }, reader, ERR_ACCESS },
+        { SYSCALL_handle_revoke, { weak }, weak, ERR_ACCESS },
+        { SYSCALL_object_destroy, { weak }, weak, ERR_ACCESS },
+        { SYSCALL_map,
+          { budget, reader, 0x70000000, 0, PAGE_SIZE, ACCESS_READ },
+          budget,
+          ERR_NOT_FOUND },
+        { SYSCALL_map,
+          { space, space, 0x70000000, 0, PAGE_SIZE, ACCESS_READ },
+          space,
+          ERR_NOT_FOUND },
+        { SYSCALL_unmap, { memory, 0x70000000, PAGE_SIZE }, memory, ERR_NOT_FOUND },
+        { SYSCALL_protect,
+          { notification, 0x70000000, PAGE_SIZE, ACCESS_READ },
+          notification,
+          ERR_NOT_FOUND },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         uint64_t start = audit_stats().next;
-        EXPECT_EQ(user_call_words(&f, cases[i].number, NULL, cases[i].word), ERR_ACCESS);
+        enum status status = cases[i].status;
+        EXPECT_EQ(user_call_words(&f, cases[i].number, NULL, cases[i].word), status);
         bool found = find_record(&f, start, AUDIT_DENIAL, &record);
-        if (!found || record.detail != cases[i].refused || record.status != ERR_ACCESS) {
+        if (!found || record.detail != cases[i].refused || record.status != status) {
             test_note("case %zu", i);
             test_fail(__FILE__, __LINE__, "no such record");
         }

@@ -1,4 +1,5 @@
 /* Memory, and mapping it. */
+#include <kernel/audit.h>
 #include <kernel/device.h>
 #include <kernel/guest.h>
 #include <kernel/memory.h>
@@ -116,6 +117,14 @@ enum status sys_memory_range(const struct sys_memory_range_args *args)
 
 /* ---- Address spaces ---- */
 
+/* The handle names something, but nothing that the call is for: recorded as where the type is one
+ * of the table's. */
+static enum status wrong_type(uint64_t handle, enum object_type wanted, uint32_t rights)
+{
+    audit_denial(handle, wanted, rights, ERR_NOT_FOUND);
+    return ERR_NOT_FOUND;
+}
+
 static enum status space_lookup(uint64_t handle, struct vspace **vspace_out)
 {
     struct capability_ref ref;
@@ -131,7 +140,7 @@ static enum status space_lookup(uint64_t handle, struct vspace **vspace_out)
         *vspace_out = object_as_guest(ref.object)->vspace;
         return syscall_right(&ref, RIGHT_GUEST_MAP);
     default:
-        return ERR_NOT_FOUND;
+        return wrong_type(handle, OBJECT_PROCESS, RIGHT_PROCESS_MAP);
     }
 }
 
@@ -162,7 +171,7 @@ static enum status shown_by(const struct capability *capability, struct map_requ
         return OK;
     }
     if (object->type != OBJECT_DEVICE)
-        return ERR_NOT_FOUND;
+        return wrong_type(capability->handle, OBJECT_MEMORY, RIGHT_MEMORY_MAP);
     request->memory = object_as_device(object)->registers;
     return device_at(object, false, capability->badge, request->offset, request->size_bytes,
                      &request->offset);

@@ -21,6 +21,15 @@ void credentials_own(struct linux_ucred *credentials_out)
             (struct linux_ucred){ task->process->pid, task->cred->euid, task->cred->egid };
 }
 
+void credentials_real(struct linux_ucred *credentials_out)
+{
+    const struct task *task = task_self();
+    *credentials_out = (struct linux_ucred){ 0 };
+    if (task != NULL)
+        *credentials_out =
+            (struct linux_ucred){ task->process->pid, task->cred->uid, task->cred->gid };
+}
+
 static void rights_free(struct rights *rights)
 {
     if (rights == NULL)

@@ -134,7 +134,7 @@ static int packet_make(const struct unix_socket *socket, struct message *message
     list_init(&packet->link);
     packet->control = message->control;
     if (!packet->control.has_credentials)
-        credentials_own(&packet->control.credentials);
+        credentials_real(&packet->control.credentials);
     message->control = (struct control){ 0 };
     *packet_out = packet;
     return 0;

@@ -397,6 +397,11 @@ TEST(credentials_are_told_and_checked)
     EXPECT_EQ(cred_create(7, 7, NULL, 0, 0, &cred), 0);
     f.task->cred = cred;
     EXPECT_EQ(message(fd[0], true, &said, sizeof(said), SCM_CREDENTIALS), -EPERM);
+    cred->euid = cred->egid = 0; /* a set-id program, whose output its user has chosen */
+    EXPECT_EQ(send(fd[0], "x"), 1);
+    EXPECT_EQ(message(fd[1], false, NULL, sizeof(said), 0), 1);
+    EXPECT_EQ(copy_in(&said, CONTROL + 16, sizeof(said)), 0);
+    EXPECT(said.uid == 7 && said.gid == 7);
     f.task->cred = old;
     cred_put(cred);
     fixture_end(&f);

@@ -93,7 +93,10 @@ int control_in(struct control *control, uaddr_t from, uint64_t size_bytes);
 uint64_t control_out(struct control *control, uaddr_t to, uint64_t size_bytes, uint32_t flags,
                      uint32_t *flags_out);
 void control_end(struct control *control);
+/* The caller's: of a connection the ids in effect; of a message that does not say its own the real
+ * ones, since what a set-id program writes may go where its user says. */
 void credentials_own(struct linux_ucred *credentials_out);
+void credentials_real(struct linux_ucred *credentials_out);
 
 int unix_create(uint16_t type, struct socket **socket_out);
 int unix_pair(uint16_t type, struct socket *socket_out[2]);

@@ -155,13 +155,19 @@ static struct unix_socket *abstract_find(const struct socket_address *address)
     return NULL;
 }
 
+/* Who sends looks at it without a lock. */
+static void set_name(struct unix_socket *socket, struct unix_name *name)
+{
+    __atomic_store_n(&socket->name, name, __ATOMIC_RELEASE);
+}
+
 /* The socket has the name from then on, which it takes; unless another has it. */
 static int abstract_bind(struct unix_socket *socket, struct unix_name *name)
 {
     rt_lock(&abstract_lock);
     int error = abstract_find(&name->address) != NULL ? -EADDRINUSE : 0;
     if (error == 0) {
-        socket->name = name;
+        set_name(socket, name);
         list_push_back(&abstract_sockets, &socket->in_abstract);
     }
     rt_unlock(&abstract_lock);
@@ -173,6 +179,8 @@ static int abstract_choose(struct unix_socket *socket, struct unix_name *name)
 {
     int error = -EADDRINUSE;
     for (unsigned i = 0; i < ABSTRACT_TRIES && error == -EADDRINUSE; i++) {
+        if (signal_wanted(task_self()))
+            return -ERESTARTNOINTR; /* there may be very many to compare with */
         uint32_t number = __atomic_fetch_add(&abstract_next, 1, __ATOMIC_RELAXED) & 0xfffff;
         name->address.of.family = AF_UNIX;
         (void)format_text(name->address.of.unix_name.path + 1, 6, "%05x", number);
@@ -196,7 +204,7 @@ static int path_bind(struct unix_socket *socket, struct unix_name *name)
     if (error != 0)
         return error == -EEXIST ? -EADDRINUSE : error;
     struct node *node = path_node(&path);
-    socket->name = name;
+    set_name(socket, name);
     rt_lock(&node->lock);
     node->special = unix_get(socket);
     node->special_free = node_forgets;

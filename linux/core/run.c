@@ -1,6 +1,7 @@
 /* What a Linux thread does all its life: run the guest until it needs us, do what it asks for, look
  * after its signals, go back.
  */
+#include <base/fmt.h>
 #include <linux/abi/errno.h>
 #include <linux/calls.h>
 #include <linux/frame.h>
@@ -8,15 +9,37 @@
 #include <linux/mm.h>
 #include <linux/task.h>
 
-/* Each is told once: a program may ask in a loop. Numbers beyond the table share one bit. */
+#define UNKNOWN_TEXT_BYTES 160
+
+/* How often each call that is not there was made. Numbers beyond the table share one counter. */
+static uint64_t unknown[LINUX_CALL_COUNT + 1]; /* atomic */
+
+/* Each is told once: a program may ask in a loop. */
 static void note_unknown(uint64_t number)
 {
-    static uint64_t told[LINUX_CALL_COUNT / 64 + 1]; /* atomic */
-    uint64_t index = MIN(number, (uint64_t)LINUX_CALL_COUNT);
-    uint64_t bit = BIT64(index % 64);
-    uint64_t before = __atomic_fetch_or(&told[index / 64], bit, __ATOMIC_RELAXED);
-    if ((before & bit) == 0)
+    uint64_t *count = &unknown[MIN(number, (uint64_t)LINUX_CALL_COUNT)];
+    if (__atomic_fetch_add(count, 1, __ATOMIC_RELAXED) == 0)
         machine_log("linux: call %llu is not there", (unsigned long long)number);
+}
+
+void task_tell_unknown(void)
+{
+    char text[UNKNOWN_TEXT_BYTES];
+    size_t length = 0;
+    for (size_t number = 0; number <= LINUX_CALL_COUNT; number++) {
+        uint64_t count = __atomic_load_n(&unknown[number], __ATOMIC_RELAXED);
+        if (count == 0)
+            continue;
+        size_t more = format_text(text + length, sizeof(text) - length, "%s%zu (%llu)",
+                                  length == 0 ? "" : ", ", number, (unsigned long long)count);
+        if (more >= sizeof(text) - length) { /* a line is enough */
+            text[length] = 0;
+            break;
+        }
+        length += more;
+    }
+    if (length > 0)
+        machine_log("linux: calls that were not there, and how often: %s", text);
 }
 
 static int64_t call(struct task *task, const struct guest_registers *registers)

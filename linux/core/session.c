@@ -371,6 +371,8 @@ static int run_program(struct session *session)
     session->pid = 0;
     rt_unlock(&sessions_lock);
     show_end(session);
+    if (first)
+        task_tell_unknown();
     (void)events_send(CONTAINER_EXITED, session->id, status, NULL, false);
     return 0;
 }

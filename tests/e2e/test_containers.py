@@ -81,6 +81,7 @@ WANTED = {
     "term": shell("sh -c 'kill -TERM $$'; exit $?"),
     "immune": shell("kill -TERM $$; echo lives"),  # as on Linux: the first process has to want it
     "fault": {"Cmd": ["hostile", "fault"]},
+    "absent": {"Cmd": ["hostile", "absent"]},
     "apart": shell("printf out; printf error >&2; printf put; printf s >&2; echo; echo >&2"),
     "environment": shell("echo $FROM; echo $ALSO", Env=["ALSO=request"]),
     "working": {"Cmd": ["pwd"]},
@@ -126,6 +127,8 @@ def test_a_container_runs_as_it_was_asked_to(arch, mode):
     assert ran.lines("echo") == ["hello a  b"] and ran.lines("immune") == ["lives"], ending
     assert sorted(ran.lines("apart")) == ["errors", "output"], ending
     assert ran.lines("environment") == ["image", "request"], ending
+    assert ran.text.count("absent: linux: call 99999 is not there") == 1 and not ran.lines("absent"), ending
+    assert re.search(r"absent: linux: calls that were not there, and how often: \d+ \(3\)", ran.text), ending
     assert ran.lines("working") == ["/srv"] and ran.lines("elsewhere") == ["/usr/bin"], ending
     assert ran.lines("user")[:2] == ["1000", "50"] and ran.lines("user")[-1] == "held back", ending
     assert ran.lines("named") == ["1000", "1000 50"], ending

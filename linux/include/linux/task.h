@@ -311,6 +311,8 @@ void processes_limit(uint32_t tasks);
 _Noreturn void task_run(void *argument);
 /* What the guest came back for (GUEST_REASON_, or an error), and its signals. */
 void task_handle(struct task *task, int reason);
+/* Tell the operator which calls were made that nothing handles, and how often: one line. */
+void task_tell_unknown(void);
 /* End the calling task, or the whole process. `status` as wait4 gives it. */
 _Noreturn void task_exit(uint32_t status);
 _Noreturn void process_exit(uint32_t status);

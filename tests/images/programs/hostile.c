@@ -4,6 +4,7 @@
  *
  *     random SEED COUNT   system calls with any numbers and arguments, in children that may die
  *     read, write, jump   one touch of the upper half of user space, where the personality lies
+ *     absent              three times a system call that does not exist
  *     fault               a touch of an address where nothing is
  *     memory              touches anonymous memory until it is killed or refused
  *     forks               children that wait, until there can be no more
@@ -352,6 +353,14 @@ static void touch(const char *how)
     say("still here\n");
 }
 
+static void absent(void)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        if (call(99999, 0, 0, 0, 0, 0, 0) != -38) /* ENOSYS */
+            say("it is there\n");
+    }
+}
+
 __attribute__((used)) _Noreturn static void begin(long *stack)
 {
     long count = stack[0];
@@ -359,6 +368,8 @@ __attribute__((used)) _Noreturn static void begin(long *stack)
     const char *what = count > 1 ? words[1] : "";
     if (same(what, "random") && count > 3)
         random_children(number_of(words[2]), number_of(words[3]));
+    else if (same(what, "absent"))
+        absent();
     else if (same(what, "memory"))
         memory();
     else if (same(what, "forks"))

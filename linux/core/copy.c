@@ -120,10 +120,12 @@ static void prepare(uint64_t base, uint64_t size_bytes)
 
 int io_user(struct io *io, uaddr_t base, uint64_t size_bytes)
 {
+    if (!is_guests(base, size_bytes)) {
+        io_one(io, 0, 0, false);
+        return -EFAULT;
+    }
     size_bytes = MIN(size_bytes, IO_BYTES_MAX);
     io_one(io, base, size_bytes, false);
-    if (!is_guests(base, size_bytes))
-        return -EFAULT;
     prepare(base, size_bytes);
     return 0;
 }

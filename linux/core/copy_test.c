@@ -122,8 +122,9 @@ TEST(vectors_are_checked_before_anything_moves)
     EXPECT_EQ(io_vector(&io, AT, 9), -ENOMEM);
     heap_fail_after(0);
     EXPECT_EQ(io_user(&io, GUEST_END - 1, 2), -EFAULT);
-    EXPECT_EQ(io_user(&io, AT, UINT64_MAX), 0);
+    EXPECT_EQ(io_user(&io, AT, 1ull << 40), 0);
     EXPECT_EQ(io.left, IO_BYTES_MAX);
+    EXPECT_EQ(io_user(&io, AT, UINT64_MAX), -EFAULT);
     fixture_end(&f);
 }
 

@@ -119,6 +119,22 @@ TEST(levels_edges_and_single_shots)
     epoll_end(&f);
 }
 
+TEST(every_write_to_a_pipe_is_an_edge)
+{
+    struct epoll_fixture f;
+    int fd[2];
+    epoll_init(&f);
+    EXPECT_EQ(linux_pipe2(f.room, O_NONBLOCK), 0);
+    EXPECT_EQ(copy_in(fd, f.room, sizeof(fd)), 0);
+    EXPECT_EQ(ctl(&f, ADD, fd[0], POLL_IN | EPOLLET), 0);
+    EXPECT_EQ(linux_write(fd[1], f.room, 1), 1);
+    EXPECT(sees(&f, fd[0], POLL_IN));
+    EXPECT(sees_nothing(&f));
+    EXPECT_EQ(linux_write(fd[1], f.room, 1), 1);
+    EXPECT(sees(&f, fd[0], POLL_IN)); /* though there were bytes before */
+    epoll_end(&f);
+}
+
 TEST(what_cannot_be_watched_is_refused)
 {
     struct epoll_fixture f;
@@ -264,6 +280,13 @@ TEST(timers_expire_again_and_again)
     EXPECT_EQ(linux_timerfd_settime(timer, 0, at, at), 0);
     EXPECT_EQ(linux_read(timer, f.room, 8), -EAGAIN);
     EXPECT_EQ(linux_timerfd_settime(timer, 8, at, 0), -EINVAL);
+    /* What is over when it is set can be read at once. */
+    const uint64_t past[4] = { 0, 1000000, 0, 1 };
+    EXPECT_EQ(copy_out(at, past, sizeof(past)), 0);
+    EXPECT_EQ(linux_timerfd_settime(timer, 1, at, 0), 0);
+    EXPECT(take(&f, timer) >= 1);
+    EXPECT_EQ(copy_out(at, spec, sizeof(spec)), 0);
+    EXPECT_EQ(linux_timerfd_settime(timer, 0, at, 0), 0);
     EXPECT_EQ(linux_timerfd_settime(f.epoll, 0, at, 0), -EINVAL);
     EXPECT_EQ(linux_timerfd_settime(99, 0, at, 0), -EBADF);
     spec[3] = 1000000000;

@@ -289,6 +289,15 @@ int file_table_put_file(struct file_table *table, int fd, struct file *file_take
     return error;
 }
 
+int fd_room(void)
+{
+    struct file_table *table = task_self()->files;
+    rt_lock(&table->lock);
+    bool room = next_free(table, 0) < fd_limit();
+    rt_unlock(&table->lock);
+    return room ? 0 : -EMFILE;
+}
+
 int fd_install(struct file *file, int lowest, unsigned fd_flags)
 {
     struct file_table *table = task_self()->files;

@@ -277,9 +277,7 @@ static int64_t seek_locked(struct file *file, int64_t offset, int whence)
         int64_t error = seek_base(file, whence, &base);
         if (error != 0)
             return error;
-        if (__builtin_add_overflow(base, offset, &to))
-            return -EOVERFLOW;
-        if (to < 0)
+        if (__builtin_add_overflow(base, offset, &to) || to < 0)
             return -EINVAL;
     }
     if (to >= 0)

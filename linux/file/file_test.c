@@ -65,6 +65,8 @@ TEST(a_table_is_full_at_its_limit)
         EXPECT_EQ(linux_openat(AT_FDCWD, null, O_RDWR, 0), i);
     EXPECT_EQ(linux_openat(AT_FDCWD, null, O_RDWR, 0), -EMFILE);
     EXPECT_EQ(linux_dup(3), -EMFILE);
+    EXPECT_EQ(linux_openat(AT_FDCWD, AT("/new"), O_RDWR | O_CREAT, 0644), -EMFILE);
+    EXPECT_EQ(linux_faccessat(AT_FDCWD, AT("/new"), 0), -ENOENT); /* nothing was made */
     EXPECT_EQ(linux_close_range(0, UINT32_MAX, 0), 0);
     file_fixture_end(&f);
 }

@@ -201,14 +201,21 @@ static int64_t mem_read(struct node *node, struct io *io, uint64_t offset)
 static int64_t writable_size(uint64_t offset, uint64_t size_bytes)
 {
     uint64_t limit = resource_limit(RLIMIT_FSIZE);
-    if (offset >= limit) {
-        struct signal_info info = { .number = SIGXFSZ, .code = SI_KERNEL };
-        (void)signal_send_task(task_self(), &info);
-        return -EFBIG;
-    }
+    if (offset >= limit)
+        return file_size_allowed(offset == UINT64_MAX ? offset : offset + 1);
     if (offset >= INT64_MAX)
         return -EFBIG;
     return (int64_t)MIN(size_bytes, MIN(limit, (uint64_t)INT64_MAX) - offset);
+}
+
+/* What a file that must not grow takes of a write: all, or the whole pages that come before its
+ * end. */
+static uint64_t sealed_size(uint64_t file_bytes, uint64_t offset, uint64_t size_bytes)
+{
+    uint64_t end = ALIGN_DOWN(file_bytes, PAGE);
+    if (offset + size_bytes <= file_bytes)
+        return size_bytes;
+    return offset < end ? end - offset : 0;
 }
 
 /* Who writes takes away what the file could give to others; its set-id bits only without privilege.
@@ -235,8 +242,9 @@ static int64_t write_locked(struct mem_node *mem, struct io *io, uint64_t *offse
     int64_t part = writable_size(*offset, io->left);
     if (part < 0)
         return part;
-    bool grows = *offset + (uint64_t)part > attributes->size_bytes;
-    if ((mem->node.seals & NO_WRITE_SEALS) != 0 || (grows && (mem->node.seals & F_SEAL_GROW) != 0))
+    if ((mem->node.seals & F_SEAL_GROW) != 0)
+        part = (int64_t)sealed_size(attributes->size_bytes, *offset, (uint64_t)part);
+    if (part == 0 || (mem->node.seals & NO_WRITE_SEALS) != 0)
         return -EPERM;
     int error = own_contents(mem, UINT64_MAX);
     if (error != 0)

@@ -461,6 +461,8 @@ static int rename_locked(struct rename *rename)
         error = check_kinds(rename);
     if (error != 0)
         return error;
+    if (from->node->file_system->magic == MAGIC_PROC && rename->target == NULL)
+        return -ENOENT;
     if (from->node->ops->create == NULL)
         return -EPERM;
     if (rename->target != NULL && rename->target->node == rename->source->node)

@@ -29,6 +29,8 @@ static int open_unnamed(const struct path *directory, uint32_t flags, uint32_t m
         return error;
     error = file_open_unchecked(&path, flags & ~O_DIRECTORY, file_out);
     path_put(&path);
+    if (error == 0)
+        (*file_out)->flags |= O_DIRECTORY; /* F_GETFL tells what was asked */
     return error;
 }
 
@@ -134,7 +136,10 @@ static int64_t open_how(int directory, uaddr_t name, const struct linux_open_how
 {
     struct user_path path;
     struct file *file;
-    int error = user_path_in(&path, name);
+    /* What is made without a descriptor to give would stay. */
+    int error = (how->flags & O_CREAT) != 0 ? fd_room() : 0;
+    if (error == 0)
+        error = user_path_in(&path, name);
     if (error == 0)
         error = open_text(directory, path.text, how, &file);
     if (error != 0)
@@ -145,16 +150,24 @@ static int64_t open_how(int directory, uaddr_t name, const struct linux_open_how
     return fd;
 }
 
+/* Files without a name are made in directories; a directory is made by mkdir alone. */
+static bool creation_ok(uint64_t flags)
+{
+    if ((flags & O_TMPFILE_BIT) != 0 && (flags & O_TMPFILE) != O_TMPFILE)
+        return false;
+    return (flags & (O_CREAT | O_DIRECTORY)) != (O_CREAT | O_DIRECTORY);
+}
+
 /* The older calls let everything pass that they do not know. */
 static int64_t open_flags(int directory, uaddr_t name, uint32_t flags, uint32_t mode)
 {
     struct linux_open_how how = { .flags = open_flags_from_guest(flags) & O_KNOWN };
     if ((how.flags & (O_CREAT | O_TMPFILE_BIT)) != 0)
         how.mode = mode & S_PERMISSIONS;
-    if ((how.flags & O_TMPFILE_BIT) != 0 && (how.flags & O_TMPFILE) != O_TMPFILE)
-        return -EINVAL;
     if ((how.flags & O_PATH) != 0)
         how.flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    if (!creation_ok(how.flags))
+        return -EINVAL;
     return open_how(directory, name, &how);
 }
 
@@ -195,11 +208,10 @@ static int check_how(const struct linux_open_how *how)
                            RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_CACHED;
     const uint64_t with_path = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     bool creates = (how->flags & (O_CREAT | O_TMPFILE_BIT)) != 0;
-    bool unnamed = (how->flags & O_TMPFILE_BIT) != 0;
     if ((how->flags & ~(uint64_t)O_KNOWN) != 0 || (how->resolve & ~known) != 0 ||
         (how->mode & ~(uint64_t)S_PERMISSIONS) != 0 || (!creates && how->mode != 0) ||
         ((how->flags & O_PATH) != 0 && (how->flags & ~with_path) != 0) ||
-        (unnamed && (how->flags & O_TMPFILE) != O_TMPFILE) ||
+        !creation_ok(how->flags) ||
         (how->resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) == (RESOLVE_BENEATH | RESOLVE_IN_ROOT))
         return -EINVAL;
     /* Everything is in memory, but what makes something could wait. */
@@ -327,6 +339,8 @@ static int64_t set_owner_number(struct file *file, int32_t id)
 {
     if (id == INT32_MIN)
         return -EINVAL;
+    if (id != 0 && !(id > 0 ? process_exists(id) : group_exists(-id)))
+        return -ESRCH;
     return set_owner(file, id < 0 ? F_OWNER_PGRP : F_OWNER_PID, id < 0 ? -id : id);
 }
 
@@ -405,7 +419,9 @@ static int64_t fcntl_file(struct file *file, int fd, int command, uint64_t argum
     case F_GET_SEALS:
         return seals(file, command == F_ADD_SEALS, (uint32_t)argument);
     default:
-        return file->ops->control != NULL ? file->ops->control(file, command, argument) : -EINVAL;
+        if (file->ops->control != NULL)
+            return file->ops->control(file, command, argument);
+        return command == F_GETPIPE_SZ || command == F_SETPIPE_SZ ? -EBADF : -EINVAL;
     }
 }
 

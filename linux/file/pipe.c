@@ -25,6 +25,7 @@ struct pipe {
     uint32_t room;       /* a power of two */
     uint32_t head, fill; /* where the oldest byte is, and how many there are */
     uint32_t readers, writers;
+    bool polled;                       /* atomic: who watches for edges hears of every write */
     uint32_t reader_turn, writer_turn; /* count openings: who opens waits for the other side's */
     struct wait_queue read_queue, write_queue;
 };
@@ -159,14 +160,14 @@ static void broken_pipe(void)
 static int64_t write_some(struct pipe *pipe, struct io *io)
 {
     rt_lock(&pipe->lock);
-    bool empty = pipe->fill == 0;
+    bool tell = pipe->fill == 0 || READ_ONCE(pipe->polled);
     int64_t done = 0;
     if (pipe->readers == 0)
         done = -EPIPE;
     else if (io->left > PIPE_BUF || pipe->room - pipe->fill >= io->left)
         done = put(pipe, io);
     rt_unlock(&pipe->lock);
-    if (done > 0 && empty)
+    if (done > 0 && tell)
         wait_queue_wake(&pipe->read_queue, POLL_IN);
     return done;
 }
@@ -201,6 +202,8 @@ static uint32_t pipe_poll(struct file *file, struct poller *poller)
 {
     struct pipe *pipe = pipe_of(file);
     uint32_t events = 0;
+    if (poller != NULL && !READ_ONCE(pipe->polled))
+        __atomic_store_n(&pipe->polled, true, __ATOMIC_RELAXED);
     if (poller != NULL && file_readable(file))
         (void)poller->add(poller, &pipe->read_queue);
     if (poller != NULL && file_writable(file))

@@ -192,10 +192,16 @@ static void text_release(struct file *file)
     heap_free(open);
 }
 
+/* Its end is not known before it is read. */
+static int64_t text_seek(struct file *file, int64_t offset, int whence)
+{
+    return whence == SEEK_END ? -EINVAL : node_file_seek(file, offset, whence);
+}
+
 static const struct file_ops text_file_ops = {
     .read = text_read,
     .write = text_write,
-    .seek = node_file_seek,
+    .seek = text_seek,
     .release = text_release,
 };
 

@@ -20,7 +20,9 @@ static int64_t move_at(struct file *file, struct io *io, bool write, uint64_t *p
 {
     int64_t (*move)(struct file *, struct io *, uint64_t *) =
         write ? file->ops->write : file->ops->read;
-    return move == NULL ? -EINVAL : move(file, io, position);
+    if (move == NULL || (has_position(file) && *position > INT64_MAX - io->left))
+        return -EINVAL;
+    return move(file, io, position);
 }
 
 /* At the file's own position, or (`position` not NULL) at that. */
@@ -278,7 +280,8 @@ struct copy_request {
 static int64_t sendfile_between(struct place *in, struct place *out, void *data)
 {
     const struct copy_request *request = data;
-    if ((out->file->flags & O_APPEND) != 0)
+    bool directory = in->file->node != NULL && in->file->node->type == S_IFDIR;
+    if ((out->file->flags & O_APPEND) != 0 || directory)
         return -EINVAL;
     return copy_between(in, out, request->in_at, 0, request->size_bytes);
 }
@@ -403,14 +406,21 @@ int64_t linux_readahead(int fd, int64_t offset, uint64_t size)
 
 /* ---- Sizes ---- */
 
+int file_size_allowed(uint64_t size_bytes)
+{
+    const struct signal_info info = { .number = SIGXFSZ, .code = SI_KERNEL };
+    if (size_bytes <= resource_limit(RLIMIT_FSIZE))
+        return 0;
+    (void)signal_send_task(task_self(), &info);
+    return -EFBIG;
+}
+
 static int set_size(struct node *node, int64_t size_bytes)
 {
     struct node_attributes attributes = { .size_bytes = (uint64_t)size_bytes };
-    if ((uint64_t)size_bytes > resource_limit(RLIMIT_FSIZE)) {
-        struct signal_info info = { .number = SIGXFSZ, .code = SI_KERNEL };
-        (void)signal_send_task(task_self(), &info);
-        return -EFBIG;
-    }
+    int error = file_size_allowed((uint64_t)size_bytes);
+    if (error != 0)
+        return error;
     return node_set_attributes(node, &attributes, SET_SIZE);
 }
 
@@ -470,12 +480,14 @@ static int64_t allocate_in(struct file *file, uint32_t mode, int64_t offset, int
     if (node->type != S_IFREG)
         return -ENODEV;
     int64_t end;
-    if (__builtin_add_overflow(offset, size_bytes, &end) ||
-        (uint64_t)end > resource_limit(RLIMIT_FSIZE))
+    if (__builtin_add_overflow(offset, size_bytes, &end))
         return -EFBIG;
     if (node->ops->allocate == NULL)
         return -EOPNOTSUPP;
-    return node->ops->allocate(node, mode, (uint64_t)offset, (uint64_t)size_bytes);
+    bool frees = (mode & FALLOC_FL_PUNCH_HOLE) != 0;
+    int error = frees ? 0 : file_size_allowed((uint64_t)end);
+    return error != 0 ? error
+                      : node->ops->allocate(node, mode, (uint64_t)offset, (uint64_t)size_bytes);
 }
 
 int64_t linux_fallocate(int fd, uint32_t mode, int64_t offset, int64_t size)

@@ -202,6 +202,14 @@ int64_t linux_access(uaddr_t path, uint32_t mode)
 
 /* ---- readlink ---- */
 
+/* Without a name it was about a descriptor, and that is no link's. */
+static int no_link(uaddr_t path)
+{
+    char first = 0;
+    int error = copy_in(&first, path, 1);
+    return error == 0 && first == '\0' ? -ENOENT : -EINVAL;
+}
+
 int64_t linux_readlinkat(int directory, uaddr_t path, uaddr_t to, int size)
 {
     struct path found;
@@ -212,7 +220,7 @@ int64_t linux_readlinkat(int directory, uaddr_t path, uaddr_t to, int size)
         return length;
     struct node *node = found.name->node;
     char *text = heap_alloc(PATH_MAX);
-    length = text == NULL ? -ENOMEM : -EINVAL;
+    length = text == NULL ? -ENOMEM : no_link(path);
     if (text != NULL && node->type == S_IFLNK)
         length = path_readlink(&found, text, PATH_MAX);
     if (length > size)
@@ -288,7 +296,10 @@ int64_t linux_fstatfs(int fd, uaddr_t to)
         const struct file_system anonymous = { .magic = MAGIC_ANONYMOUS };
         result = statfs_to(NULL, &anonymous, to);
     } else if (result == 0) {
-        result = statfs_to(subject.file->path.mount, subject.node->file_system, to);
+        struct file_system shown = *subject.node->file_system;
+        if (shown.magic == MAGIC_ANONYMOUS) /* one file system for both */
+            shown.magic = subject.node->type == S_IFIFO ? MAGIC_PIPES : MAGIC_SOCKETS;
+        result = statfs_to(subject.file->path.mount, &shown, to);
     }
     subject_end(&subject);
     return result;

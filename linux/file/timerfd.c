@@ -31,23 +31,31 @@ struct timerfd {
     struct wait_queue queue; /* readers */
 };
 
-static void expire(struct timer *timer)
+/* Count what is over by now: the timer's thread may come later than who reads. With the lock. */
+static void catch_up(struct timerfd *self)
 {
-    struct timerfd *self = CONTAINER_OF(timer, struct timerfd, timer);
     uint64_t now_ns = machine_now_ns();
-    rt_lock(&self->lock);
     uint64_t deadline_ns = self->deadline_ns;
     uint64_t count = 1;
     uint64_t next_ns = MACHINE_NEVER;
+    if (now_ns < deadline_ns)
+        return;
     if (self->interval_ns != 0) {
-        if (now_ns > deadline_ns)
-            count += (now_ns - deadline_ns) / self->interval_ns;
+        count += (now_ns - deadline_ns) / self->interval_ns;
         if (__builtin_mul_overflow(count, self->interval_ns, &next_ns) ||
             __builtin_add_overflow(next_ns, deadline_ns, &next_ns))
             next_ns = MACHINE_NEVER;
     }
     self->expirations += count;
     self->deadline_ns = next_ns;
+}
+
+static void expire(struct timer *timer)
+{
+    struct timerfd *self = CONTAINER_OF(timer, struct timerfd, timer);
+    rt_lock(&self->lock);
+    catch_up(self);
+    uint64_t next_ns = self->deadline_ns;
     rt_unlock(&self->lock);
     if (next_ns != MACHINE_NEVER)
         (void)timer_start(timer, next_ns); /* there is a thread for it: this one */
@@ -57,6 +65,7 @@ static void expire(struct timer *timer)
 static uint64_t take(struct timerfd *self)
 {
     rt_lock(&self->lock);
+    catch_up(self);
     uint64_t count = self->expirations;
     self->expirations = 0;
     rt_unlock(&self->lock);
@@ -86,6 +95,7 @@ static uint32_t timerfd_poll(struct file *file, struct poller *poller)
     if (poller != NULL)
         (void)poller->add(poller, &self->queue);
     rt_lock(&self->lock);
+    catch_up(self);
     uint32_t events = self->expirations > 0 ? POLL_IN : 0;
     rt_unlock(&self->lock);
     return events;

@@ -115,7 +115,7 @@ static int64_t set_foreground(struct tty *tty, uaddr_t at)
     if (group < 0)
         return -EINVAL;
     if (!group_in_session(group, READ_ONCE(process->session)))
-        return -EPERM;
+        return group_exists(group) ? -EPERM : -ESRCH;
     rt_lock(&tty->lock);
     tty->foreground = group;
     rt_unlock(&tty->lock);

@@ -415,7 +415,7 @@ static void shell(uint64_t a, uint64_t b, uint64_t c)
     EXPECT_EQ(CALL(wait4, (uint64_t)job, GUEST_DATA + 256, WUNTRACED, 0), job);
     EXPECT_EQ(guest_load_32_of(GUEST_DATA + 256), SIGTTIN << 8 | 0x7f);
     guest_store_32(GUEST_DATA + 256, 999);
-    EXPECT_EQ(CALL(ioctl, SLAVE, TIOCSPGRP, GUEST_DATA + 256), -EPERM);
+    EXPECT_EQ(CALL(ioctl, SLAVE, TIOCSPGRP, GUEST_DATA + 256), -ESRCH);
     guest_store_32(GUEST_DATA + 256, (uint32_t)job);
     EXPECT_EQ(CALL(ioctl, SLAVE, TIOCSPGRP, GUEST_DATA + 256), 0);
     EXPECT_EQ(CALL(kill, (uint64_t)-job, SIGCONT), 0);

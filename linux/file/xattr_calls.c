@@ -44,6 +44,8 @@ static int may_use(const struct path *path, const char *name, bool write)
     }
     if (!begins(name, "user."))
         return -EOPNOTSUPP;
+    if (strcmp(name, "user.") == 0)
+        return -EINVAL;
     if (node->type != S_IFREG && node->type != S_IFDIR)
         return write ? -EPERM : -ENODATA;
     return node_permission(node, write ? MAY_WRITE : MAY_READ);

@@ -95,6 +95,21 @@ static bool is_hint(int advice)
     }
 }
 
+static bool is_known(int advice)
+{
+    switch (advice) {
+    case MADV_DONTNEED:
+    case MADV_FREE:
+    case MADV_DONTFORK:
+    case MADV_DOFORK:
+    case MADV_WIPEONFORK:
+    case MADV_KEEPONFORK:
+        return true;
+    default:
+        return is_hint(advice);
+    }
+}
+
 static int advise_locked(struct mm *mm, uint64_t start, uint64_t end, int advice)
 {
     bool covered = areas_cover(mm, start, end);
@@ -110,8 +125,7 @@ static int advise_locked(struct mm *mm, uint64_t start, uint64_t end, int advice
     case MADV_KEEPONFORK:
         error = fork_advice(mm, start, end, advice);
         break;
-    default:
-        error = is_hint(advice) ? 0 : -EINVAL;
+    default: /* a hint */
         break;
     }
     return error == 0 && !covered ? -ENOMEM : error;
@@ -121,6 +135,8 @@ int64_t linux_madvise(uaddr_t address, uint64_t size_bytes, int advice)
 {
     struct mm *mm = task_self()->mm;
     if (address % MACHINE_PAGE != 0 || size_bytes > GUEST_END)
+        return -EINVAL;
+    if (!is_known(advice))
         return -EINVAL;
     if (size_bytes == 0)
         return 0;
@@ -263,6 +279,8 @@ int64_t linux_mlockall(uint32_t flags)
     if (flags == 0 || (flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) != 0 ||
         flags == MCL_ONFAULT)
         return -EINVAL;
+    if (resource_limit(RLIMIT_MEMLOCK) == 0 && !capable(CAP_IPC_LOCK))
+        return -EPERM;
     return lock_all((flags & MCL_CURRENT) != 0, (flags & MCL_FUTURE) != 0, true);
 }
 

@@ -6,6 +6,7 @@
 #include <linux/abi/fcntl.h>
 #include <linux/calls.h>
 #include <linux/exec.h>
+#include <linux/file_impl.h>
 #include <linux/frame.h>
 #include <linux/heap.h>
 #include <linux/node.h>
@@ -115,6 +116,8 @@ static int open_interpreters(struct program *program)
         char *argument;
         char *line = (char *)program->beginning;
         error = depth == SCRIPT_DEPTH_MAX ? -ELOOP : script_parse(line, &interpreter, &argument);
+        if (error == 0 && program->name_closes)
+            error = -ENOENT; /* the interpreter could not open it */
         if (error == 0)
             error = script_arguments(program, interpreter, argument, script);
         if (error != 0)
@@ -247,6 +250,8 @@ static int name_program(struct program *program, int directory, uaddr_t name)
             format_text(prefix, sizeof(prefix), "/dev/fd/%d%s", directory, length == 0 ? "" : "/");
         memmove(text + prefix_length, text, (size_t)length + 1);
         memcpy(text, prefix, prefix_length);
+        int closes = fd_flags(directory);
+        program->name_closes = closes >= 0 && ((unsigned)closes & FD_CLOSE_ON_EXEC) != 0;
     }
     program->name = text;
     return length < 0 ? (int)length : 0;

@@ -33,6 +33,7 @@ void texts_free(struct texts *texts);
 struct program {
     struct texts arguments, environment;
     char *name;        /* as it was called, for AT_EXECFN and the thread's name */
+    bool name_closes;  /* it is of a descriptor that execution closes */
     struct file *file; /* what is loaded: file_open_program */
     struct mm *mm;     /* the new one */
     struct cred *cred; /* the new one */

@@ -26,10 +26,6 @@ struct clone {
     bool thread;
 };
 
-#define CLONE_NAMESPACES                                                                           \
-    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |  \
-     CLONE_NEWNET)
-
 /* Is flag `one` there without the one that it needs? */
 static bool lacks(uint64_t flags, uint64_t one, uint64_t needs)
 {
@@ -42,6 +38,8 @@ static int clone_check(const struct clone_request *request)
     if (lacks(flags, CLONE_THREAD, CLONE_SIGHAND) || lacks(flags, CLONE_SIGHAND, CLONE_VM))
         return -EINVAL;
     if ((flags & CLONE_CLEAR_SIGHAND) != 0 && (flags & CLONE_SIGHAND) != 0)
+        return -EINVAL;
+    if ((flags & (CLONE_NEWNS | CLONE_FS)) == (CLONE_NEWNS | CLONE_FS))
         return -EINVAL;
     if ((flags & CLONE_PARENT) != 0 && task_self()->process->pid == 1)
         return -EINVAL;

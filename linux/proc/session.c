@@ -97,6 +97,24 @@ void session_process_ends(struct process *process)
         tty_put(tty);
 }
 
+bool group_exists(int32_t group)
+{
+    bool found = false;
+    rt_lock(&processes_lock);
+    PROCESS_FOR_EACH(process)
+    found = found || process->group == group;
+    rt_unlock(&processes_lock);
+    return found;
+}
+
+bool process_exists(int32_t pid)
+{
+    rt_lock(&processes_lock);
+    bool found = table_process(pid) != NULL;
+    rt_unlock(&processes_lock);
+    return found;
+}
+
 bool group_in_session(int32_t group, int32_t session)
 {
     bool found = false;
@@ -216,7 +234,7 @@ static int setpgid_check(struct process *process, int32_t group) REQUIRES(proces
 
 int64_t linux_setpgid(int32_t pid, int32_t group)
 {
-    if (group < 0)
+    if (group < 0 || (group == 0 && pid < 0))
         return -EINVAL;
     rt_lock(&processes_lock);
     struct process *process = named(pid);

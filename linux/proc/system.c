@@ -143,7 +143,12 @@ int64_t linux_unshare(uint64_t flags)
 {
     const uint64_t tables = CLONE_FS | CLONE_FILES;
     struct task *self = task_self();
-    if ((flags & ~(tables | CLONE_SYSVSEM)) != 0)
+    const uint64_t alone = CLONE_THREAD | CLONE_SIGHAND | CLONE_VM;
+    if ((flags & ~(tables | CLONE_SYSVSEM | alone | CLONE_NAMESPACES)) != 0)
+        return -EINVAL;
+    if ((flags & alone) != 0 && READ_ONCE(self->process->task_count) != 1)
+        return -EINVAL; /* who is alone has these of its own already */
+    if ((flags & CLONE_NAMESPACES) != 0)
         return capable(CAP_SYS_ADMIN) ? -EINVAL : -EPERM;
     struct file_table *files = NULL;
     struct fs_context *fs = NULL;

@@ -202,7 +202,7 @@ int64_t linux_setsockopt(int32_t fd, int32_t level, int32_t name, uaddr_t from, 
     int64_t result = socket_get(fd, &file, &socket);
     if (result != 0)
         return result;
-    result = level == SOL_SOCKET ? set(socket, name, from, size_bytes) : -ENOPROTOOPT;
+    result = level == SOL_SOCKET ? set(socket, name, from, size_bytes) : -EOPNOTSUPP;
     file_put(file);
     return result;
 }

@@ -447,8 +447,8 @@ static bool same_sender(const struct packet *packet, const struct message *messa
                   sizeof(packet->control.credentials)) == 0;
 }
 
-/* Bytes of a stream, across packets: up to one that has rights, or (credentials are wanted) comes
- * from another. With the lock. */
+/* Bytes of a stream, across packets: up to the end of one that has rights or before it, or
+ * (credentials are wanted) comes from another. With the lock. */
 static int64_t take_stream(struct unix_socket *socket, struct message *message, struct list *freed,
                            bool more)
 {
@@ -463,18 +463,23 @@ static int64_t take_stream(struct unix_socket *socket, struct message *message, 
             break;
         if (first && take_control(packet, message) != 0)
             return -ENOMEM;
+        bool rights = packet->control.rights != NULL || (first && message->control.rights != NULL);
         uint32_t part =
             (uint32_t)MIN(message->io->left, (uint64_t)packet->size_bytes - packet->taken);
         int64_t moved = io_to(message->io, packet->bytes + packet->taken, part);
         if (moved < 0)
             return done > 0 ? done : moved;
         done += moved;
+        if (peek && rights)
+            break;
         if (peek)
             continue;
         packet->taken += (uint32_t)moved;
         socket->bytes -= (uint32_t)moved;
         if (packet->taken == packet->size_bytes)
             drop_first(socket, packet, freed);
+        if (rights)
+            break;
     }
     return done;
 }

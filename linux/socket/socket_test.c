@@ -228,8 +228,13 @@ TEST(datagrams_find_names)
     int server = (int)linux_socket(AF_UNIX, SOCK_DGRAM | O_NONBLOCK, 0);
     int client = (int)linux_socket(AF_UNIX, SOCK_DGRAM | O_NONBLOCK, 0);
     uint32_t size_bytes = address("/log");
-    EXPECT_EQ(linux_bind(server, NAME, size_bytes), 0);
+    EXPECT_EQ(linux_bind(server, NAME, sizeof(un)), 0);
     EXPECT_EQ(send(client, "nobody"), -ENOTCONN);
+    EXPECT_EQ(copy_out(NAME, &room, 4), 0);
+    EXPECT_EQ(linux_getsockname(server, DATA + 512, NAME), 0);
+    EXPECT_EQ(copy_in(&room, NAME, 4), 0);
+    EXPECT_EQ(room, 2 + 5); /* not what it was given as */
+    room = sizeof(un);
     (void)address("/log");
     EXPECT_EQ(linux_sendto(client, DATA, 6, 0, NAME, size_bytes), 6);
     EXPECT_STR(receive(server, 100, 0), "nobody");
@@ -305,7 +310,9 @@ TEST(descriptors_travel)
     EXPECT_EQ(linux_close(received_fd()), 0);
     /* Nobody asks for them. */
     EXPECT_EQ(message(fd[0], true, two, 8, SCM_RIGHTS), 1);
-    EXPECT_EQ(linux_read(fd[1], DATA, 1), 1);
+    EXPECT_EQ(send(fd[0], "more"), 4);
+    EXPECT_EQ(linux_read(fd[1], DATA, 100), 1); /* what has some ends a read */
+    EXPECT_STR(receive(fd[1], 100, 0), "more");
     /* Nobody receives them. */
     EXPECT_EQ(message(fd[0], true, two, 8, SCM_RIGHTS), 1);
     const int32_t wrong = 99;
@@ -418,7 +425,7 @@ TEST(options_and_wrong_calls)
     EXPECT_EQ(linux_setsockopt(fd[0], SOL_SOCKET, SO_REUSEADDR, DATA, 4), 0);
     EXPECT_EQ(linux_setsockopt(fd[0], SOL_SOCKET, SO_REUSEADDR, DATA, 3), -EINVAL);
     EXPECT_EQ(linux_setsockopt(fd[0], SOL_SOCKET, 999, DATA, 4), -ENOPROTOOPT);
-    EXPECT_EQ(linux_setsockopt(fd[0], 6, 1, DATA, 4), -ENOPROTOOPT);
+    EXPECT_EQ(linux_setsockopt(fd[0], 6, 1, DATA, 4), -EOPNOTSUPP);
     EXPECT_EQ(linux_getsockopt(fd[0], SOL_SOCKET, SO_REUSEADDR, DATA + 8, NAME), 0);
     EXPECT_EQ(copy_in(&value, DATA + 8, 4), 0);
     EXPECT_EQ(value, 1);

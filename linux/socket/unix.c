@@ -204,6 +204,8 @@ static int path_bind(struct unix_socket *socket, struct unix_name *name)
     if (error != 0)
         return error == -EEXIST ? -EADDRINUSE : error;
     struct node *node = path_node(&path);
+    /* However long it was given, it ends with the path's own end. */
+    name->address.size_bytes = (uint32_t)(FAMILY_BYTES + strlen(text) + 1);
     set_name(socket, name);
     rt_lock(&node->lock);
     node->special = unix_get(socket);
@@ -506,18 +508,15 @@ static int unix_shutdown(struct socket *head, int how)
     struct unix_socket *socket = unix_of(head);
     bool receive = how != SHUT_WR, send = how != SHUT_RD;
     rt_lock(&socket->lock);
-    bool connected = socket->state == UNIX_CONNECTED || socket->state == UNIX_LISTENING;
-    if (connected) {
-        socket->no_receive |= receive;
-        socket->no_send |= send;
-    }
+    socket->no_receive |= receive;
+    socket->no_send |= send;
     struct unix_socket *peer = socket->peer != NULL ? unix_get(socket->peer) : NULL;
     rt_unlock(&socket->lock);
-    if (connected && peer != NULL && head->type != SOCK_DGRAM)
+    if (peer != NULL && head->type != SOCK_DGRAM)
         tell_peer(peer, send, receive, 0);
     unix_put(peer);
     wait_queue_wake(&socket->queue, 0);
-    return connected ? 0 : -ENOTCONN;
+    return 0;
 }
 
 static void forget_name(struct unix_socket *socket)

@@ -84,7 +84,7 @@ int64_t linux_clock_nanosleep(int32_t clock, int32_t flags, uaddr_t time_at, uad
     uint64_t ns;
     uint64_t deadline_ns;
     if (clock == CLOCK_THREAD_CPUTIME_ID)
-        return -EINVAL;
+        return -EOPNOTSUPP;
     int error = time_in(time_at, &ns);
     if (error != 0)
         return error;

@@ -1,19 +1,19 @@
 """Containers in a running system: what a user asks of them, what hostile ones can do, and whether busybox
 does the same here as on Linux. Starting a machine takes longer than a container does, so each boot runs many."""
 
+import difflib
 import hashlib
 import os
 import random
 import re
 import shutil
 import stat
-import subprocess
 import sys
 
 import pytest
 
 import machine
-from images import workloads
+from images import onlinux, workloads
 from suite import images
 from suite import machine as suite
 
@@ -246,38 +246,76 @@ def test_layers_by_umoci_look_as_on_linux(arch, tmp_path):
 
 
 def sections(lines):
-    """What each case wrote and its status, by the case."""
-    found, key = {}, None
+    """What each case wrote, by the case; what comes before the first, too."""
+    found, key = {"": []}, ""
     for line in lines:
         if line.startswith("== "):
             key = line
             found[key] = []
-        elif key is not None:
+        else:
             found[key].append(line)
     return found
 
 
-def on_linux(tree):
-    """The same tree as root of processes of this machine's own Linux."""
-    if os.geteuid() != 0:
-        pytest.skip("only root may run a tree of its own on Linux")
-    prepare = ("mount --make-rprivate / && mount --bind $0 $0 && mount -t proc proc $0/proc && mount --rbind /dev $0/dev && "
-               "mount -o remount,bind,ro $0/dev && "
-               "mount -t tmpfs -o mode=1777 none $0/tmp && exec chroot $0 /wl/applets/run.sh")
-    done = subprocess.run(["unshare", "-mpu", "--fork", "sh", "-c", prepare, os.path.abspath(tree)],
-                          env={"PATH": workloads.PATH[5:]}, capture_output=True, text=True, errors="replace", timeout=BOOT_S)
-    if done.returncode != 0:
-        pytest.skip(f"this Linux does not let us: {done.stderr.strip()[-200:]}")
-    return sections(done.stdout.splitlines())
+def on_linux(make, name, command):
+    """The same command in the same tree on this machine's own Linux: what it writes, and its status."""
+    host = os.uname().machine
+    image(make, host, *([name] if make is workloads.workload else []))
+    try:
+        return onlinux.run(workloads.tree_of(host, name), command, {"PATH": workloads.PATH[5:]}, BOOT_S)
+    except onlinux.Refused as problem:
+        pytest.skip(str(problem))
+
+
+# What runs here and on Linux, and must write the same there. The expectation is of this machine's CPU for both.
+COMPARED = {"applets": ["/wl/applets/run.sh"], "busybox": ["/wl/busybox/run.sh"], "probe": ["probe"]}
+# Where we differ on purpose: the section, which of its lines, and why. Each must be needed.
+DIFFERENCES = (
+    ("rw.splices", ".*", "ENOSYS: programs then copy"),
+    ("rw.vectors", ".*RWF_APPEND|size ", "EOPNOTSUPP: programs then open with O_APPEND"),
+    ("channels.packets", ".*", "pipes with O_DIRECT are refused"),
+    ("channels.events", "lseek", "what has no position says so"),
+    ("descriptors.memory_files", "map|mprotect", "a shared view of a sealed file is refused, as before Linux 6.7"),
+    ("open.temporary_files", r"linkat\(fd, \"\"", "needs the capability, as before Linux 6.10"),
+    ("memory.sharing", ". . *", "a private mapping shows the file as it was; POSIX leaves it open"),
+    ("proc.entries", ".*/(io|mem|oom_adj)", "not there"),
+    ("proc.memory_of_a_process", ".*", "/proc/PID/mem is not there"),
+    ("proc.links_and_errors", "chmod", "modes in /proc stay as they are"),
+)
+
+
+def without_differences(section, here, there):
+    """Both without the lines that may differ; all of them must be different."""
+    for name, pattern, reason in DIFFERENCES:
+        if section == f"== {name}":
+            may = re.compile(pattern)
+            dropped = [[line for line in lines if may.match(line)] for lines in (here, there)]
+            assert dropped[0] != dropped[1], f"{name}, {pattern}: no difference any more ({reason})"
+            here, there = ([line for line in lines if not may.match(line)] for lines in (here, there))
+    return here, there
+
+
+def compare(here, there):
+    """The lines of each section that are not the same."""
+    found, wrong = sections(here), []
+    for case, lines in sections(there).items():
+        ours, theirs = without_differences(case, found.get(case, []), lines)
+        wrong += [case, *(line for line in difflib.unified_diff(theirs, ours, "linux", "here", lineterm="", n=1))] \
+            if ours != theirs else []
+    return wrong
 
 
 @pytest.mark.parametrize("arch", suite.ARCHES)
-def test_busybox_does_what_it_does_on_linux(arch):
-    host = os.uname().machine
-    image(workloads.workload, host, "applets")
-    expected = on_linux(workloads.tree_of(host, "applets"))
-    assert len(expected) >= 40
-    ran = Ran(arch, "applets", image(workloads.workload, arch, "applets"), {"applets": {"Isolation": "fused"}})
-    found = sections(ran.lines("applets"))
-    wrong = {case: (found.get(case), lines) for case, lines in expected.items() if found.get(case) != lines}
-    assert not wrong, "\n".join(f"{case}\n  here  {here}\n  linux {there}" for case, (here, there) in wrong.items())
+def test_programs_do_what_they_do_on_linux(arch):
+    expected = {name: on_linux(workloads.compared, "compared", command) for name, command in COMPARED.items()}
+    assert len(expected["applets"][0]) >= 150 and len(expected["probe"][0]) >= 2000
+    ran = Ran(arch, "compared", image(workloads.compared, arch),
+              {f"{name}-{mode}": {"Cmd": command, "Isolation": mode} for name, command in COMPARED.items() for mode in MODES})
+    wrong = []
+    for name, (lines, status) in expected.items():
+        for mode in MODES:
+            differs = compare(ran.lines(f"{name}-{mode}"), lines)
+            if ran.status(f"{name}-{mode}") != status:
+                differs.append(f"status {ran.status(f'{name}-{mode}')}, and on Linux {status}")
+            wrong += [f"{name} {mode}:", *differs] if differs else []
+    assert not wrong, "\n".join(wrong)

@@ -146,6 +146,20 @@ def program(arch, name):
     return target
 
 
+def probe(arch):
+    """tests/images/probes as one static program with the distribution's C library; its path."""
+    folder, target = packages.fetched(arch), f"out/images/{arch}/probe"
+    root = f"{folder}/root"
+    for package in ("libc6-dev", "linux-libc-dev", "libgcc-12-dev"):
+        if not os.path.exists(f"{folder}/{package}.there"):
+            packages.unpack(package, arch, folder)
+            open(f"{folder}/{package}.there", "w", encoding="utf-8").close()
+    subprocess.run(["clang", f"--target={arch}-linux-gnu", f"--sysroot={root}", "-std=gnu17", "-D_GNU_SOURCE", "-O1", "-Wall",
+                    "-Wextra", "-Werror", "-static", "-fuse-ld=lld", "-o", target, *sorted(glob.glob("tests/images/probes/*.c"))],
+                   check=True)
+    return target
+
+
 def tree_of(arch, name):
     """Where workload() leaves the tree that it packed."""
     return f"out/images/{arch}/{name}"
@@ -200,6 +214,18 @@ def added(arch):
         program = file.read()
     return archives.end(capable("caps/cat", program, 1 << 13), capable("caps/true", program, 1 << 21),
                         archives.entry("root/added", data=b"added\n"))
+
+
+def compared(arch):
+    """The path of an archive with busybox, its workloads and the probes: what is compared with Linux."""
+    target, tree = f"out/images/{arch}/compared.tar", tree_of(arch, "compared")
+    shutil.rmtree(tree, ignore_errors=True)
+    os.makedirs(tree)
+    scratch(arch, tree)
+    shutil.copy(probe(arch), f"{tree}/bin/probe")
+    for name in ("applets", "busybox"):
+        shutil.copytree(f"tests/workloads/{name}", f"{tree}/wl/{name}")
+    return write(target, [tar(tree)], {"Env": [PATH]}, arch)
 
 
 def plain(arch):

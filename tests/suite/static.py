@@ -102,7 +102,7 @@ def headers_alone(report):
         arch = "aarch64" if "aarch64" in header else "x86_64"
         target = f"--target={arch}-unknown-none-elf"
         includes = include_folders(arch, "out/x86_64/gen")
-        if "/host/" in header or "_test" in header or "_fuzz" in header or header.startswith("tools/"):
+        if "/host/" in header or "_test" in header or "_fuzz" in header or header.startswith(("tools/", "tests/images/probes/")):
             target = "-DCONFIG_HOST=1"
             includes = [i.replace(f"arch/{arch}", "arch/host") if i.startswith("kernel") else i for i in includes]
         # arch_impl headers are entered through the contract, which declares first.

@@ -112,6 +112,7 @@ struct file *fd_get_any(int fd);
 struct file *fd_get_of(struct task *task, int fd);
 /* A free descriptor from `lowest` on for the file, whose reference it takes; or -EMFILE, and the
  * reference stays the caller's. */
+int fd_room(void); /* -EMFILE: fd_install would find none now */
 int fd_install(struct file *file, int lowest, unsigned fd_flags);
 /* Exactly that one, closing what was there. */
 int fd_install_at(struct file *file, int fd, unsigned fd_flags);

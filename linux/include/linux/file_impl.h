@@ -20,6 +20,8 @@ bool who_in_group(const struct who *who, uint32_t gid);
 int who_may(const struct who *who, const struct node_attributes *attributes, unsigned wanted);
 int node_permission_as(const struct who *who, struct node *node, unsigned wanted);
 
+/* -EFBIG, and a signal: the limit of a file's size is less. */
+int file_size_allowed(uint64_t size_bytes);
 int node_set_attributes(struct node *node, const struct node_attributes *attributes,
                         unsigned which);
 /* What SET_ bits say, but SET_SIZE, and the time of change. */

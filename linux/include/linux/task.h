@@ -277,6 +277,8 @@ int session_take_terminal(struct tty *tty);
 void session_drop_terminal(int32_t session, struct tty *tty);
 /* Is there a process of that group in that session? */
 bool group_in_session(int32_t group, int32_t session);
+bool group_exists(int32_t group);
+bool process_exists(int32_t pid);
 /* No member has a parent in another group of its session, so nobody would continue it. */
 bool group_is_orphan(int32_t group);
 

@@ -176,6 +176,8 @@ enum { NAME_MAX = 255, PATH_MAX = 4096, LINK_MAX = 65000, SYMLINKS_MAX = 40 };
 #define MAGIC_DEVPTS    0x00001cd1u
 #define MAGIC_CGROUP2   0x63677270u
 #define MAGIC_ANONYMOUS 0x09041934u
+#define MAGIC_PIPES     0x50495045u
+#define MAGIC_SOCKETS   0x534f434bu
 
 /* Device numbers as the system calls have them. */
 static inline uint64_t device_number(uint32_t major, uint32_t minor)

@@ -8,7 +8,6 @@
  * Invariant outside of operations: a table other than the root has at least one entry in use.
  */
 #include "vspace_impl.h"
-#include "words.h"
 #include <kernel/budget.h>
 
 static struct pte *root_of(const struct vspace *vspace)
@@ -134,15 +133,16 @@ static void retire(struct removal *removal, struct pte *table, unsigned level, u
     }
 }
 
-/* A table that was cut off, with all that lies below it. */
+/* A table that was cut off, with all that lies below it. What pages leave in theirs stays there. */
 static void sweep_table(struct vspace *vspace, struct pte *table, unsigned level)
 {
     uint64_t left = *ptable_live(table);
 
-    if (level == 0) {
+    if (level == 0 && left > 0) {
         vspace->page_count -= left;
-        words_fill(table, left > 0 ? PAGE_SIZE : 0, 0);
-        left = 0;
+        vspace->table_count--;
+        payer_free_page(vspace->payer, table);
+        return;
     }
     for (struct pte *slot = table; left > 0; slot++) {
         struct pte pte = *slot;

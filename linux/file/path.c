@@ -449,8 +449,6 @@ static int create_locked(const struct path_parent *parent, uint32_t mode, uint64
         return -ENOENT;
     if (into->file_system->magic == MAGIC_PROC)
         return -ENOENT; /* it has no names but those that it finds */
-    if (into->file_system->magic == MAGIC_PROC)
-        return -ENOENT; /* it has no names but those that it finds */
     if (into->ops->create == NULL)
         return (mode & S_IFMT) == S_IFREG ? -EACCES : -EPERM;
     struct node_attributes attributes;

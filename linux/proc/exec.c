@@ -60,10 +60,11 @@ static int exec_tables(struct exec_change *change)
     return error;
 }
 
+/* Who is more than his user says gains too, even if he was that before. */
 static bool cred_gains(const struct cred *old, const struct cred *new)
 {
-    return new->euid != old->euid || new->egid != old->egid ||
-           (new->permitted & ~old->permitted) != 0;
+    return new->euid != new->uid || new->egid != new->gid || new->euid != old->euid ||
+           new->egid != old->egid || (new->permitted & ~old->permitted) != 0;
 }
 
 int task_exec_begin(const struct cred *cred, bool secret, struct exec_change *change)

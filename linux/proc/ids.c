@@ -124,7 +124,17 @@ static void move_charge(struct task *self)
     account_drop_task(old);
 }
 
-/* After ids were changed to others the process's memory is nobody else's to look at. */
+/* What counts for access becomes another's: the process's memory is nobody else's to look at any
+ * more, and its parent's end is told to it no more (prctl(2), PR_SET_PDEATHSIG). */
+static void ids_change(void)
+{
+    struct process *process = task_self()->process;
+    __atomic_store_n(&process->dumpable, false, __ATOMIC_RELAXED);
+    rt_lock(&processes_lock);
+    process->parent_death_signal = 0;
+    rt_unlock(&processes_lock);
+}
+
 static int commit_user(struct cred *cred)
 {
     const struct cred *old = mine();
@@ -135,7 +145,7 @@ static int commit_user(struct cred *cred)
     }
     fix_capabilities(cred, old);
     if (cred->euid != old->euid || cred->fsuid != old->fsuid)
-        __atomic_store_n(&task_self()->process->dumpable, false, __ATOMIC_RELAXED);
+        ids_change();
     cred_commit(cred);
     move_charge(task_self());
     return 0;
@@ -145,7 +155,7 @@ static void commit_group(struct cred *cred)
 {
     const struct cred *old = mine();
     if (cred->egid != old->egid || cred->fsgid != old->fsgid)
-        __atomic_store_n(&task_self()->process->dumpable, false, __ATOMIC_RELAXED);
+        ids_change();
     cred_commit(cred);
 }
 
@@ -287,7 +297,7 @@ int64_t linux_setfsuid(uint32_t uid)
         return before;
     cred->fsuid = uid;
     fix_file_capabilities(cred, old);
-    __atomic_store_n(&task_self()->process->dumpable, false, __ATOMIC_RELAXED);
+    ids_change();
     cred_commit(cred);
     return before;
 }

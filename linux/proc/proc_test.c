@@ -677,6 +677,38 @@ static void executes_what_it_may_not_read(uint64_t a, uint64_t b, uint64_t c)
     EXPECT_EQ(CALL(prctl, GET_DUMPABLE), 0);
 }
 
+static uint32_t death_signal_of_self(void)
+{
+    EXPECT_EQ(CALL(prctl, GET_DEATH_SIGNAL, GUEST_DATA), 0);
+    return guest_load_32_of(GUEST_DATA);
+}
+
+/* What changes an id forgets the signal, and so does what executes as more than its user. */
+static void executes_as_another(uint64_t a, uint64_t b, uint64_t c)
+{
+    (void)a;
+    (void)b;
+    (void)c;
+    EXPECT_EQ(CALL(prctl, SET_DEATH_SIGNAL, SIGUSR1), 0);
+    executes(0755, false);
+    EXPECT_EQ(CALL(setuid, 0), 0);
+    EXPECT_EQ(death_signal_of_self(), SIGUSR1);
+    EXPECT_EQ(CALL(setresgid, -1ull, 7, 7), 0);
+    EXPECT_EQ(death_signal_of_self(), 0);
+    EXPECT_EQ(CALL(setresgid, 7, 7, 7), 0);
+    EXPECT_EQ(CALL(prctl, SET_DEATH_SIGNAL, SIGUSR1), 0);
+    EXPECT_EQ(CALL(setfsuid, 9), 0);
+    EXPECT_EQ(death_signal_of_self(), 0);
+    EXPECT_EQ(CALL(setresuid, 1000, 1001, 1001), 0);
+    EXPECT_EQ(CALL(prctl, SET_DEATH_SIGNAL, SIGUSR1), 0);
+    executes(0755, false);
+    EXPECT_EQ(CALL(prctl, GET_DUMPABLE), 0);
+    EXPECT_EQ(death_signal_of_self(), 0);
+    EXPECT_EQ(CALL(setresuid, 1000, 1000, 1000), 0);
+    executes(0755, false);
+    EXPECT_EQ(CALL(prctl, GET_DUMPABLE), 1);
+}
+
 static void gains_program(uint64_t a, uint64_t b, uint64_t c)
 {
     (void)a;
@@ -687,6 +719,7 @@ static void gains_program(uint64_t a, uint64_t b, uint64_t c)
     EXPECT_EQ(guest_wait((int32_t)guest_fork(gains_with_a_sharer, 0)), 0);
     EXPECT_EQ(guest_wait((int32_t)guest_fork(gains_with_a_sharer, 1)), 0);
     EXPECT_EQ(guest_wait((int32_t)guest_fork(executes_what_it_may_not_read, 0)), 0);
+    EXPECT_EQ(guest_wait((int32_t)guest_fork(executes_as_another, 0)), 0);
 }
 
 TEST(what_gains_by_execve_shares_nothing_with_who_did_not)

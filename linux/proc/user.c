@@ -14,7 +14,7 @@ enum { DATABASE_BYTES_MAX = 1 << 20, NAME_BYTES = 64, FIELDS = 7 };
 static int read_database(const char *name, char **text_out)
 {
     struct path path;
-    struct node_attributes attributes;
+    struct node_attributes attributes = { 0 };
     *text_out = NULL;
     if (path_find(AT_FDCWD, name, LOOKUP_FOLLOW, &path) != 0)
         return 0;

@@ -20,6 +20,7 @@ struct chunk {
     uint32_t order;
     uint32_t committed_count;
     bool mapped;
+    bool fresh;      /* made by the call that runs: no mapping knows of it yet */
     uint64_t bits[]; /* written, then committed: one word for each 64 pages */
 };
 
@@ -72,6 +73,24 @@ static void set_written(struct contents *contents, struct chunk *chunk, uint32_t
                              __ATOMIC_RELAXED);
 }
 
+/* What was committed of [index, end) and never written goes back; a mapping may have it in use. A
+ * chunk that only the failing call knows of goes with it, or its place in the pool would stay taken
+ * for nothing. */
+static void chunk_undo(struct contents *contents, struct chunk *chunk, uint32_t index, uint32_t end)
+{
+    for (; !chunk->mapped && index < end; index++) {
+        if (!is_committed(chunk, index) || is_written(chunk, index))
+            continue;
+        set_committed(chunk, index, false);
+        pool_clear(chunk->pool_page + index, 1, 1);
+    }
+    if (!chunk->fresh || chunk->committed_count != 0)
+        return;
+    tree_remove(&contents->chunks, &chunk->node);
+    pool_give(chunk->pool_page, chunk->order, 0);
+    heap_free(chunk);
+}
+
 static bool chunk_before(const struct tree_node *a, const struct tree_node *b)
 {
     return CONTAINER_OF(a, struct chunk, node)->first < CONTAINER_OF(b, struct chunk, node)->first;
@@ -114,6 +133,7 @@ static int chunk_make(struct contents *contents, uint64_t page, struct chunk **c
     }
     chunk->first = first;
     chunk->order = order;
+    chunk->fresh = true;
     tree_insert(&contents->chunks, &chunk->node, chunk_before);
     *chunk_out = chunk;
     return 0;
@@ -240,15 +260,16 @@ static int64_t write_some(struct contents *contents, struct io *io, uint64_t off
     uint64_t part = MIN(size_bytes, (PAGE << chunk->order) - within);
     uint32_t index = (uint32_t)(within / PAGE);
     uint32_t end = (uint32_t)div_round_up(within + part, PAGE);
-    error = chunk_commit(contents, chunk, index, &end);
-    if (error != 0)
-        return error;
-    part = MIN(part, end * PAGE - within);
-    int64_t moved = io_from(io, pool_at(chunk->pool_page) + within, part);
-    if (moved > 0) {
-        for (uint64_t i = index; i * PAGE < within + (uint64_t)moved; i++)
-            set_written(contents, chunk, (uint32_t)i, true);
+    int64_t moved = chunk_commit(contents, chunk, index, &end);
+    if (moved == 0)
+        moved = io_from(io, pool_at(chunk->pool_page) + within, MIN(part, end * PAGE - within));
+    if (moved <= 0) {
+        chunk_undo(contents, chunk, index, (uint32_t)BIT64(chunk->order));
+        return moved;
     }
+    chunk->fresh = false;
+    for (uint64_t i = index; i * PAGE < within + (uint64_t)moved; i++)
+        set_written(contents, chunk, (uint32_t)i, true);
     return moved;
 }
 
@@ -355,25 +376,14 @@ void contents_free(struct tree *doomed)
 
 /* ---- The rest ---- */
 
-/* What was committed of [page, last) and never written goes back; a mapping may have it in use. */
-static void give_ahead(struct chunk *chunk, uint64_t page, uint64_t last)
-{
-    uint32_t index = (uint32_t)(MAX(page, chunk->first) - chunk->first);
-    uint32_t end = (uint32_t)(MIN(last, chunk_end(chunk)) - chunk->first);
-    for (; !chunk->mapped && index < end; index++) {
-        if (!is_committed(chunk, index) || is_written(chunk, index))
-            continue;
-        set_committed(chunk, index, false);
-        pool_clear(chunk->pool_page + index, 1, 1);
-    }
-}
-
 static void allocate_undo(struct contents *contents, uint64_t page, uint64_t last)
 {
     struct chunk *chunk = chunk_from(contents, page);
     while (chunk != NULL && chunk->first < last) {
         struct tree_node *next = tree_next(&chunk->node);
-        give_ahead(chunk, page, last);
+        uint32_t index = (uint32_t)(MAX(page, chunk->first) - chunk->first);
+        uint32_t end = (uint32_t)(MIN(last, chunk_end(chunk)) - chunk->first);
+        chunk_undo(contents, chunk, index, end);
         chunk = next == NULL ? NULL : CONTAINER_OF(next, struct chunk, node);
     }
 }
@@ -383,6 +393,7 @@ static void allocate_done(struct contents *contents, uint64_t page, uint64_t las
     while (page < last) {
         struct chunk *chunk = chunk_find(contents, page);
         uint64_t end = MIN(last, chunk_end(chunk));
+        chunk->fresh = false;
         for (; page < end; page++)
             set_written(contents, chunk, (uint32_t)(page - chunk->first), true);
     }
@@ -420,6 +431,7 @@ int contents_pages(struct contents *contents, uint64_t page, bool write, uint32_
     if (error != 0)
         return error;
     chunk->mapped = chunk->mapped || write;
+    chunk->fresh = false;
     *pool_page_out = chunk->pool_page + (uint32_t)(page - chunk->first);
     *count_out = chunk_end(chunk) - page;
     return 0;

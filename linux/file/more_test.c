@@ -556,6 +556,13 @@ TEST(room_that_cannot_be_had_is_not_kept)
     EXPECT_EQ(linux_fallocate(fd, 0, 0, 1 << 20), -ENOSPC);
     EXPECT(pool_pages() <= before);
     EXPECT_EQ(linux_fallocate(fd, 0, 0, 1ll << 60), -ENOSPC);
+    /* Nor are places in the pool, which there are fewer of than of these. */
+    before = pool_pages();
+    for (int64_t i = 1; i < 64; i++) {
+        EXPECT_EQ(linux_fallocate(fd, 0, i << 21, 1 << 20), -ENOSPC);
+        EXPECT_EQ(linux_pwrite64(fd, 64, 4, i << 21), -EFAULT);
+    }
+    EXPECT_EQ(pool_pages(), before);
     EXPECT_EQ(file_fixture_write(&f, "/m/y", "other"), 5);
     EXPECT_EQ(linux_fallocate(fd, 0, 0, 15ll * 4096), 0);
     EXPECT_EQ(linux_close(fd), 0);

@@ -136,6 +136,7 @@ static void make_directories(const char *name)
     }
 }
 
+/* Only into a file: a pipe that an image has there would wait for a reader before anything runs. */
 static void write_file(const char *name, const char *text)
 {
     struct path path;
@@ -146,15 +147,14 @@ static void write_file(const char *name, const char *text)
         error = path_find(AT_FDCWD, name, LOOKUP_FOLLOW, &path);
     if (error != 0)
         return;
-    if (file_open(&path, O_WRONLY | O_TRUNC, &file) == 0) {
+    if (path_node(&path)->type == S_IFREG && file_open(&path, O_WRONLY | O_TRUNC, &file) == 0) {
         (void)file_write_own(file, text, strlen(text), &position);
         file_put(file);
     }
     path_put(&path);
 }
 
-/* What a runtime provides in /etc; an image without it gets none. */
-static void write_names(const char *hostname)
+void session_write_names(const char *hostname)
 {
     char text[256];
     (void)format_text(text, sizeof(text), "%s\n", hostname);
@@ -188,7 +188,7 @@ static int prepare(struct program_start *program)
     const struct container_texts *texts = &start->session->texts;
     struct user user;
     if (start->session->id == CONTAINER_FIRST_SESSION)
-        write_names(texts->hostname);
+        session_write_names(texts->hostname);
     if (texts->working[0] == '/')
         make_directories(texts->working);
     int error = 0;

@@ -6,6 +6,7 @@
 #include <linux/abi/mman.h>
 #include <linux/abi/stat.h>
 #include <linux/abi/time.h>
+#include <linux/container.h>
 #include <linux/heap.h>
 #include <linux/limits.h>
 #include <linux/mm.h>
@@ -575,6 +576,26 @@ TEST(room_that_cannot_be_had_is_not_kept)
     EXPECT_EQ(pool_pages(), before);
     EXPECT_EQ(linux_close(fd), 0);
     EXPECT_EQ(linux_umount2(AT("/m"), 0), 0);
+    file_fixture_end(&f);
+}
+
+TEST(host_names_are_written_into_files_alone)
+{
+    struct file_fixture f;
+    char text[80];
+    file_fixture_init(&f, NULL, 0);
+    session_write_names("early"); /* there is no /etc */
+    EXPECT_EQ(linux_mkdirat(AT_FDCWD, AT("/etc"), 0755), 0);
+    EXPECT_EQ(linux_mknod(AT("/etc/hosts"), S_IFIFO | 0644, 0), 0);
+    EXPECT_EQ(file_fixture_write(&f, "/etc/hostname", "a name that is longer"), 21);
+    session_write_names("box"); /* it would wait for who reads the pipe */
+    read_all(&f, "/etc/hostname", text, sizeof(text));
+    EXPECT_STR(text, "box\n");
+    EXPECT_EQ(linux_unlink(AT("/etc/hosts")), 0);
+    EXPECT_EQ(linux_symlink(AT("hostname"), AT("/etc/hosts")), 0);
+    session_write_names("box");
+    read_all(&f, "/etc/hostname", text, sizeof(text));
+    EXPECT(strncmp(text, "127.0.0.1", 9) == 0);
     file_fixture_end(&f);
 }
 

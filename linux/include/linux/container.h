@@ -48,6 +48,9 @@ void session_signal(struct session *session, uint32_t number);
 /* Start it: a thread of its own takes it to its end. Takes the texts. 0 or an error; what the
  * program's start says goes to the creator. */
 int session_start(uint32_t id, struct container_texts *texts_taken);
+/* What a runtime provides in /etc: host names. An image without /etc, or with something else than
+ * files there, gets none. By a task, as root. */
+void session_write_names(const char *hostname);
 
 /* The user that texts name, by the image's /etc/passwd and /etc/group; called by a task, as root.
  * -EINVAL: no such user or group. */

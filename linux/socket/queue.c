@@ -434,6 +434,13 @@ static int take_control(struct packet *packet, struct message *message)
     return 0;
 }
 
+/* Nothing was read, so what comes with it is still to come. */
+static void give_control_back(struct packet *packet, struct message *message)
+{
+    packet->control.rights = message->control.rights;
+    message->control.rights = NULL;
+}
+
 static void drop_first(struct unix_socket *socket, struct packet *packet, struct list *done)
 {
     list_remove(&packet->link);
@@ -467,8 +474,11 @@ static int64_t take_stream(struct unix_socket *socket, struct message *message, 
         uint32_t part =
             (uint32_t)MIN(message->io->left, (uint64_t)packet->size_bytes - packet->taken);
         int64_t moved = io_to(message->io, packet->bytes + packet->taken, part);
-        if (moved < 0)
+        if (moved < 0) {
+            if (first && !peek)
+                give_control_back(packet, message);
             return done > 0 ? done : moved;
+        }
         done += moved;
         if (peek && rights)
             break;

@@ -313,6 +313,11 @@ TEST(descriptors_travel)
     EXPECT_EQ(send(fd[0], "more"), 4);
     EXPECT_EQ(linux_read(fd[1], DATA, 100), 1); /* what has some ends a read */
     EXPECT_STR(receive(fd[1], 100, 0), "more");
+    /* Nor do they go where the byte does not. */
+    EXPECT_EQ(message(fd[0], true, two, 4, SCM_RIGHTS), 1);
+    EXPECT_EQ(linux_read(fd[1], 64, 1), -EFAULT);
+    EXPECT_EQ(message(fd[1], false, NULL, 8, 0), 1);
+    EXPECT_EQ(linux_close(received_fd()), 0);
     /* Nobody receives them. */
     EXPECT_EQ(message(fd[0], true, two, 8, SCM_RIGHTS), 1);
     const int32_t wrong = 99;

@@ -96,6 +96,40 @@ TEST(waitid_tells_and_may_leave_what_it_found)
     world_run(waitid_program, 0);
 }
 
+/* As if ids had come round: a child gets the number of the one before, which is gone. */
+static void waits_for_a_process_not_its_number(uint64_t a, uint64_t b, uint64_t c)
+{
+    (void)a;
+    (void)b;
+    (void)c;
+    int64_t first = guest_fork(exits, 1);
+    int64_t fd = CALL(pidfd_open, (uint64_t)first, 0);
+    EXPECT(fd >= 0);
+    EXPECT_EQ(guest_wait((int32_t)first), EXITED(1));
+    int64_t second = guest_fork(exits, 2);
+    struct process *process = process_find((int32_t)second);
+    rt_lock(&processes_lock);
+    table_remove_process(process);
+    process->pid = (int32_t)first;
+    table_add_process(process);
+    rt_unlock(&processes_lock);
+    process_put(process); /* table_add_process counts another */
+    process_put(process);
+    EXPECT_EQ(CALL(waitid, P_PIDFD, (uint64_t)fd, GUEST_DATA, WEXITED, 0), -ECHILD);
+    EXPECT_EQ(CALL(waitid, P_PIDFD, ANY, GUEST_DATA, WEXITED, 0), -EINVAL);
+    EXPECT_EQ(CALL(waitid, P_PIDFD, (uint64_t)fd + 1, GUEST_DATA, WEXITED, 0), -EBADF);
+    EXPECT_EQ(CALL(close, (uint64_t)fd), 0);
+    fd = CALL(pidfd_open, (uint64_t)first, 0);
+    EXPECT_EQ(CALL(waitid, P_PIDFD, (uint64_t)fd, GUEST_DATA, WEXITED, 0), 0);
+    EXPECT_EQ(guest_load_32_of(GUEST_DATA + 24), 2);
+    EXPECT_EQ(CALL(close, (uint64_t)fd), 0);
+}
+
+TEST(a_pidfd_is_waited_for_whoever_has_its_number)
+{
+    world_run(waits_for_a_process_not_its_number, 0);
+}
+
 /* What the kernel answers getppid with, which makes no call of it: so both must say the same. */
 static void expect_parent(int64_t pid)
 {

@@ -108,8 +108,9 @@ void process_tell_stop(struct process *process, bool stopped)
 /* ---- waiting ---- */
 
 struct wait_request {
-    int which; /* P_ALL, P_PID, P_PGID */
+    int which; /* P_ALL, P_PID, P_PGID, P_PIDFD */
     int32_t id;
+    struct process *process; /* P_PIDFD: that one, whatever has its number now; counted */
     uint32_t options;
     /* What was found. */
     int32_t pid;
@@ -122,6 +123,8 @@ static bool wanted(const struct wait_request *request, struct process *child)
     REQUIRES(processes_lock)
 {
     if (request->which == P_PID && child->pid != request->id)
+        return false;
+    if (request->which == P_PIDFD && child != request->process)
         return false;
     if (request->which == P_PGID && child->group != request->id)
         return false;
@@ -238,7 +241,6 @@ int64_t linux_wait4(int32_t pid, uaddr_t status_at, uint32_t options, uaddr_t us
 
 static int waitid_request(int32_t which, int32_t id, struct wait_request *request)
 {
-    struct process *process;
     int error = 0;
     switch (which) {
     case P_ALL:
@@ -255,12 +257,7 @@ static int waitid_request(int32_t which, int32_t id, struct wait_request *reques
         error = id < 0 ? -EINVAL : 0;
         break;
     case P_PIDFD:
-        error = pidfd_process(id, &process);
-        if (error == 0) {
-            id = process->pid;
-            which = P_PID;
-            process_put(process);
-        }
+        error = id < 0 ? -EINVAL : pidfd_process(id, &request->process);
         break;
     default:
         return -EINVAL;
@@ -280,6 +277,8 @@ int64_t linux_waitid(int32_t which, int32_t id, uaddr_t info_at, uint32_t option
     int64_t error = waitid_request(which, id, &request);
     if (error == 0)
         error = wait_for(&request);
+    if (request.process != NULL)
+        process_put(request.process);
     if (error != 0)
         return error;
     if (request.pid != 0 && rusage_out(usage_at, request.cpu_ns) != 0)

@@ -28,16 +28,17 @@ void signal_uncharge(struct account *account)
     account_put(account);
 }
 
-/* May the caller? 0 or -EPERM. */
-static int may_signal(struct process *process, int number) REQUIRES(processes_lock)
+/* May the caller? By what that thread is: threads may have ids of their own. 0 or -EPERM. */
+static int may_signal(struct task *task, int number) REQUIRES(processes_lock)
 {
     const struct task *self = task_self();
     const struct cred *mine = self->cred;
-    if (process == self->process || capable(CAP_KILL) || process->leader == NULL)
+    const struct process *process = task->process;
+    if (process == self->process || capable(CAP_KILL))
         return 0;
     if (number == SIGCONT && process->session == self->process->session)
         return 0;
-    struct cred *other = task_cred(process->leader);
+    struct cred *other = task_cred(task);
     bool same = mine->euid == other->suid || mine->euid == other->uid || mine->uid == other->suid ||
                 mine->uid == other->uid;
     cred_put(other);
@@ -54,25 +55,20 @@ static void info_from_self(struct signal_info *info, int number, int code)
     info->of.queue.uid = self->cred->uid;
 }
 
-/* Signal 0 asks whether one could. */
-static int send_checked(struct process *process, const struct signal_info *info)
-    REQUIRES(processes_lock)
+/* To the thread's process. Signal 0 asks whether one could. */
+static int send_checked(struct task *task, const struct signal_info *info) REQUIRES(processes_lock)
 {
-    int error = may_signal(process, info->number);
+    int error = may_signal(task, info->number);
     if (error == 0 && info->number != 0)
-        error = signal_send_process(process, info);
+        error = signal_send_process(task->process, info);
     return error;
 }
 
 static int send_one(int32_t pid, const struct signal_info *info)
 {
     rt_lock(&processes_lock);
-    struct process *process = table_process(pid);
-    if (process == NULL) {
-        struct task *task = table_task(pid);
-        process = task == NULL ? NULL : task->process;
-    }
-    int error = process == NULL ? -ESRCH : send_checked(process, info);
+    struct task *task = table_task(pid);
+    int error = task == NULL ? -ESRCH : send_checked(task, info);
     rt_unlock(&processes_lock);
     return error;
 }
@@ -88,7 +84,7 @@ static int send_group(int32_t group, const struct signal_info *info)
     {
         if (process->group != group)
             continue;
-        int error = send_checked(process, info);
+        int error = send_checked(process->leader, info);
         if (result != 0)
             result = error;
     }
@@ -106,7 +102,7 @@ static int send_all(const struct signal_info *info)
     {
         if (process->pid == 1 || process == self)
             continue;
-        int error = send_checked(process, info);
+        int error = send_checked(process->leader, info);
         if (error != -EPERM || result == -ESRCH)
             result = error == -EPERM ? 0 : error;
     }
@@ -141,7 +137,7 @@ static int send_thread(int32_t pid, int32_t tid, const struct signal_info *info)
     rt_lock(&processes_lock);
     struct task *task = table_task(tid);
     if (task != NULL && (pid == -1 || task->process->pid == pid)) {
-        error = may_signal(task->process, info->number);
+        error = may_signal(task, info->number);
         if (error == 0 && info->number != 0)
             error = signal_send_task(task, info);
     }
@@ -213,7 +209,7 @@ int64_t linux_pidfd_send_signal(int32_t fd, int32_t number, uaddr_t info_at, uin
         error = -EINVAL;
     rt_lock(&processes_lock);
     if (error == 0)
-        error = process->leader == NULL ? -ESRCH : send_checked(process, &info);
+        error = process->leader == NULL ? -ESRCH : send_checked(process->leader, &info);
     rt_unlock(&processes_lock);
     process_put(process);
     return error;

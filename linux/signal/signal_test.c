@@ -121,6 +121,54 @@ static void takes_no_memory(uint64_t a, uint64_t b, uint64_t c)
     EXPECT_EQ(heap_counts().blocks, blocks);
 }
 
+/* A root process with a thread that is a user's. */
+static void thread_is_a_user(uint64_t a, uint64_t b, uint64_t c)
+{
+    (void)a;
+    (void)b;
+    (void)c;
+    EXPECT_EQ(CALL(setresuid, 1000, 1000, 1000), 0);
+    guest_store(GUEST_SHARED, (uint64_t)CALL(gettid));
+    while (guest_load(GUEST_SHARED + 8) == 0)
+        guest_poll();
+    (void)CALL(exit, 0);
+}
+
+static void has_a_users_thread(uint64_t a, uint64_t b, uint64_t c)
+{
+    (void)a;
+    (void)b;
+    (void)c;
+    EXPECT(guest_thread(thread_is_a_user, 0, 1, GUEST_DATA) > 0);
+    guest_join(GUEST_DATA);
+}
+
+static void signals_a_users_thread(uint64_t a, uint64_t b, uint64_t c)
+{
+    (void)a;
+    (void)b;
+    (void)c;
+    guest_store(GUEST_SHARED, 0);
+    guest_store(GUEST_SHARED + 8, 0);
+    int64_t child = guest_fork(has_a_users_thread, 0);
+    uint64_t thread;
+    while ((thread = guest_load(GUEST_SHARED)) == 0)
+        guest_poll();
+    EXPECT_EQ(CALL(setresuid, 1000, 1000, 1000), 0);
+    EXPECT_EQ(CALL(tgkill, (uint64_t)child, (uint64_t)child, 0), -EPERM);
+    EXPECT_EQ(CALL(kill, (uint64_t)child, 0), -EPERM);
+    EXPECT_EQ(CALL(tgkill, (uint64_t)child, thread, 0), 0);
+    EXPECT_EQ(CALL(tkill, thread, SIGCONT), 0);
+    EXPECT_EQ(CALL(kill, thread, 0), 0);
+    guest_store(GUEST_SHARED + 8, 1);
+    EXPECT_EQ(guest_wait((int32_t)child), 0);
+}
+
+TEST(a_threads_own_ids_say_who_may_signal_it)
+{
+    world_run(signals_a_users_thread, 0);
+}
+
 TEST(the_entry_of_a_signal_that_was_taken_serves_the_next)
 {
     world_run(takes_no_memory, 0);

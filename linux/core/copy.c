@@ -242,6 +242,21 @@ int64_t io_to(struct io *io, const void *from, uint64_t size_bytes)
     return io_move(io, copy_to_part, (void *)(uintptr_t)from, size_bytes);
 }
 
+int io_to_whole(struct io *io, const void *from, uint64_t size_bytes)
+{
+    struct io_part *parts = io->parts;
+    unsigned count = io->count;
+    uint64_t offset = io->offset;
+    uint64_t left = io->left;
+    if (io_to(io, from, size_bytes) == (int64_t)size_bytes)
+        return 0;
+    io->parts = parts;
+    io->count = count;
+    io->offset = offset;
+    io->left = left;
+    return -EFAULT;
+}
+
 int64_t io_from(struct io *io, void *to, uint64_t size_bytes)
 {
     return io_move(io, copy_from_part, to, size_bytes);

@@ -434,13 +434,6 @@ static int take_control(struct packet *packet, struct message *message)
     return 0;
 }
 
-/* Nothing was read, so what comes with it is still to come. */
-static void give_control_back(struct packet *packet, struct message *message)
-{
-    packet->control.rights = message->control.rights;
-    message->control.rights = NULL;
-}
-
 static void drop_first(struct unix_socket *socket, struct packet *packet, struct list *done)
 {
     list_remove(&packet->link);
@@ -455,7 +448,8 @@ static bool same_sender(const struct packet *packet, const struct message *messa
 }
 
 /* Bytes of a stream, across packets: up to the end of one that has rights or before it, or
- * (credentials are wanted) comes from another. With the lock. */
+ * (credentials are wanted) comes from another. What cannot be copied stays, with its rights. With
+ * the lock. */
 static int64_t take_stream(struct unix_socket *socket, struct message *message, struct list *freed,
                            bool more)
 {
@@ -468,24 +462,20 @@ static int64_t take_stream(struct unix_socket *socket, struct message *message, 
         if (message->io->left == 0 || (!first && packet->control.rights != NULL) ||
             (!first && socket->head.passes_credentials && !same_sender(packet, message)))
             break;
-        if (first && take_control(packet, message) != 0)
-            return -ENOMEM;
-        bool rights = packet->control.rights != NULL || (first && message->control.rights != NULL);
+        bool rights = packet->control.rights != NULL;
         uint32_t part =
             (uint32_t)MIN(message->io->left, (uint64_t)packet->size_bytes - packet->taken);
-        int64_t moved = io_to(message->io, packet->bytes + packet->taken, part);
-        if (moved < 0) {
-            if (first && !peek)
-                give_control_back(packet, message);
-            return done > 0 ? done : moved;
-        }
-        done += moved;
+        if (io_to_whole(message->io, packet->bytes + packet->taken, part) != 0)
+            return done > 0 ? done : -EFAULT;
+        if (first && take_control(packet, message) != 0)
+            return -ENOMEM;
+        done += part;
         if (peek && rights)
             break;
         if (peek)
             continue;
-        packet->taken += (uint32_t)moved;
-        socket->bytes -= (uint32_t)moved;
+        packet->taken += part;
+        socket->bytes -= part;
         if (packet->taken == packet->size_bytes)
             drop_first(socket, packet, freed);
         if (rights)
@@ -494,20 +484,20 @@ static int64_t take_stream(struct unix_socket *socket, struct message *message, 
     return done;
 }
 
-/* One message; what does not fit is lost. With the lock. */
+/* One message; what does not fit or cannot be copied is lost, and its rights with it. With the
+ * lock. */
 static int64_t take_message(struct unix_socket *socket, struct message *message, struct list *freed)
 {
     struct packet *packet = CONTAINER_OF(socket->packets.next, struct packet, link);
-    int64_t moved = 0;
+    int64_t moved = (int64_t)MIN(message->io->left, (uint64_t)packet->size_bytes);
     if (take_control(packet, message) != 0)
         return -ENOMEM;
     if (packet->size_bytes > message->io->left)
         message->out_flags |= MSG_TRUNC;
     if (packet->from != NULL)
         message->address = packet->from->address;
-    if (packet->size_bytes > 0 && message->io->left > 0)
-        moved =
-            io_to(message->io, packet->bytes, MIN(message->io->left, (uint64_t)packet->size_bytes));
+    if (moved > 0 && io_to_whole(message->io, packet->bytes, (uint64_t)moved) != 0)
+        moved = -EFAULT;
     if ((message->flags & MSG_PEEK) == 0) {
         socket->bytes -= packet->size_bytes;
         drop_first(socket, packet, freed);

@@ -328,6 +328,58 @@ TEST(descriptors_travel)
     fixture_end(&f);
 }
 
+/* Room for the first byte of two; they are sent with a descriptor. */
+static int64_t receive_badly(int fd, uint32_t flags)
+{
+    const uint64_t part[2] = { ROOM_AT + ROOM_BYTES - 1, 2 };
+    const struct linux_msghdr header = {
+        .parts = PARTS, .part_count = 1, .control = CONTROL, .control_bytes = 64
+    };
+    EXPECT_EQ(copy_out(PARTS, part, sizeof(part)), 0);
+    EXPECT_EQ(copy_out(HEADER, &header, sizeof(header)), 0);
+    return linux_recvmsg(fd, HEADER, flags);
+}
+
+static void send_two_with_zero(int fd)
+{
+    const uint64_t part[2] = { DATA, 2 };
+    const struct linux_cmsghdr cmsg = { sizeof(cmsg) + 4, SOL_SOCKET, SCM_RIGHTS };
+    const struct linux_msghdr header = {
+        .parts = PARTS, .part_count = 1, .control = CONTROL, .control_bytes = sizeof(cmsg) + 4
+    };
+    const int32_t zero = 0;
+    EXPECT_EQ(copy_out(DATA, "ab", 2), 0);
+    EXPECT_EQ(copy_out(PARTS, part, sizeof(part)), 0);
+    EXPECT_EQ(copy_out(HEADER, &header, sizeof(header)), 0);
+    EXPECT_EQ(copy_out(CONTROL, &cmsg, sizeof(cmsg)), 0);
+    EXPECT_EQ(copy_out(CONTROL + sizeof(cmsg), &zero, 4), 0);
+    EXPECT_EQ(linux_sendmsg(fd, HEADER, 0), 2);
+}
+
+TEST(a_stream_keeps_what_cannot_be_copied_and_records_do_not)
+{
+    static const uint32_t types[] = { SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET };
+    struct fixture f;
+    int32_t fd[2];
+    fixture_init(&f);
+    for (unsigned i = 0; i < ARRAY_LEN(types); i++) {
+        pair(types[i], fd);
+        send_two_with_zero(fd[0]);
+        EXPECT_EQ(receive_badly(fd[1], MSG_PEEK), -EFAULT);
+        EXPECT_EQ(receive_badly(fd[1], 0), -EFAULT);
+        if (types[i] == SOCK_STREAM) {
+            EXPECT_EQ(message(fd[1], false, NULL, 8, 0), 1);
+            EXPECT_EQ(received_flags(), 0);
+            EXPECT_EQ(linux_close(received_fd()), 0);
+            EXPECT_STR(receive(fd[1], 100, 0), "b");
+        }
+        EXPECT_STR(receive(fd[1], 100, 0), "(again)");
+        EXPECT_EQ(linux_close(fd[0]), 0);
+        EXPECT_EQ(linux_close(fd[1]), 0);
+    }
+    fixture_end(&f);
+}
+
 TEST(sockets_do_not_travel_in_circles)
 {
     struct fixture f;

@@ -46,6 +46,8 @@ void io_own(struct io *io, void *base, uint64_t size_bytes);
 void io_end(struct io *io);
 /* Bytes moved: fewer than asked at the end of the parts; -EFAULT if the first could not be. */
 int64_t io_to(struct io *io, const void *from, uint64_t size_bytes);
+/* All of it, for which there is room: or -EFAULT, and the next goes where this should have. */
+int io_to_whole(struct io *io, const void *from, uint64_t size_bytes);
 int64_t io_from(struct io *io, void *to, uint64_t size_bytes);
 int64_t io_zero(struct io *io, uint64_t size_bytes);
 /* All parts; who has a signal to take gets whole pages of fewer. */

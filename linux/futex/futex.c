@@ -10,6 +10,9 @@
  * can wake any more its sleep, as in any case, and nobody else anything.
  *
  * PI futexes hand the word on to the longest waiter. No priority is inherited, as there are none.
+ * Each waiter remembers which task it waits for. If that ends and has not let go, its longest
+ * waiter, the *heir*, is woken and stays queued until it has written itself into the word, which
+ * the other may not reach any more; the rest wait for the heir.
  */
 #include <base/list.h>
 #include <linux/abi/errno.h>
@@ -35,6 +38,9 @@ struct futex_waiter {
     struct task *task;
     uint32_t bits;
     bool pi;
+    bool heir;                /* pi, atomic: who it waited for has ended */
+    uint32_t owner_id;        /* pi: whom it waits for, as the word has it, */
+    const struct task *owner; /* and to compare, never followed */
     uint32_t woken; /* atomic: set once it is off the list, and the last that is touched */
 };
 
@@ -458,73 +464,6 @@ static int64_t wake_op_call(const struct requeue *words, uint32_t encoded)
 
 /* ---- PI: the word holds its owner's id ---- */
 
-/* The owner is a thread that can let go of it. */
-static int owner_check(uint32_t value, uint32_t self_tid)
-{
-    uint32_t owner = value & FUTEX_TID_MASK;
-    if (owner == self_tid)
-        return -EDEADLK;
-    struct task *task = task_find((int32_t)owner);
-    if (task == NULL)
-        return -ESRCH;
-    task_put(task);
-    return 0;
-}
-
-/* One try: 0, it is ours; -EAGAIN, the word changed; 1, `waiter` is queued and the owner knows. */
-static int pi_try(uaddr_t at, struct futex_waiter *waiter, bool try_only)
-{
-    uint32_t tid = (uint32_t)task_self()->tid;
-    uint32_t value;
-    uint32_t seen;
-    struct bucket *bucket = bucket_of(&waiter->key);
-    if (bring_for_writing(at) != 0 || guest_load_32(at, &value) != 0)
-        return -EFAULT;
-    if ((value & FUTEX_TID_MASK) == 0) {
-        uint32_t taken = tid | (value & (FUTEX_WAITERS | FUTEX_OWNER_DIED));
-        if (guest_compare_exchange_32(at, value, taken, &seen) != 0)
-            return -EFAULT;
-        return seen == value ? 0 : -EAGAIN;
-    }
-    int error = owner_check(value, tid);
-    if (error != 0)
-        return error;
-    if (try_only)
-        return -EBUSY;
-    bucket_lock(bucket);
-    error = guest_compare_exchange_32(at, value, value | FUTEX_WAITERS, &seen);
-    if (error == 0 && seen == value) {
-        waiter->bucket = bucket;
-        list_push_back(&bucket->waiters, &waiter->link);
-    }
-    rt_unlock(&bucket->lock);
-    if (error != 0)
-        return -EFAULT;
-    return seen == value ? 1 : -EAGAIN;
-}
-
-static int64_t pi_lock(uaddr_t at, bool private, bool try_only, uint64_t deadline_ns)
-{
-    struct futex_key key;
-    struct futex_waiter waiter;
-    int result = key_of(at, private, &key);
-    if (result != 0)
-        return result;
-    do {
-        waiter_init_for(&waiter, &key, FUTEX_BITSET_MATCH_ANY);
-        waiter.pi = true;
-        result = pi_try(at, &waiter, try_only);
-        if (result == -EBUSY && try_only)
-            return -EAGAIN;
-        if (result == 1) {
-            /* Whoever lets go writes our id into the word. */
-            result = waiter_sleep(&waiter, deadline_ns);
-            return result == -ERESTARTSYS ? -ERESTARTNOINTR : result;
-        }
-    } while (result == -EAGAIN);
-    return result;
-}
-
 /* With the bucket's lock: the longest waiter, and whether there are more. */
 static struct futex_waiter *pi_next(struct bucket *bucket, const struct futex_key *key, bool *more)
 {
@@ -544,6 +483,169 @@ static struct futex_waiter *pi_next(struct bucket *bucket, const struct futex_ke
     return first;
 }
 
+/* With the bucket's lock, under which it is queued or will be. False: the task has ended, and does
+ * not look any more who waits for it (pi_end). */
+static bool pi_wait_for(struct futex_waiter *waiter, struct task *owner)
+{
+    waiter->owner = owner;
+    waiter->owner_id = (uint32_t)owner->tid;
+    __atomic_store_n(&owner->pi_waited, 1, __ATOMIC_SEQ_CST);
+    return __atomic_load_n(&owner->pi_ended, __ATOMIC_SEQ_CST) == 0;
+}
+
+/* With the bucket's lock: all others of its word wait for this one, which is in its call still. */
+static void pi_follow(struct bucket *bucket, const struct futex_waiter *first)
+{
+    LIST_FOR_EACH(link, &bucket->waiters)
+    {
+        struct futex_waiter *waiter = CONTAINER_OF(link, struct futex_waiter, link);
+        if (waiter->pi && waiter != first && same_key(&waiter->key, &first->key))
+            (void)pi_wait_for(waiter, first->task);
+    }
+}
+
+/* With the bucket's lock. `owner_id` is what the word has. */
+static void pi_bequeath(struct bucket *bucket, struct futex_waiter *heir, uint32_t owner_id)
+{
+    pi_follow(bucket, heir);
+    heir->owner = NULL;
+    heir->owner_id = owner_id;
+    __atomic_store_n(&heir->heir, true, __ATOMIC_RELEASE);
+    task_wake(heir->task);
+}
+
+/* With the bucket's lock: behind the owner of `value`, which is `owner` (NULL: there is none) or
+ * an heir that is about to say so. As pi_try. */
+static int pi_queue(uaddr_t at, struct futex_waiter *waiter, uint32_t value, struct task *owner,
+                    bool try_only)
+{
+    struct bucket *bucket = bucket_of(&waiter->key);
+    uint32_t seen;
+    bool more;
+    const struct futex_waiter *first = pi_next(bucket, &waiter->key, &more);
+    if (first != NULL && first->heir)
+        owner = first->task;
+    if (owner == NULL || !pi_wait_for(waiter, owner)) {
+        if (guest_load_32(at, &seen) != 0)
+            return -EFAULT;
+        return seen == value ? -ESRCH : -EAGAIN;
+    }
+    if (try_only)
+        return -EBUSY;
+    if (guest_compare_exchange_32(at, value, value | FUTEX_WAITERS, &seen) != 0)
+        return -EFAULT;
+    if (seen != value)
+        return -EAGAIN;
+    waiter->bucket = bucket;
+    list_push_back(&bucket->waiters, &waiter->link);
+    return 1;
+}
+
+/* One try: 0, it is ours; -EAGAIN, the word changed; 1, `waiter` is queued and the owner knows. */
+static int pi_try(uaddr_t at, struct futex_waiter *waiter, bool try_only)
+{
+    uint32_t tid = (uint32_t)task_self()->tid;
+    uint32_t value;
+    uint32_t seen;
+    struct bucket *bucket = bucket_of(&waiter->key);
+    if (bring_for_writing(at) != 0 || guest_load_32(at, &value) != 0)
+        return -EFAULT;
+    if ((value & FUTEX_TID_MASK) == 0) {
+        uint32_t taken = tid | (value & (FUTEX_WAITERS | FUTEX_OWNER_DIED));
+        if (guest_compare_exchange_32(at, value, taken, &seen) != 0)
+            return -EFAULT;
+        return seen == value ? 0 : -EAGAIN;
+    }
+    if ((value & FUTEX_TID_MASK) == tid)
+        return -EDEADLK;
+    struct task *owner = task_find((int32_t)(value & FUTEX_TID_MASK));
+    bucket_lock(bucket);
+    int result = pi_queue(at, waiter, value, owner, try_only);
+    rt_unlock(&bucket->lock);
+    if (owner != NULL)
+        task_put(owner);
+    return result;
+}
+
+/* With the bucket's lock: the heir is the word's owner. 1: again; -EAGAIN: it has another one. */
+static int pi_inherit(uaddr_t at, struct futex_waiter *heir)
+{
+    uint32_t value;
+    uint32_t seen;
+    if (guest_load_32(at, &value) != 0)
+        return -EFAULT;
+    uint32_t owner = value & FUTEX_TID_MASK;
+    if (owner != heir->owner_id && owner != 0)
+        return -EAGAIN;
+    uint32_t mine = (uint32_t)heir->task->tid | FUTEX_WAITERS | FUTEX_OWNER_DIED;
+    if (guest_compare_exchange_32(at, value, mine, &seen) != 0)
+        return -EFAULT;
+    return seen == value ? 0 : 1;
+}
+
+/* Off its bucket: 0, it has the word; `error`, if nobody gave it; else as pi_inherit. */
+static int pi_leave(uaddr_t at, struct futex_waiter *waiter, int error, bool reachable)
+{
+    struct bucket *bucket = waiter->bucket;
+    bool more;
+    int result = 0;
+    bucket_lock(bucket);
+    if (list_linked(&waiter->link)) {
+        if (waiter->heir)
+            result = reachable ? pi_inherit(at, waiter) : -EFAULT;
+        else
+            result = error;
+        bool stays = waiter->heir && reachable && (result == 1 || result == -EFAULT);
+        if (!stays)
+            list_remove(&waiter->link);
+        struct futex_waiter *next = reachable ? NULL : pi_next(bucket, &waiter->key, &more);
+        if (next != NULL)
+            pi_bequeath(bucket, next, waiter->owner_id);
+    }
+    rt_unlock(&bucket->lock);
+    return result;
+}
+
+static int pi_sleep(uaddr_t at, struct futex_waiter *waiter, uint64_t deadline_ns)
+{
+    int error = 0;
+    while (error == 0 && __atomic_load_n(&waiter->woken, __ATOMIC_ACQUIRE) == 0 &&
+           !__atomic_load_n(&waiter->heir, __ATOMIC_ACQUIRE))
+        error = task_sleep(deadline_ns);
+    /* Also when it was given the word: the giver has the lock until it is done with us. */
+    int result;
+    bool reachable = true;
+    while ((result = pi_leave(at, waiter, error, reachable)) == 1 ||
+           (result == -EFAULT && reachable))
+        reachable = bring_for_writing(at) == 0;
+    return result;
+}
+
+static int64_t pi_lock(uaddr_t at, bool private, bool try_only, uint64_t deadline_ns)
+{
+    struct futex_key key;
+    struct futex_waiter waiter;
+    int result = key_of(at, private, &key);
+    if (result != 0)
+        return result;
+    do {
+        waiter_init_for(&waiter, &key, FUTEX_BITSET_MATCH_ANY);
+        waiter.pi = true;
+        result = pi_try(at, &waiter, try_only);
+        if (result == -EBUSY && try_only)
+            return -EAGAIN;
+        if (result == 1) {
+
+            /* Whoever lets go writes our id into the word. */
+            result = pi_sleep(at, &waiter, deadline_ns);
+            if (result == -EAGAIN)
+                continue;
+            return result == -ERESTARTSYS ? -ERESTARTNOINTR : result;
+        }
+    } while (result == -EAGAIN);
+    return result;
+}
+
 /* To the next waiter, or to nobody. `keep`: bits that stay (the owner died). */
 static int pi_give(uaddr_t at, const struct futex_key *key, uint32_t expected, uint32_t keep)
 {
@@ -556,8 +658,10 @@ static int pi_give(uaddr_t at, const struct futex_key *key, uint32_t expected, u
     if (next != NULL)
         word |= (uint32_t)next->task->tid | (more ? FUTEX_WAITERS : 0);
     int error = guest_compare_exchange_32(at, expected, word, &seen);
-    if (error == 0 && seen == expected && next != NULL)
+    if (error == 0 && seen == expected && next != NULL) {
+        pi_follow(bucket, next);
         waiter_wake(next);
+    }
     rt_unlock(&bucket->lock);
     if (error != 0)
         return error;
@@ -711,7 +815,7 @@ static void robust_end_one(uaddr_t at, uint32_t tid, bool pi, bool pending)
 }
 
 /* The guest's own list: it may be a circle, or lead nowhere. */
-void futex_end(struct task *task)
+static void robust_end(struct task *task)
 {
     struct robust_head head;
     uaddr_t head_at = task->robust_list;
@@ -737,4 +841,34 @@ void futex_end(struct task *task)
     }
     if (pending != 0)
         robust_end_one(pending + (uint64_t)head.word_offset, tid, (head.pending & 1) != 0, true);
+}
+
+/* The PI futexes that the task has and others wait for, which no list tells of. */
+static void pi_end(struct task *task)
+{
+    __atomic_store_n(&task->pi_ended, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&task->pi_waited, __ATOMIC_SEQ_CST) == 0)
+        return;
+    for (unsigned i = 0; i < BUCKET_COUNT; i++) {
+        bucket_lock(&buckets[i]);
+        LIST_FOR_EACH(link, &buckets[i].waiters)
+        {
+            struct futex_waiter *waiter = CONTAINER_OF(link, struct futex_waiter, link);
+            if (waiter->pi && waiter->owner == task)
+                pi_bequeath(&buckets[i], waiter, (uint32_t)task->tid);
+        }
+        rt_unlock(&buckets[i].lock);
+    }
+}
+
+void futex_end(struct task *task)
+{
+    robust_end(task);
+    pi_end(task);
+}
+
+void futex_begin(struct task *task)
+{
+    __atomic_store_n(&task->pi_waited, 0, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&task->pi_ended, 0, __ATOMIC_SEQ_CST);
 }

@@ -269,6 +269,79 @@ TEST(a_pi_mutex_names_a_thread_that_lives)
     world_run(pi_errors, 0);
 }
 
+/* ---- PI: owners that end ---- */
+
+#define SHARED_WORD (GUEST_SHARED + 0x100)
+#define GO          (GUEST_SHARED + 0x200)
+
+static void takes_and_ends(uint64_t at, uint64_t b, uint64_t c)
+{
+    (void)b;
+    (void)c;
+    EXPECT_EQ(CALL(futex, at, FUTEX_LOCK_PI, 0, 0), 0);
+    while (guest_load_32_of(GO) == 0)
+        guest_poll();
+    (void)CALL(exit, 0);
+}
+
+/* Waits, is told that the owner died, and ends without letting go. */
+static void inherits_and_ends(uint64_t at, uint64_t b, uint64_t c)
+{
+    (void)b;
+    (void)c;
+    (void)__atomic_fetch_add(&woken, 1, __ATOMIC_SEQ_CST);
+    EXPECT_EQ(CALL(futex, at, FUTEX_LOCK_PI, 0, 0), 0);
+    EXPECT_EQ(guest_load_32_of(at), (uint32_t)CALL(gettid) | FUTEX_WAITERS | FUTEX_OWNER_DIED);
+    (void)__atomic_fetch_add(&woken, 1, __ATOMIC_SEQ_CST);
+    (void)CALL(exit, 0);
+}
+
+static void wait_until_asleep(int64_t tid)
+{
+    struct task *task = task_find((int32_t)tid);
+    while (__atomic_load_n(&task->state, __ATOMIC_SEQ_CST) != TASK_SLEEPING)
+        guest_poll();
+    task_put(task);
+}
+
+static void leaves_no_list(uint64_t at, uint64_t b, uint64_t c)
+{
+    (void)b;
+    (void)c;
+    int64_t waiters[4];
+    guest_store_32(at, 0);
+    guest_store_32(GO, 0);
+    __atomic_store_n(&woken, 0, __ATOMIC_SEQ_CST);
+    int64_t child = at == SHARED_WORD ? guest_fork(takes_and_ends, at) : 0;
+    if (at == WORD)
+        EXPECT(guest_thread(takes_and_ends, at, 1, TID(1)) > 0);
+    while (guest_load_32_of(at) == 0)
+        guest_poll();
+    for (unsigned i = 0; i < 4; i++)
+        EXPECT((waiters[i] = guest_thread(inherits_and_ends, at, i + 2, TID(i + 2))) > 0);
+    while (woken_now() < 4)
+        guest_poll();
+    for (unsigned i = 0; i < 4; i++)
+        wait_until_asleep(waiters[i]);
+    guest_store_32(GO, 1);
+    for (unsigned i = 0; i < 4; i++)
+        guest_join(TID(i + 2));
+    EXPECT_EQ(woken_now(), 8);
+    /* Nobody waits any more: the word names who is gone. */
+    EXPECT_EQ(CALL(futex, at, FUTEX_LOCK_PI, 0, 0), -ESRCH);
+    EXPECT_EQ(CALL(futex, at, FUTEX_TRYLOCK_PI, 0, 0), -ESRCH);
+    if (child != 0)
+        EXPECT_EQ(guest_wait((int32_t)child), 0);
+    else
+        guest_join(TID(1));
+}
+
+TEST(a_pi_mutex_outlives_its_owners)
+{
+    for (unsigned turn = 0; turn < 10; turn++)
+        world_run(leaves_no_list, turn % 2 == 0 ? WORD : SHARED_WORD);
+}
+
 /* ---- robust ---- */
 
 /* A list of one mutex, 16 bytes behind its entry. */

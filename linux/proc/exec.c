@@ -3,6 +3,7 @@
  */
 #include "proc_impl.h"
 #include <linux/abi/errno.h>
+#include <linux/futex.h>
 #include <linux/machine.h>
 #include <linux/mm.h>
 #include <linux/timers.h>
@@ -160,6 +161,7 @@ static void exec_memory(struct task *self, struct mm *mm_taken)
     struct mm *old = self->mm;
     self->mm = mm_taken;
     rt_unlock(&self->lock);
+    futex_begin(self);
     self->robust_list = self->robust_list_bytes = 0;
     self->clear_tid = 0;
     self->fault_code = self->fault_error = self->fault_address = 0;

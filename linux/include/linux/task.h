@@ -104,6 +104,8 @@ struct task {
     uint64_t clear_tid;   /* [O] CLONE_CHILD_CLEARTID, set_tid_address */
     uint64_t robust_list; /* [O] set_robust_list */
     uint64_t robust_list_bytes;
+    uint32_t pi_waited;        /* [A] somebody may wait for it in a PI futex, */
+    uint32_t pi_ended;         /* [A] and nobody is to begin to: it ends, or executes */
     uint64_t set_tid;          /* [C] CLONE_CHILD_SETTID */
     struct start *start;       /* [O] until its first program runs (proc/start.c) */
     struct task *vfork_parent; /* [T] counted: it waits until we execute or end, */

@@ -11,6 +11,7 @@
 #include <linux/limits.h>
 #include <linux/mm.h>
 #include <linux/pool.h>
+#include <linux/table.h>
 #include <linux/world.h>
 #include <stdlib.h>
 #include <string.h>
@@ -690,6 +691,121 @@ static void is_looked_at(uint64_t a, uint64_t b, uint64_t c)
 TEST(where_a_program_lies_is_for_those_who_may_look)
 {
     file_world_run(is_looked_at);
+}
+
+static int64_t open_at(const char *path)
+{
+    EXPECT_EQ(copy_out(GUEST_DATA, path, strlen(path) + 1), 0);
+    return CALL(openat, (uint64_t)AT_FDCWD, GUEST_DATA, O_RDONLY, 0);
+}
+
+static const char *const memory_files[] = { "maps", "smaps", "environ", "auxv" };
+
+static void opens_without_rights(uint64_t a, uint64_t b, uint64_t c)
+{
+    (void)a;
+    (void)b;
+    (void)c;
+    EXPECT_EQ(CALL(setresuid, 1000, 1000, 1000), 0);
+    for (unsigned i = 0; i < ARRAY_LEN(memory_files); i++) {
+        char path[32];
+        (void)format_text(path, sizeof(path), "/proc/1/%s", memory_files[i]);
+        EXPECT_EQ(open_at(path), -EACCES);
+    }
+    EXPECT(open_at("/proc/1/cmdline") >= 0);
+}
+
+/* Another memory, as execve does it. */
+static void executes(void)
+{
+    struct exec_change change = { 0 };
+    struct cred *cred;
+    struct mm *mm;
+    bool secure;
+    EXPECT_EQ(cred_for_exec(&(struct program_gifts){ .mode = 0755 }, &cred, &secure), 0);
+    EXPECT_EQ(mm_fork(task_self()->mm, &mm), 0);
+    EXPECT_EQ(task_exec_begin(cred, false, &change), 0);
+    task_exec_commit(&change, mm, cred, "program");
+}
+
+static void is_opened(uint64_t a, uint64_t b, uint64_t c)
+{
+    (void)a;
+    (void)b;
+    (void)c;
+    EXPECT_EQ(guest_wait((int32_t)guest_fork(opens_without_rights, 0)), 0);
+    int64_t maps = open_at("/proc/self/maps");
+    int64_t auxv = open_at("/proc/self/auxv");
+    EXPECT(CALL(read, (uint64_t)maps, GUEST_DATA, 1000) > 0);
+    EXPECT(CALL(pread64, (uint64_t)auxv, GUEST_DATA, 1000, 0) > 0);
+    executes();
+    EXPECT_EQ(CALL(pread64, (uint64_t)maps, GUEST_DATA, 1000, 0), 0);
+    EXPECT_EQ(CALL(pread64, (uint64_t)auxv, GUEST_DATA, 1000, 0), 0);
+    EXPECT(CALL(read, (uint64_t)open_at("/proc/self/maps"), GUEST_DATA, 1000) > 0);
+}
+
+TEST(who_opens_a_programs_memory_must_be_allowed_to)
+{
+    file_world_run(is_opened);
+}
+
+static bool task_find_is(int64_t tid)
+{
+    struct task *task = task_find((int32_t)tid);
+    if (task != NULL)
+        task_put(task);
+    return task != NULL;
+}
+
+static void ends_when_told(uint64_t at, uint64_t b, uint64_t c)
+{
+    (void)b;
+    (void)c;
+    while (guest_load(at) == 0)
+        guest_poll();
+    (void)CALL(exit, 0);
+}
+
+/* As if ids had come round: another thread gets the id of one that has ended. */
+static void reads_of_a_thread_that_ended(uint64_t a, uint64_t b, uint64_t c)
+{
+    static const char *const files[] = { "stat", "status", "comm", "maps", "limits" };
+    const uaddr_t go = GUEST_DATA + 0x1000;
+    int64_t fd[ARRAY_LEN(files)];
+    struct task_view view;
+    (void)a;
+    (void)b;
+    (void)c;
+    int64_t first = guest_thread(ends_when_told, go, 1, GUEST_DATA + 0x2000);
+    int64_t second = guest_thread(ends_when_told, go + 8, 2, GUEST_DATA + 0x2008);
+    for (unsigned i = 0; i < ARRAY_LEN(files); i++) {
+        char path[48];
+        (void)format_text(path, sizeof(path), "/proc/self/task/%lld/%s", (long long)first,
+                          files[i]);
+        EXPECT((fd[i] = open_at(path)) >= 0);
+        EXPECT(CALL(pread64, (uint64_t)fd[i], GUEST_DATA, 1000, 0) > 0);
+    }
+    struct task *ended = task_find((int32_t)first);
+    struct task *other = task_find((int32_t)second);
+    guest_store(go, 1);
+    while (task_find_is(first))
+        guest_poll();
+    rt_lock(&processes_lock);
+    table_rename_task(other, (int32_t)first);
+    rt_unlock(&processes_lock);
+    EXPECT_EQ(task_view(ended, &view), -ESRCH);
+    EXPECT_EQ(task_view(other, &view), 0);
+    for (unsigned i = 0; i < ARRAY_LEN(files); i++)
+        EXPECT_EQ(CALL(pread64, (uint64_t)fd[i], GUEST_DATA, 1000, 0), -ESRCH);
+    task_put(ended);
+    task_put(other);
+    guest_store(go + 8, 1);
+    guest_join(GUEST_DATA + 0x2008);
+}
+
+TEST(a_file_of_a_thread_that_ended_tells_of_no_other)
+{
+    file_world_run(reads_of_a_thread_that_ended);
 }
 
 TEST(unnamed_files_have_seals)

@@ -52,9 +52,11 @@ static uint64_t used_ns(void)
 {
     uint64_t sum = 0;
     for (int32_t pid = process_next(0); pid != 0; pid = process_next(pid)) {
-        struct task_view view;
-        if (task_view(pid, &view) == 0)
-            sum += view.cpu_ns;
+        struct process *process = process_find(pid);
+        if (process == NULL)
+            continue;
+        sum += process_cpu_ns(process);
+        process_put(process);
     }
     return sum;
 }

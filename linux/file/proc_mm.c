@@ -98,19 +98,33 @@ static void add_area_sizes(struct text *text, const struct area *area)
     text_add(text, "Anonymous:             0 kB\nSwap:                  0 kB\n");
 }
 
-/* Its memory for who may look into it, counted; NULL: it has none any more. */
-static int look(struct pseudo_node *node, struct mm **mm_out)
+int proc_memory_open(struct node *node, struct file *file)
 {
-    *mm_out = NULL;
-    return task_look_mm(node->task, mm_out) == -EPERM ? -EACCES : 0;
+    struct mm *mm = NULL;
+    if (task_look_mm(pseudo_node(node)->task, &mm) == -EPERM)
+        return -EACCES;
+    int error = proc_file_open(node, file);
+    if (error == 0)
+        pseudo_text(file)->memory = mm == NULL ? 0 : mm->serial;
+    mm_put(mm);
+    return error;
+}
+
+/* The memory that was opened, counted; NULL: it has that no more. */
+static struct mm *memory_of(struct pseudo_node *node, const struct text *text)
+{
+    struct mm *mm = task_mm(node->task);
+    if (mm == NULL || mm->serial == text->memory)
+        return mm;
+    mm_put(mm);
+    return NULL;
 }
 
 static int show_areas(struct pseudo_node *node, struct text *text, bool sizes)
 {
-    struct mm *mm;
-    int error = look(node, &mm);
+    struct mm *mm = memory_of(node, text);
     if (mm == NULL)
-        return error;
+        return 0;
     char *buffer = heap_alloc(PATH_MAX);
     if (buffer != NULL) {
         rt_lock(&mm->lock);
@@ -174,10 +188,9 @@ int proc_show_cmdline(struct pseudo_node *node, struct text *text)
 
 int proc_show_auxiliary(struct pseudo_node *node, struct text *text)
 {
-    struct mm *mm;
-    int error = look(node, &mm);
+    struct mm *mm = memory_of(node, text);
     if (mm == NULL)
-        return error;
+        return 0;
     size_t words = 0;
     while (words + 2 < ARRAY_LEN(mm->auxiliary) && mm->auxiliary[words] != 0)
         words += 2;
@@ -188,10 +201,9 @@ int proc_show_auxiliary(struct pseudo_node *node, struct text *text)
 
 int proc_show_environ(struct pseudo_node *node, struct text *text)
 {
-    struct mm *mm;
-    int error = look(node, &mm);
+    struct mm *mm = memory_of(node, text);
     if (mm != NULL)
         show_strings(mm, text, true);
     mm_put(mm);
-    return error;
+    return 0;
 }

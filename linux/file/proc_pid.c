@@ -28,7 +28,7 @@ void tty_register(tty_describe *describe)
 
 static int view_of(struct pseudo_node *node, struct task_view *view)
 {
-    return task_view(node->task->tid, view);
+    return task_view(node->task, view);
 }
 
 static unsigned long long ticks(uint64_t ns)
@@ -447,6 +447,12 @@ static const struct node_ops task_file_ops = {
     .valid = proc_task_there,
     .free = pseudo_free,
 };
+static const struct node_ops task_memory_ops = {
+    .open = proc_memory_open,
+    .attributes = proc_task_attributes,
+    .valid = proc_task_there,
+    .free = pseudo_free,
+};
 static const struct node_ops task_writable_ops = {
     .open = proc_file_open,
     .attributes = proc_task_attributes,
@@ -474,6 +480,10 @@ static const struct node_ops ns_link_ops = {
     {                                                                                              \
         .name = (text), .mode = S_IFREG | (bits), .show = (function), .ops = &task_file_ops        \
     }
+#define MEMORY_OF(text, bits, function)                                                            \
+    {                                                                                              \
+        .name = (text), .mode = S_IFREG | (bits), .show = (function), .ops = &task_memory_ops      \
+    }
 #define TEXT_OF(text_name, bits, what)                                                             \
     {                                                                                              \
         .name = (text_name), .mode = S_IFREG | (bits), .text = (what), .ops = &task_file_ops       \
@@ -500,10 +510,10 @@ static const struct pseudo_entry task_entries[] = {
     FILE_OF("status", 0444, show_status),
     WRITABLE_OF("comm", show_comm, store_comm),
     FILE_OF("cmdline", 0444, proc_show_cmdline),
-    FILE_OF("environ", 0400, proc_show_environ),
-    FILE_OF("auxv", 0400, proc_show_auxiliary),
-    FILE_OF("maps", 0444, proc_show_maps),
-    FILE_OF("smaps", 0444, proc_show_smaps),
+    MEMORY_OF("environ", 0400, proc_show_environ),
+    MEMORY_OF("auxv", 0400, proc_show_auxiliary),
+    MEMORY_OF("maps", 0444, proc_show_maps),
+    MEMORY_OF("smaps", 0444, proc_show_smaps),
     LINK_OF("exe", &task_link_ops),
     LINK_OF("cwd", &task_link_ops),
     LINK_OF("root", &task_link_ops),

@@ -5,7 +5,7 @@
 #include <linux/file_impl.h>
 #include <linux/heap.h>
 #include <linux/machine.h>
-#include <linux/pseudo.h>
+#include <linux/procfs.h>
 #include <linux/task.h>
 
 enum { TEXT_ROOM = 1024, TEXT_MAX = 64 << 20, STORE_BYTES = 4096 };
@@ -126,12 +126,20 @@ struct open_text {
     struct text text;
 };
 
+/* Whose it is has ended, whatever has its id now. */
+static bool is_over(struct pseudo_node *node)
+{
+    return node->task != NULL && !proc_task_there(&node->node);
+}
+
 static int make_text(struct file *file, struct text *text)
 {
     struct pseudo_node *node = pseudo_node(file->node);
     text->size_bytes = 0;
     text->failed = false;
     int error = 0;
+    if (is_over(node))
+        return -ESRCH;
     if (node->entry->text != NULL)
         text_add_bytes(text, node->entry->text, strlen(node->entry->text));
     else
@@ -176,7 +184,7 @@ static int64_t text_write(struct file *file, struct io *io, uint64_t *position)
     if (size_bytes < 0)
         return size_bytes;
     bytes[size_bytes] = '\0';
-    int error = node->entry->store(node, bytes, (size_t)size_bytes);
+    int error = is_over(node) ? -ESRCH : node->entry->store(node, bytes, (size_t)size_bytes);
     if (error != 0)
         return error;
     *position += (uint64_t)size_bytes;
@@ -214,6 +222,12 @@ static int text_open(struct node *node, struct file *file)
     file->data = open;
     file->ops = &text_file_ops;
     return 0;
+}
+
+struct text *pseudo_text(struct file *file)
+{
+    struct open_text *open = file->data;
+    return &open->text;
 }
 
 /* Truncation is what `echo 1 >file` does before it writes, and nothing here. */

@@ -12,6 +12,7 @@ static void copy_words(struct mm *mm, const struct mm *source)
     struct memory *anonymous = mm->anonymous;
     *mm = *source;
     mm->references = 1;
+    mm->serial = mm_serial_next();
     mm->lock = (struct rt_lock){ 0 };
     mm->areas = areas;
     mm->area_count = 0;

@@ -290,12 +290,19 @@ int mm_protect(struct mm *mm, uint64_t address, uint64_t size_bytes, uint32_t pr
 
 /* ---- Life ---- */
 
+uint64_t mm_serial_next(void)
+{
+    static uint64_t last; /* atomic */
+    return __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
+}
+
 int mm_create(struct mm **mm_out)
 {
     struct mm *mm = heap_alloc(sizeof(*mm));
     if (mm == NULL)
         return -ENOMEM;
     mm->references = 1;
+    mm->serial = mm_serial_next();
     mm->mmap_top = GUEST_END - MACHINE_PAGE;
     tree_init(&mm->areas);
     int error = memory_allocate(GUEST_END, &mm->anonymous);

@@ -95,3 +95,5 @@ int64_t map_locked(struct mm *mm, uint64_t address, uint64_t size_bytes, const s
                    uint32_t map_flags);
 /* May it grow by so much? 0 or -ENOMEM: RLIMIT_AS, RLIMIT_DATA. */
 int check_limits(const struct mm *mm, const struct area *like, uint64_t size_bytes);
+
+uint64_t mm_serial_next(void);

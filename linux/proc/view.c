@@ -48,24 +48,33 @@ static void view_signals(const struct process *process, const struct task *task,
     }
 }
 
-int task_view(int32_t tid, struct task_view *view_out)
+/* Itself as long as it is in the table, whoever may have its id later; but a leader whose id execve
+ * gave to another thread is that. */
+static struct task *task_now(struct task *task) REQUIRES(processes_lock)
+{
+    if (tree_linked(&task->in_table))
+        return task;
+    return task->tid == task->process->pid ? task->process->leader : NULL;
+}
+
+int task_view(struct task *task, struct task_view *view_out)
 {
     memset(view_out, 0, sizeof(*view_out));
     rt_lock(&processes_lock);
-    struct task *task = table_task(tid);
+    task = task_now(task);
     if (task != NULL) {
         struct process *process = task->process;
         view_family(process, view_out);
         rt_lock(&process->lock);
         view_signals(process, task, view_out);
         rt_unlock(&process->lock);
-        view_out->tid = tid;
+        view_out->tid = task->tid;
         view_out->state = state_letter(task);
         view_out->nice = __atomic_load_n(&task->nice, __ATOMIC_RELAXED);
         view_out->start_ns = task->start_ns;
         view_out->queued = __atomic_load_n(&task->charged->signals, __ATOMIC_RELAXED);
         task_name(task, view_out->comm);
-        view_out->cpu_ns = tid == process->pid ? process_cpu_ns(process) : task_cpu_ns(task);
+        view_out->cpu_ns = task == process->leader ? process_cpu_ns(process) : task_cpu_ns(task);
     }
     rt_unlock(&processes_lock);
     return task == NULL ? -ESRCH : 0;

@@ -48,6 +48,7 @@ struct area {
 
 struct mm {
     uint32_t references; /* atomic: tasks, and who looks from outside */
+    uint64_t serial;     /* no other has it, nor ever had; not 0 */
     struct rt_lock lock;
     struct tree areas;
     unsigned area_count;

@@ -16,6 +16,9 @@ int proc_show_smaps(struct pseudo_node *node, struct text *text);
 int proc_show_cmdline(struct pseudo_node *node, struct text *text);
 int proc_show_environ(struct pseudo_node *node, struct text *text);
 int proc_show_auxiliary(struct pseudo_node *node, struct text *text);
+/* Who opens it must be allowed to look, then who has it may read: of the memory that there was, and
+ * not of what the process executes afterwards. */
+int proc_memory_open(struct node *node, struct file *file);
 /* In bytes; 0, or nothing at all if it has no memory any more. */
 struct proc_memory {
     uint64_t total_bytes, peak_bytes, data_bytes, resident_bytes, locked_bytes, stack_bytes;

@@ -16,6 +16,7 @@ struct text {
     char *bytes; /* heap */
     size_t size_bytes, room_bytes;
     bool failed;
+    uint64_t memory; /* an open file's: of which memory it is to tell (mm->serial) */
 };
 void text_add(struct text *text, const char *format, ...) PRINTF_LIKE(2, 3);
 void text_add_bytes(struct text *text, const void *bytes, size_t size_bytes);
@@ -52,6 +53,7 @@ static inline struct pseudo_node *pseudo_node(struct node *node)
     return CONTAINER_OF(node, struct pseudo_node, node);
 }
 
+struct text *pseudo_text(struct file *file);       /* of an open one of these: */
 extern const struct node_ops pseudo_file_ops;      /* text, show and store */
 extern const struct node_ops pseudo_directory_ops; /* entries that pseudo_add made */
 

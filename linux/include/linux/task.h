@@ -221,8 +221,8 @@ struct task_view {
     signal_set pending, shared_pending, blocked, ignored, caught;
     unsigned queued; /* signals of its user */
 };
-/* 0, or -ESRCH. */
-int task_view(int32_t tid, struct task_view *view_out);
+/* 0, or -ESRCH: it has ended, and was waited for if it led a process. */
+int task_view(struct task *task, struct task_view *view_out);
 /* CPU time of the calling process; of a task. */
 uint64_t process_cpu_ns(struct process *process);
 uint64_t task_cpu_ns(struct task *task);

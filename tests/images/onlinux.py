@@ -2,6 +2,7 @@
 its own, the usual devices, and the capabilities, limits and first process that a container has here."""
 
 import os
+import signal
 import subprocess
 
 CAPABILITIES = ("chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap", "net_bind_service",
@@ -25,6 +26,13 @@ def prepare():
         f"exec setpriv --inh-caps=-all --bounding-set=-all,{capabilities} chroot $0 \"$@\""))
 
 
+def signals_as_born():
+    """Whoever started us may have had signals ignored or blocked (a shell does in the background)."""
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
 class Refused(RuntimeError):
     """This Linux, or this user, cannot do it."""
 
@@ -38,7 +46,8 @@ def run(tree, command, environment, timeout_s):
     words = ["unshare", "-mpui", "--fork", "--kill-child", "sh", "-c"]
     for check in (["true"], command):
         done = subprocess.run([*words, prepare(), os.path.abspath(tree), *check], env=environment, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=timeout_s)
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=timeout_s,
+                              preexec_fn=signals_as_born)
         if check == ["true"] and done.returncode != 0:
             raise Refused(f"this Linux does not let us: {done.stdout.strip()[-300:]}")
     return [part for line in done.stdout.splitlines() for part in as_logged(line)], done.returncode

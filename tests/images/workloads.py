@@ -6,6 +6,8 @@ prepare.sh compiles a program before that, in a tree of its own with the package
     tests/images/workloads.py ARCH A+B            one image for both: the packages of each
 """
 
+import fcntl
+import functools
 import glob
 import os
 import shutil
@@ -171,6 +173,17 @@ def write(path, layers, config, arch):
     return path
 
 
+def one_at_a_time(make):
+    """Tests of both architectures run beside each other, and what they make for this machine is one."""
+    @functools.wraps(make)
+    def locked(*words):
+        os.makedirs("out/images", exist_ok=True)
+        with open("out/images/lock", "w", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return make(*words)
+    return locked
+
+
 def packages_of(name):
     """The packages of a workload, or None if busybox is all that it has."""
     with open(f"tests/workloads/{name}/packages.txt", encoding="utf-8") as file:
@@ -183,6 +196,7 @@ def newest(names):
     return max(os.path.getmtime(p) for p in [__file__, *(f"{d}/{f}" for d in folders for f in os.listdir(d))])
 
 
+@one_at_a_time
 def workload(arch, name):
     """The path of the archive; made when it is not there or older than its workloads. `name`: one or several
     with + in between. The first process is that of the first."""
@@ -217,17 +231,23 @@ def added(arch):
 
 
 def compared(arch):
-    """The path of an archive with busybox, its workloads and the probes: what is compared with Linux."""
-    target, tree = f"out/images/{arch}/compared.tar", tree_of(arch, "compared")
+    """The path of an archive with busybox, its applets' lines and the probes: what is compared with Linux."""
+    return compared_with(arch, "compared")
+
+
+@one_at_a_time
+def compared_with(arch, name):
+    """The same in a tree of that name."""
+    target, tree = f"out/images/{arch}/{name}.tar", tree_of(arch, name)
     shutil.rmtree(tree, ignore_errors=True)
     os.makedirs(tree)
     scratch(arch, tree)
     shutil.copy(probe(arch), f"{tree}/bin/probe")
-    for name in ("applets", "busybox"):
-        shutil.copytree(f"tests/workloads/{name}", f"{tree}/wl/{name}")
+    shutil.copytree("tests/workloads/applets", f"{tree}/wl/applets")
     return write(target, [tar(tree)], {"Env": [PATH]}, arch)
 
 
+@one_at_a_time
 def plain(arch):
     """The path of an archive with busybox and the programs, and no first process."""
     target, tree = f"out/images/{arch}/plain.tar", tree_of(arch, "plain")

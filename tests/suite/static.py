@@ -313,8 +313,9 @@ def parameters(report):
         line = run(["make", "-s", "qemu", f"ARCH={arch}"]).stdout
         report.ok(f"qemu {arch} prints one command",
                   line.count("\n") == 1 and line.startswith(f"qemu-system-{arch} "), line)
-    # After what is built above: -n runs lines that call make, and those of a library need its sources.
+    # Without what it is made of: -n runs lines that call make, and those of a library need its sources.
     command, environment = "sh -c 'echo a \"b\"'", "A='x y' B=z"
-    plan = run(["make", "-n", "run", f"CMD={command}", f"ENV={environment}"]).stdout
+    plan = run(["make", "-n", "-o", "build", "-o", "out/host/mkbundle", "run", f"CMD={command}",
+                f"ENV={environment}"]).stdout
     words = shlex.split(next((line for line in plan.splitlines() if "run-containers/run " in line), ""))
     report.ok("quotes in CMD and ENV reach the tool", command in words and environment in words, str(words))

@@ -77,10 +77,26 @@ PROBE(processes, waits)
     kill(pid, SIGKILL);
 }
 
+static volatile int news;
+
 static void shown(int number, siginfo_t *info, void *context)
 {
     (void)context;
+    news = 1;
     say("%s code %d status %d", signal_name(number), info->si_code, info->si_status);
+}
+
+/* The signal may come before or after wait4 knows, so it is waited for first. SIGCHLD is blocked.
+ */
+static void sent(pid_t pid, int number)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    news = 0;
+    kill(pid, number);
+    while (news == 0)
+        sigsuspend(&none);
+    ended("child", pid);
 }
 
 PROBE(processes, news_of_children)
@@ -90,15 +106,13 @@ PROBE(processes, news_of_children)
     sigset_t set, old;
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
+    MUST(sigprocmask(SIG_BLOCK, &set, &old));
     pid_t pid = child(sleeper);
     sleeps(pid);
-    kill(pid, SIGSTOP);
-    ended("child", pid);
-    kill(pid, SIGCONT);
-    ended("child", pid);
-    nap_ms(50);
-    kill(pid, SIGTERM);
-    ended("child", pid);
+    sent(pid, SIGSTOP);
+    sent(pid, SIGCONT);
+    sent(pid, SIGTERM);
+    MUST(sigprocmask(SIG_SETMASK, &old, NULL));
     action.sa_flags |= SA_NOCLDSTOP;
     MUST(sigaction(SIGCHLD, &action, NULL));
     pid = child(sleeper);

@@ -5,7 +5,6 @@
 #include <linux/abi/stat.h>
 #include <linux/calls.h>
 #include <linux/file_impl.h>
-#include <linux/heap.h>
 #include <linux/limits.h>
 #include <linux/machine.h>
 #include <linux/pool.h>
@@ -202,32 +201,25 @@ int64_t linux_access(uaddr_t path, uint32_t mode)
 
 /* ---- readlink ---- */
 
-/* Without a name it was about a descriptor, and that is no link's. */
-static int no_link(uaddr_t path)
-{
-    char first = 0;
-    int error = copy_in(&first, path, 1);
-    return error == 0 && first == '\0' ? -ENOENT : -EINVAL;
-}
-
 int64_t linux_readlinkat(int directory, uaddr_t path, uaddr_t to, int size)
 {
+    struct user_path text; /* of the name, then of where it leads */
     struct path found;
     if (size <= 0)
         return -EINVAL;
-    int64_t length = path_find_user(directory, path, LOOKUP_EMPTY, &found);
+    int64_t length = user_path_in_empty(&text, path);
+    if (length == 0)
+        length = path_find(directory, text.text, LOOKUP_EMPTY, &found);
     if (length != 0)
         return length;
-    struct node *node = found.name->node;
-    char *text = heap_alloc(PATH_MAX);
-    length = text == NULL ? -ENOMEM : no_link(path);
-    if (text != NULL && node->type == S_IFLNK)
-        length = path_readlink(&found, text, PATH_MAX);
+    if (found.name->node->type == S_IFLNK)
+        length = path_readlink(&found, text.text, PATH_MAX);
+    else /* without a name it was about a descriptor, and that is no link's */
+        length = text.text[0] == '\0' ? -ENOENT : -EINVAL;
     if (length > size)
         length = size;
-    if (length > 0 && copy_out(to, text, (size_t)length) != 0)
+    if (length > 0 && copy_out(to, text.text, (size_t)length) != 0)
         length = -EFAULT;
-    heap_free(text);
     path_put(&found);
     return length;
 }

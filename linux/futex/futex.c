@@ -635,7 +635,6 @@ static int64_t pi_lock(uaddr_t at, bool private, bool try_only, uint64_t deadlin
         if (result == -EBUSY && try_only)
             return -EAGAIN;
         if (result == 1) {
-
             /* Whoever lets go writes our id into the word. */
             result = pi_sleep(at, &waiter, deadline_ns);
             if (result == -EAGAIN)

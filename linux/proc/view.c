@@ -97,61 +97,78 @@ int task_may_look(struct task *task)
     return (same && less && dumpable) || capable(CAP_SYS_PTRACE) ? 0 : -EPERM;
 }
 
+/* ---- What of a task is looked into ---- */
+
+enum part { PART_MEMORY, PART_FILES, PART_FS };
+
+/* Counted; NULL: it is dead. */
+static void *part_get(struct task *task, enum part part)
+{
+    switch (part) {
+    case PART_MEMORY:
+        return task_mm(task);
+    case PART_FILES:
+        return task_files(task);
+    case PART_FS:
+    default:
+        return task_fs(task);
+    }
+}
+
+static void part_put(enum part part, void *object)
+{
+    if (object == NULL)
+        return;
+    if (part == PART_MEMORY)
+        mm_put(object);
+    else if (part == PART_FILES)
+        file_table_put(object);
+    else
+        fs_context_put(object);
+}
+
 /* Taken first, then looked whether the caller may, then whether it is the task's still: if not, a
  * program began meanwhile, and the look may have been at the other one (task_exec_commit). */
-int task_look_mm(struct task *task, struct mm **mm_out)
+static int look(struct task *task, enum part part, void **object_out)
 {
     for (;;) {
-        struct mm *mm = task_mm(task);
-        int error = mm == NULL ? -ESRCH : task_may_look(task);
-        struct mm *now = error == 0 ? task_mm(task) : NULL;
-        mm_put(now);
-        if (error == 0 && now == mm) {
-            *mm_out = mm;
+        void *object = part_get(task, part);
+        int error = object == NULL ? -ESRCH : task_may_look(task);
+        void *now = error == 0 ? part_get(task, part) : NULL;
+        part_put(part, now);
+        if (error == 0 && now == object) {
+            *object_out = object;
             return 0;
         }
-        mm_put(mm);
+        part_put(part, object);
         if (error != 0)
             return error;
     }
+}
+
+int task_look_mm(struct task *task, struct mm **mm_out)
+{
+    void *found = NULL;
+    int error = look(task, PART_MEMORY, &found);
+    if (error == 0)
+        *mm_out = found;
+    return error;
 }
 
 int task_look_files(struct task *task, struct file_table **files_out)
 {
-    for (;;) {
-        struct file_table *files = task_files(task);
-        if (files == NULL)
-            return -ESRCH;
-        int error = task_may_look(task);
-        struct file_table *now = error == 0 ? task_files(task) : NULL;
-        if (now != NULL)
-            file_table_put(now);
-        if (error == 0 && now == files) {
-            *files_out = files;
-            return 0;
-        }
-        file_table_put(files);
-        if (error != 0)
-            return error;
-    }
+    void *found = NULL;
+    int error = look(task, PART_FILES, &found);
+    if (error == 0)
+        *files_out = found;
+    return error;
 }
 
 int task_look_fs(struct task *task, struct fs_context **fs_out)
 {
-    for (;;) {
-        struct fs_context *fs = task_fs(task);
-        if (fs == NULL)
-            return -ESRCH;
-        int error = task_may_look(task);
-        struct fs_context *now = error == 0 ? task_fs(task) : NULL;
-        if (now != NULL)
-            fs_context_put(now);
-        if (error == 0 && now == fs) {
-            *fs_out = fs;
-            return 0;
-        }
-        fs_context_put(fs);
-        if (error != 0)
-            return error;
-    }
+    void *found = NULL;
+    int error = look(task, PART_FS, &found);
+    if (error == 0)
+        *fs_out = found;
+    return error;
 }

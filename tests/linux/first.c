@@ -1,21 +1,13 @@
 /* A Linux program without a library: what the thinnest path needs. It prints what it finds. */
+#include "../images/programs/call.h"
+
 #include <stdint.h>
 
 #if defined(__x86_64__)
 enum { CALL_WRITE = 1, CALL_EXIT_GROUP = 231, CALL_GETPID = 39, CALL_FORK = 57, CALL_WAIT = 61 };
-static long call(long number, long a, long b, long c, long d)
-{
-    register long r10 __asm__("r10") = d;
-    long result;
-    __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10)
-                     : "rcx", "r11", "memory");
-    return result;
-}
 static long fork(void)
 {
-    return call(CALL_FORK, 0, 0, 0, 0);
+    return call(CALL_FORK, 0, 0, 0, 0, 0, 0);
 }
 __asm__(".globl _start\n_start:\n\tmov %rsp, %rdi\n\tand $-16, %rsp\n\tcall begin\n");
 #else
@@ -26,19 +18,9 @@ enum {
     CALL_CLONE = 220,
     CALL_WAIT = 260
 };
-static long call(long number, long a, long b, long c, long d)
-{
-    register long x8 __asm__("x8") = number;
-    register long x0 __asm__("x0") = a;
-    register long x1 __asm__("x1") = b;
-    register long x2 __asm__("x2") = c;
-    register long x3 __asm__("x3") = d;
-    __asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
-    return x0;
-}
 static long fork(void)
 {
-    return call(CALL_CLONE, 17, 0, 0, 0);
+    return call(CALL_CLONE, 17, 0, 0, 0, 0, 0);
 }
 __asm__(".globl _start\n_start:\n\tmov x0, sp\n\tbl begin\n");
 #endif
@@ -53,7 +35,7 @@ static void say(const char *text)
     long length = 0;
     while (text[length] != 0)
         length++;
-    call(CALL_WRITE, 1, (long)text, length, 0);
+    call(CALL_WRITE, 1, (long)text, length, 0, 0, 0);
 }
 
 void begin(const uint64_t *stack)
@@ -67,11 +49,11 @@ void begin(const uint64_t *stack)
     if (child == 0) {
         changed = 5;
         say("the child\n");
-        call(CALL_EXIT_GROUP, changed, 0, 0, 0);
+        call(CALL_EXIT_GROUP, changed, 0, 0, 0, 0, 0);
     }
     int status = 0;
-    call(CALL_WAIT, child, (long)&status, 0, 0);
+    call(CALL_WAIT, child, (long)&status, 0, 0, 0, 0);
     say(child > 0 && status == 5 << 8 && changed == 2 && zero[0] == 0 ? "fork works\n"
                                                                       : "fork is wrong\n");
-    call(CALL_EXIT_GROUP, 7, 0, 0, 0);
+    call(CALL_EXIT_GROUP, 7, 0, 0, 0, 0, 0);
 }

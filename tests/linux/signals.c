@@ -1,5 +1,7 @@
 /* A Linux program without a library: what threads, signals and futexes need of the CPU. Each line
  * that it prints names something that works; what does not is named with "wrong". */
+#include "../images/programs/call.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,19 +28,6 @@ enum {
     CALL_EXIT_GROUP = 231,
     CALL_TGKILL = 234,
 };
-/* The sixth argument is 0. */
-static long call6(long number, long a, long b, long c, long d, long e)
-{
-    register long r10 __asm__("r10") = d;
-    register long r8 __asm__("r8") = e;
-    register long r9 __asm__("r9") = 0;
-    long result;
-    __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-                     : "rcx", "r11", "memory");
-    return result;
-}
 /* flags, stack, parent_tid, child_tid, tls; the child calls what lies on its stack. */
 long make_thread(long flags, void *stack, int *parent_tid, int *child_tid, void *tls);
 __asm__(".globl make_thread\nmake_thread:\n\tmov %rcx, %r10\n\tmov $56, %eax\n\tsyscall\n"
@@ -90,18 +79,6 @@ enum {
     CALL_MMAP = 222,
     CALL_WAIT = 260,
 };
-static long call6(long number, long a, long b, long c, long d, long e)
-{
-    register long x8 __asm__("x8") = number;
-    register long x0 __asm__("x0") = a;
-    register long x1 __asm__("x1") = b;
-    register long x2 __asm__("x2") = c;
-    register long x3 __asm__("x3") = d;
-    register long x4 __asm__("x4") = e;
-    register long x5 __asm__("x5") = 0;
-    __asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4) : "memory");
-    return x0;
-}
 /* The kernel has the last two the other way round here. */
 long make_thread(long flags, void *stack, int *parent_tid, int *child_tid, void *tls);
 __asm__(".globl make_thread\nmake_thread:\n\tmov x5, x3\n\tmov x3, x4\n\tmov x4, x5\n"
@@ -139,9 +116,9 @@ __asm__(".globl _start\n_start:\n\tbl begin\n");
 
 void begin(void);
 
-static long call(long number, long a, long b, long c, long d)
+static long call4(long number, long a, long b, long c, long d)
 {
-    return call6(number, a, b, c, d, 0);
+    return call(number, a, b, c, d, 0, 0);
 }
 
 static void say(const char *what, int right)
@@ -151,9 +128,9 @@ static void say(const char *what, int right)
     while (what[length] != 0)
         length++;
     if (!right)
-        call(CALL_WRITE, 1, (long)wrong, sizeof(wrong) - 1, 0);
-    call(CALL_WRITE, 1, (long)what, length, 0);
-    call(CALL_WRITE, 1, (long)"\n", 1, 0);
+        call4(CALL_WRITE, 1, (long)wrong, sizeof(wrong) - 1, 0);
+    call4(CALL_WRITE, 1, (long)what, length, 0);
+    call4(CALL_WRITE, 1, (long)"\n", 1, 0);
 }
 
 struct action {
@@ -188,7 +165,7 @@ static void handle(int number, uint64_t flags)
     action.flags |= SA_RESTORER;
     action.restorer = (uint64_t)(uintptr_t)return_from_handler;
 #endif
-    call(CALL_SIGACTION, number, (long)&action, 0, 8);
+    call4(CALL_SIGACTION, number, (long)&action, 0, 8);
 }
 
 static uint8_t signal_stack[32768] __attribute__((aligned(16)));
@@ -202,7 +179,7 @@ static void thread(void)
 {
     thread_saw = thread_pointer_word();
     thread_ran = 1;
-    call(CALL_EXIT, 0, 0, 0, 0);
+    call4(CALL_EXIT, 0, 0, 0, 0);
 }
 
 static void faults(void)
@@ -216,11 +193,11 @@ static void faults(void)
     handle(SIGILL, SA_ONSTACK);
     STORE((uint8_t *)0x2345);
     say("a fault is told with its address", seen == SIGSEGV && code == 1 && address == 0x2345);
-    void *page = (void *)call6(CALL_MMAP, 0, 4096, 1, 0x22, -1);
+    void *page = (void *)call(CALL_MMAP, 0, 4096, 1, 0x22, -1, 0);
     STORE(page);
     say("a page that may not be written is told from none",
         seen == SIGSEGV && code == 2 && address == (uint64_t)(uintptr_t)page);
-    call(CALL_SIGALTSTACK, (long)&stack, 0, 0, 0);
+    call4(CALL_SIGALTSTACK, (long)&stack, 0, 0, 0);
     UNDEFINED();
     say("an instruction that is none, on a stack of its own",
         seen == SIGILL && stack_at - (uint64_t)(uintptr_t)signal_stack < sizeof(signal_stack));
@@ -234,18 +211,18 @@ static void interrupts(void)
     const uint64_t none = 0;
     handle(SIGALRM, 0);
     seen = 0;
-    call(CALL_SETITIMER, 0, (long)timer, 0, 0);
+    call4(CALL_SETITIMER, 0, (long)timer, 0, 0);
     uint64_t value = 0;
     while (seen == 0)
         value = hold_vector(0x123456789abcdef, 100000);
     say("an alarm interrupts, and registers come back",
         seen == SIGALRM && value == 0x123456789abcdef);
     /* Again and again: the first may come before the wait. */
-    call(CALL_SETITIMER, 0, (long)repeating, 0, 0);
+    call4(CALL_SETITIMER, 0, (long)repeating, 0, 0);
     seen = 0;
     say("a wait for signals ends with one",
-        call(CALL_SIGSUSPEND, (long)&none, 8, 0, 0) == -4 && seen == SIGALRM);
-    call(CALL_SETITIMER, 0, (long)stopped, 0, 0);
+        call4(CALL_SIGSUSPEND, (long)&none, 8, 0, 0) == -4 && seen == SIGALRM);
+    call4(CALL_SETITIMER, 0, (long)stopped, 0, 0);
 }
 
 static void threads(void)
@@ -257,7 +234,7 @@ static void threads(void)
     long tid = make_thread(flags, top, &tid_word, &tid_word, thread_word);
     int now;
     while ((now = *(volatile int *)&tid_word) != 0)
-        call(CALL_FUTEX, (long)&tid_word, 0, now, 0);
+        call4(CALL_FUTEX, (long)&tid_word, 0, now, 0);
     say("a thread runs with its own pointer and clears its word",
         tid > 1 && thread_ran == 1 && thread_saw == 0x7777);
 }
@@ -265,15 +242,15 @@ static void threads(void)
 static void children(void)
 {
     int status = 0;
-    long child = call6(CALL_CLONE, SIGCHLD, 0, 0, 0, 0);
+    long child = call(CALL_CLONE, SIGCHLD, 0, 0, 0, 0, 0);
     if (child == 0) {
-        call(CALL_KILL, call(CALL_GETPID, 0, 0, 0, 0), SIGSTOP, 0, 0);
-        call(CALL_EXIT_GROUP, 9, 0, 0, 0);
+        call4(CALL_KILL, call4(CALL_GETPID, 0, 0, 0, 0), SIGSTOP, 0, 0);
+        call4(CALL_EXIT_GROUP, 9, 0, 0, 0);
     }
-    call(CALL_WAIT, child, (long)&status, 2, 0);
+    call4(CALL_WAIT, child, (long)&status, 2, 0);
     say("a child stops", status == (SIGSTOP << 8 | 0x7f));
-    call(CALL_KILL, child, SIGCONT, 0, 0);
-    call(CALL_WAIT, child, (long)&status, 0, 0);
+    call4(CALL_KILL, child, SIGCONT, 0, 0);
+    call4(CALL_WAIT, child, (long)&status, 0, 0);
     say("and goes on to its end", status == 9 << 8);
 }
 
@@ -283,5 +260,5 @@ void begin(void)
     interrupts();
     threads();
     children();
-    call(CALL_EXIT_GROUP, 0, 0, 0, 0);
+    call4(CALL_EXIT_GROUP, 0, 0, 0, 0);
 }

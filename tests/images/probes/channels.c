@@ -9,18 +9,6 @@
 
 static char bytes[1 << 17];
 
-static void told(int number)
-{
-    say("%s", signal_name(number));
-}
-
-static void ready(const char *what, int fd)
-{
-    struct pollfd one = { fd, POLLIN | POLLOUT | POLLPRI | POLLRDHUP, 0 };
-    int count = poll(&one, 1, 0);
-    say("%s: %d %#x", what, count, (unsigned)one.revents);
-}
-
 PROBE(channels, pipes)
 {
     int ends[2];

@@ -1,6 +1,7 @@
 /* probe AREA...: run the probes of these areas, or all. */
 #include "probe.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <time.h>
 
@@ -81,6 +82,18 @@ const char *signal_name(int number)
     else
         snprintf(name, sizeof *text, "signal %d", number);
     return name;
+}
+
+void told(int number)
+{
+    say("%s", signal_name(number));
+}
+
+void ready(const char *what, int fd)
+{
+    struct pollfd one = { fd, POLLIN | POLLOUT | POLLPRI | POLLRDHUP, 0 };
+    int count = poll(&one, 1, 0);
+    say("%s: %d %#x", what, count, (unsigned)one.revents);
 }
 
 static void say_status(const char *who, int status)

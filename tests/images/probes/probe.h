@@ -69,6 +69,11 @@ int in_child(const char *who, int (*body)(void));
 
 /* "SIGTERM" and the like. */
 const char *signal_name(int number);
+/* A handler that prints it. */
+void told(int number);
+
+/* Print what poll says of a descriptor. */
+void ready(const char *what, int fd);
 
 void write_text(const char *path, const char *text);
 /* Up to a page of a file, "" if it cannot be read. Overwritten by the next. */

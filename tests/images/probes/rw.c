@@ -149,11 +149,6 @@ PROBE(rw, sizes)
     TRY(sync_file_range(ends[0], 0, 0, 0));
 }
 
-static void told(int number)
-{
-    say("%s", signal_name(number));
-}
-
 PROBE(rw, limit_of_size)
 {
     int fd = file_of("0123456789");

@@ -13,7 +13,7 @@ static void silent(int number)
     (void)number;
 }
 
-static void told(int number)
+static void counted(int number)
 {
     count++;
     say("handler: %s", signal_name(number));
@@ -47,7 +47,7 @@ static void say_set(const char *what, const sigset_t *set)
 
 PROBE(signals, dispositions)
 {
-    struct sigaction old, action = { .sa_handler = told, .sa_flags = SA_RESTART | SA_NODEFER };
+    struct sigaction old, action = { .sa_handler = counted, .sa_flags = SA_RESTART | SA_NODEFER };
     TRY(sigaction(SIGKILL, &action, NULL));
     TRY(sigaction(SIGSTOP, &action, NULL));
     TRY(sigaction(SIGKILL, NULL, &old));
@@ -147,7 +147,7 @@ PROBE(signals, waiting)
     TRY(sigtimedwait(&set, &info, &none) == SIGUSR1);
     say("code %d own %d", info.si_code, info.si_pid == getpid());
     TRY(sigwaitinfo(&set, NULL) == SIGUSR2);
-    signal(SIGUSR1, told);
+    signal(SIGUSR1, counted);
     struct sigaction quiet = { .sa_handler = silent };
     MUST(sigaction(SIGALRM, &quiet, NULL));
     struct itimerval soon = { { 0, 20000 },

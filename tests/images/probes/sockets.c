@@ -1,6 +1,5 @@
 #include "probe.h"
 
-#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -24,18 +23,6 @@ static long connect_to(int fd, const char *name)
 {
     struct sockaddr_un address = named(name);
     return connect(fd, (void *)&address, sizeof address);
-}
-
-static void told(int number)
-{
-    say("%s", signal_name(number));
-}
-
-static void ready(const char *what, int fd)
-{
-    struct pollfd one = { fd, POLLIN | POLLOUT | POLLPRI | POLLRDHUP, 0 };
-    int count = poll(&one, 1, 0);
-    say("%s: %d %#x", what, count, (unsigned)one.revents);
 }
 
 PROBE(sockets, errors)

@@ -1,6 +1,5 @@
 #include "probe.h"
 
-#include <poll.h>
 #include <pty.h>
 #include <sys/ioctl.h>
 #include <termios.h>
@@ -38,13 +37,6 @@ static void type(const char *text)
     say("typed %ld", (long)write(master, text, strlen(text)));
     escaped("  program reads", slave);
     escaped("  terminal shows", master);
-}
-
-static void ready(const char *what, int fd)
-{
-    struct pollfd one = { fd, POLLIN | POLLOUT, 0 };
-    int count = poll(&one, 1, 0);
-    say("%s: %d %#x", what, count, (unsigned)one.revents);
 }
 
 static void mode(unsigned local_off, unsigned in_off, unsigned out_off)

@@ -187,7 +187,7 @@ static volatile pid_t tid;
 
 static volatile int taken[2];
 
-static void told(int number)
+static void notes(int number)
 {
     taken[number == SIGUSR2] = (pid_t)syscall(SYS_gettid) == tid ? 1 : -1;
 }
@@ -208,8 +208,8 @@ PROBE(threads, signals_go_to_one_that_takes_them)
     sigset_t set;
     pthread_t thread;
     sigfillset(&set);
-    signal(SIGUSR1, told);
-    signal(SIGUSR2, told);
+    signal(SIGUSR1, notes);
+    signal(SIGUSR2, notes);
     pthread_sigmask(SIG_SETMASK, &set, NULL);
     pthread_create(&thread, NULL, takes_signals, NULL);
     while (tid == 0)

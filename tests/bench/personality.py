@@ -3,11 +3,9 @@ container, split and fused, and of Debian's cloud kernel, on the same machine wi
 
 import os
 import re
-import subprocess
 import sys
 
-import linux
-from suite import machine
+from suite import linux, machine
 
 sys.path.insert(0, "tools/run-containers")
 import bundle  # noqa: E402
@@ -69,22 +67,13 @@ def here(arch, mode, isolation):
     return finish(container(arch, mode, isolation, HOW[mode])) | start(arch, mode, isolation)
 
 
-def initrd(arch, folder):
-    """The program alone; it mounts what it needs."""
-    tree = f"{folder}/bench-tree"
+def on_linux(arch, mode):
+    """The same of Linux: the program is the first process, and mounts what it needs."""
+    tree = f"out/bench/linux-{arch}-{mode}"
     for part in ("dev", "tmp"):
         os.makedirs(f"{tree}/{part}", exist_ok=True)
     os.replace(workloads.program(arch, "bench"), f"{tree}/init")
-    target = f"{folder}/bench.cpio"
-    with open(target, "wb") as file:
-        subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], cwd=tree, input=b".\ndev\ntmp\ninit",
-                       stdout=file, check=True)
-    return target
-
-
-def on_linux(arch, mode, folder):
-    """The same of Linux."""
-    kernel, _ = linux.fetch(arch, folder)
     own = machine.qemu(arch, 1, mode=mode, flavour="release", mem="1G")
-    command = linux.command(own, arch, kernel, initrd(arch, folder), f"init_on_alloc=0 -- {HOW[mode]}")
+    command = linux.command(own, arch, linux.kernel(arch), linux.initrd(f"{tree}.cpio", (tree, ".")),
+                            f"init_on_alloc=0 -- {HOW[mode]}")
     return finish(machine.boot(command, f"bench-{arch}-linux-{mode}", TIMEOUT_S))

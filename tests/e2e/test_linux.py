@@ -18,7 +18,8 @@ def compiled(arch, name, folder):
     """A program of tests/linux, static and without a library."""
     program = folder / name
     subprocess.run(["clang", f"--target={arch}-linux-gnu", "-O1", "-static", "-nostdlib", "-ffreestanding",
-                    "-fno-stack-protector", "-fuse-ld=lld", "-o", program, f"tests/linux/{name}.c"], check=True)
+                    "-fno-stack-protector", "-fuse-ld=lld", "-Itests/images/programs", "-o", program,
+                    f"tests/linux/{name}.c"], check=True)
     return program
 
 

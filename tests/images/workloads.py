@@ -148,18 +148,21 @@ def program(arch, name):
     return target
 
 
-def probe(arch):
-    """tests/images/probes as one static program with the distribution's C library; its path."""
-    folder, target = packages.fetched(arch), f"out/images/{arch}/probe"
-    root = f"{folder}/root"
+def compile_static(arch, sources, target):
+    """A static program with the distribution's C library; its path."""
+    folder = packages.fetched(arch)
     for package in ("libc6-dev", "linux-libc-dev", "libgcc-12-dev"):
         if not os.path.exists(f"{folder}/{package}.there"):
             packages.unpack(package, arch, folder)
             open(f"{folder}/{package}.there", "w", encoding="utf-8").close()
-    subprocess.run(["clang", f"--target={arch}-linux-gnu", f"--sysroot={root}", "-std=gnu17", "-D_GNU_SOURCE", "-O1", "-Wall",
-                    "-Wextra", "-Werror", "-static", "-fuse-ld=lld", "-o", target, *sorted(glob.glob("tests/images/probes/*.c"))],
-                   check=True)
+    subprocess.run(["clang", f"--target={arch}-linux-gnu", f"--sysroot={folder}/root", "-std=gnu17", "-D_GNU_SOURCE", "-O1", "-Wall",
+                    "-Wextra", "-Werror", "-static", "-fuse-ld=lld", "-o", target, *sources], check=True)
     return target
+
+
+def probe(arch):
+    """tests/images/probes as one program; its path."""
+    return compile_static(arch, sorted(glob.glob("tests/images/probes/*.c")), f"out/images/{arch}/probe")
 
 
 def tree_of(arch, name):
@@ -230,15 +233,10 @@ def added(arch):
                         archives.entry("root/added", data=b"added\n"))
 
 
+@one_at_a_time
 def compared(arch):
     """The path of an archive with busybox, its applets' lines and the probes: what is compared with Linux."""
-    return compared_with(arch, "compared")
-
-
-@one_at_a_time
-def compared_with(arch, name):
-    """The same in a tree of that name."""
-    target, tree = f"out/images/{arch}/{name}.tar", tree_of(arch, name)
+    target, tree = f"out/images/{arch}/compared.tar", tree_of(arch, "compared")
     shutil.rmtree(tree, ignore_errors=True)
     os.makedirs(tree)
     scratch(arch, tree)

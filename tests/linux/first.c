@@ -1,5 +1,5 @@
 /* A Linux program without a library: what the thinnest path needs. It prints what it finds. */
-#include "../images/programs/call.h"
+#include <call.h>
 
 #include <stdint.h>
 

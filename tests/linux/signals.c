@@ -1,6 +1,6 @@
 /* A Linux program without a library: what threads, signals and futexes need of the CPU. Each line
  * that it prints names something that works; what does not is named with "wrong". */
-#include "../images/programs/call.h"
+#include <call.h>
 
 #include <stddef.h>
 #include <stdint.h>

@@ -147,6 +147,7 @@ PROBE(channels, timers)
     say("%ld %ld", old.it_value.tv_sec, old.it_value.tv_nsec);
     its = (struct itimerspec){ { 0, 1000000 }, { 0, 1 } };
     TRY(timerfd_settime(fd, TFD_TIMER_ABSTIME, &its, NULL));
+    nap_ms(20); /* Linux notices at the next interrupt */
     TRY(read(fd, &value, 8));
     TRY(value > 1000);
     TRY(write(fd, &value, 8));

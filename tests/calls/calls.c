@@ -311,12 +311,13 @@ static void give_first(unsigned p)
     }
 }
 
-/* What is there for all, made again when the last capability for it has gone. */
+/* What is there for all, made again when the last capability for it, or to receive, has gone. */
 static void renew_shared(unsigned k)
 {
     struct object *object;
+    int old = calls.shared[k];
 
-    if (calls.shared[k] != MODEL_NONE && calls.model.object[calls.shared[k]].used)
+    if (old != MODEL_NONE && calls.model.object[old].used && !calls.model.object[old].deaf)
         return;
     enum status status = k < 2 ? endpoint_create(calls.world.root, &object)
                                : notification_create(calls.world.root, &object);

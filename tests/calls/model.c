@@ -195,6 +195,7 @@ void close_capability(struct model *model, int capability)
     }
     model->capability[capability].used = false;
     end_waits_through(model, capability);
+    capability_left(model, model->capability[capability].object);
 }
 
 static bool is_below(const struct model *model, int capability, int ancestor)
@@ -213,11 +214,15 @@ static void revoke(struct model *model, int ancestor)
 
     for (int i = 0; i < MODEL_CAPABILITIES; i++)
         gone[i] = model->capability[i].used && is_below(model, i, ancestor);
+    for (int i = 0; i < MODEL_CAPABILITIES; i++)
+        model->capability[i].used &= !gone[i];
+    /* The last to receive may go before those through which others wait, or after them. */
+    model->unordered |= cannot_be_received(model, model->capability[ancestor].object);
     for (int i = 0; i < MODEL_CAPABILITIES; i++) {
         if (!gone[i])
             continue;
-        model->capability[i].used = false;
         end_waits_through(model, i);
+        capability_left(model, model->capability[i].object);
     }
 }
 
@@ -244,6 +249,7 @@ static void destroy_budget(struct model *model, int budget)
                 continue;
             model->capability[c].used = false;
             end_waits_through(model, c);
+            capability_left(model, i);
         }
         if (model->object[i].type == OBJECT_PROCESS)
             end_process(model, i);

@@ -39,6 +39,7 @@ struct model_object {
     /* A notification; of an endpoint, `bits` are those that nobody has received. */
     uint64_t bits;
     bool senders_turn; /* of an endpoint: bits were received last */
+    bool deaf;         /* an endpoint: no capability to receive is left */
     uint64_t timer_bits;
     uint64_t timer_ns; /* DEADLINE_NEVER: off */
     /* An endpoint or a process: the notification that is bound, and with which bits. */

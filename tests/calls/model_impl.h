@@ -21,6 +21,10 @@ bool model_knows_ipc(unsigned number);
 struct model_verdict model_ipc(struct model *model, int thread, unsigned number);
 /* The capability is gone. */
 void end_waits_through(struct model *model, int capability);
+/* No capability for the object is one to receive. */
+bool cannot_be_received(const struct model *model, int object);
+/* One of the object's capabilities is gone. */
+void capability_left(struct model *model, int object);
 /* An object that nobody names any more. */
 void retire(struct model *model, int object);
 void kill_thread(struct model *model, int thread);

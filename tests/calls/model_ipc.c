@@ -86,6 +86,35 @@ void end_waits_through(struct model *model, int capability)
     }
 }
 
+bool cannot_be_received(const struct model *model, int object)
+{
+    if (model->object[object].type != OBJECT_ENDPOINT)
+        return false;
+    for (int i = 0; i < MODEL_CAPABILITIES; i++) {
+        const struct model_capability *it = &model->capability[i];
+        if (it->used && it->object == object && (it->rights & RIGHT_ENDPOINT_RECEIVE) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* Rights only shrink: who sends to it would wait for ever. */
+void capability_left(struct model *model, int object)
+{
+    struct model_object *it = &model->object[object];
+
+    if (it->deaf || !cannot_be_received(model, object))
+        return;
+    it->deaf = true;
+    it->bound = MODEL_NONE;
+    for (int i = 0; i < MODEL_THREADS; i++) {
+        const struct model_thread *thread = &model->thread[i];
+        if (thread->used && thread->on == object &&
+            (thread->wait == MODEL_SEND || thread->wait == MODEL_CALL))
+            end_wait(model, i, ERR_DEAD);
+    }
+}
+
 void retire(struct model *model, int object)
 {
     struct model_object *it = &model->object[object];
@@ -255,6 +284,8 @@ static struct model_verdict send(struct model *model, int thread, bool call)
         return just(ERR_INVALID);
     if (call && is_late(model, it->argument[2]))
         return just(ERR_TIMED_OUT);
+    if (model->object[it->on].deaf)
+        return just(ERR_DEAD);
     int receiver = first_waiting(model, it->on, MODEL_RECEIVE, MODEL_RECEIVE);
     if (receiver != MODEL_NONE)
         return send_to(model, thread, receiver, call);

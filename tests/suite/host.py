@@ -33,11 +33,12 @@ def unit_binaries():
 
 
 def run_units(report, patterns, expected):
-    seen = {}
-    for binary in unit_binaries():
-        done = subprocess.run([binary, *patterns], capture_output=True, text=True,
-                              timeout=UNIT_TIMEOUT_S * machine.PATIENCE,
+    def run(binary):
+        return subprocess.run([binary, *patterns], capture_output=True, text=True, timeout=UNIT_TIMEOUT_S * machine.PATIENCE,
                               env=environment(report.seed), errors="replace")
+
+    seen = {}
+    for binary, done in static.in_parallel(run, unit_binaries()):
         transcript = done.stdout + done.stderr
         if "1..0" in done.stdout and patterns:
             continue

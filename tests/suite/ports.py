@@ -21,12 +21,15 @@ def fetch(work, served, present=None):
     into, bin_dir = f"{work}/into", f"{work}/bin"
     for folder in (f"{into}/files", bin_dir):
         os.makedirs(folder, exist_ok=True)
-    written = {f"{work}/port": f"package toy\nversion 1\nsha256 {hashlib.sha256(GOOD).hexdigest()} source.dsc\n",
+    # Between its tries it waits, for an archive that is out of breath; ours never is.
+    written = {f"{bin_dir}/sleep": "#!/bin/sh\n",
+               f"{work}/port": f"package toy\nversion 1\nsha256 {hashlib.sha256(GOOD).hexdigest()} source.dsc\n",
                f"{bin_dir}/apt-get": APT_GET.replace("{served}", f"{work}/served")}
     for path, text in written.items():
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
-    os.chmod(f"{bin_dir}/apt-get", 0o755)
+    for program in ("apt-get", "sleep"):
+        os.chmod(f"{bin_dir}/{program}", 0o755)
     for path, content in ((f"{work}/served", served), (f"{into}/files/source.dsc", present)):
         if content is not None:
             with open(path, "wb") as file:

@@ -172,19 +172,22 @@ def other_arch(arch):
 
 
 def cppcheck(report):
-    for arch in ARCHES:
-        machine.build(arch)
+    def look(arch):
         sources = [f for f in tracked(".c") if re.match(rf"(boot|kernel|lib|linux|services)/", f)
                    and not re.match(other_arch(arch), f) and not f.endswith(("_fuzz.c", "_test.c"))]
-        result = run([
+        return run([
             "cppcheck", "-D__cppcheck__", "-USEEK_SET", "-USEEK_CUR", "-USEEK_END",
             "-DVDSO_NAME(name)=name", "-DCONFIG_DEBUG", "-DCONFIG_TESTS", "-DCONFIG_SHELL",
             "-DKERNEL_VERSION=\"0\"", "-DKERNEL_FLAVOUR=\"debug\"", "--std=c11",
             "--enable=warning,performance,portability",
             "--inline-suppr", "--suppress=comparePointers", "--suppress=preprocessorErrorDirective",
-            "--error-exitcode=1", "--quiet", "-j2", "-Iboot/uefi",
+            "--error-exitcode=1", "--quiet", "-Iboot/uefi",
             *(f"-I{folder}" for folder in include_folders(arch, f"out/{arch}/gen")), *sources,
         ])
+
+    for arch in ARCHES:
+        machine.build(arch)
+    for arch, result in in_parallel(look, ARCHES):
         report.ok(arch, result.returncode == 0, result.stderr)
 
 

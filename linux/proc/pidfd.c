@@ -51,14 +51,16 @@ int pidfd_install(struct process *process, uint32_t flags)
     return fd;
 }
 
-int pidfd_process(int fd, struct process **process_out)
+int pidfd_process(int fd, struct process **process_out, uint32_t *flags_out)
 {
     struct file *file = fd_get(fd);
     if (file == NULL)
         return -EBADF;
     bool is_one = file->ops == &pidfd_ops;
-    if (is_one)
+    if (is_one) {
         *process_out = process_get(file->data);
+        *flags_out = __atomic_load_n(&file->flags, __ATOMIC_RELAXED);
+    }
     file_put(file);
     return is_one ? 0 : -EBADF;
 }

@@ -88,7 +88,9 @@ static void waitid_program(uint64_t a, uint64_t b, uint64_t c)
     EXPECT_EQ(CALL(waitid, P_PGID, 0, GUEST_DATA, WEXITED, 0), 0);
     EXPECT_EQ(guest_load_32_of(GUEST_DATA + 8), CLD_KILLED);
     EXPECT_EQ(guest_load_32_of(GUEST_DATA + 24), SIGTERM);
-    EXPECT_EQ(CALL(waitid, P_ALL, 0, 1, WEXITED, 0), -ECHILD);
+    EXPECT_EQ(CALL(waitid, P_ALL, 0, GUEST_DATA, WEXITED, 0), -ECHILD);
+    EXPECT_EQ(guest_load_32_of(GUEST_DATA), 0);
+    EXPECT_EQ(CALL(waitid, P_ALL, 0, 1, WEXITED, 0), -EFAULT); /* it is filled all the same */
 }
 
 TEST(waitid_tells_and_may_leave_what_it_found)
@@ -122,12 +124,70 @@ static void waits_for_a_process_not_its_number(uint64_t a, uint64_t b, uint64_t 
     fd = CALL(pidfd_open, (uint64_t)first, 0);
     EXPECT_EQ(CALL(waitid, P_PIDFD, (uint64_t)fd, GUEST_DATA, WEXITED, 0), 0);
     EXPECT_EQ(guest_load_32_of(GUEST_DATA + 24), 2);
+    EXPECT_EQ(CALL(waitid, P_PIDFD, (uint64_t)fd, GUEST_DATA, WEXITED, 0), -ECHILD);
+    EXPECT_EQ(guest_load_32_of(GUEST_DATA + 24), 0);
     EXPECT_EQ(CALL(close, (uint64_t)fd), 0);
 }
 
 TEST(a_pidfd_is_waited_for_whoever_has_its_number)
 {
     world_run(waits_for_a_process_not_its_number, 0);
+}
+
+static void waits_for_nobody(uint64_t a, uint64_t b, uint64_t c)
+{
+    (void)a;
+    (void)b;
+    (void)c;
+    int64_t child = guest_fork(spins, 0);
+    uint64_t fd = (uint64_t)CALL(pidfd_open, (uint64_t)child, O_NONBLOCK);
+    EXPECT_EQ(CALL(waitid, P_PIDFD, fd, GUEST_DATA, WEXITED, 0), -EAGAIN);
+    EXPECT_EQ(CALL(waitid, P_PIDFD, fd, GUEST_DATA, WEXITED | WNOHANG, 0), 0);
+    EXPECT_EQ(CALL(kill, (uint64_t)child, SIGKILL), 0);
+    EXPECT_EQ(CALL(fcntl, fd, F_SETFL, 0), 0);
+    EXPECT_EQ(CALL(waitid, P_PIDFD, fd, GUEST_DATA, WEXITED, 0), 0);
+    EXPECT_EQ(CALL(close, fd), 0);
+}
+
+TEST(a_nonblocking_pidfd_does_not_wait)
+{
+    world_run(waits_for_nobody, 0);
+}
+
+static void never(void *argument)
+{
+    (void)argument;
+    EXPECT(false);
+}
+
+/* Another that nobody forked, as when something more is to run in a container that ends. */
+static void comes_after_process_1(uint64_t a, uint64_t b, uint64_t c)
+{
+    (void)a;
+    (void)b;
+    (void)c;
+    struct process *first = task_self()->process;
+    struct process *process;
+    struct task *task;
+    EXPECT_EQ(process_create(NULL, &process), 0);
+    EXPECT_EQ(signal_handlers_copy(NULL, &process->handlers), 0);
+    EXPECT_EQ(task_create(process, NULL, never, &task), 0);
+    EXPECT_EQ(cred_create(0, 0, NULL, 0, CAP_ALL, &task->cred), 0);
+    rt_lock(&processes_lock);
+    first->zombie = true;
+    rt_unlock(&processes_lock);
+    EXPECT_EQ(process_publish(process, task, NULL), -ESRCH);
+    rt_lock(&processes_lock);
+    first->zombie = false;
+    EXPECT(table_task(task->tid) == NULL);
+    rt_unlock(&processes_lock);
+    task_discard(task);
+    process_put(process);
+}
+
+TEST(nobody_comes_after_process_1)
+{
+    world_run(comes_after_process_1, 0);
 }
 
 /* What the kernel answers getppid with, which makes no call of it: so both must say the same. */

@@ -6,6 +6,7 @@
 #include "proc_impl.h"
 #include <base/string.h>
 #include <linux/abi/errno.h>
+#include <linux/abi/fcntl.h>
 #include <linux/abi/time.h>
 #include <linux/calls.h>
 #include <linux/machine.h>
@@ -112,6 +113,7 @@ struct wait_request {
     int32_t id;
     struct process *process; /* P_PIDFD: that one, whatever has its number now; counted */
     uint32_t options;
+    bool nonblocking; /* the pidfd is */
     /* What was found. */
     int32_t pid;
     uint32_t status; /* as wait4 has it */
@@ -198,14 +200,16 @@ static int64_t wait_for(struct wait_request *request)
     int error;
     for (;;) {
         error = wait_look(request, self);
-        if (error != 0 || request->pid != 0 || (request->options & WNOHANG) != 0)
+        if (error != 0 || request->pid != 0 || (request->options & WNOHANG) != 0 ||
+            request->nonblocking)
             break;
         error = task_sleep(MACHINE_NEVER);
         if (error != 0)
             break;
     }
     wait_queue_remove(&waiter);
-    return error;
+    bool refuses = request->nonblocking && (request->options & WNOHANG) == 0;
+    return error == 0 && request->pid == 0 && refuses ? -EAGAIN : error;
 }
 
 static int rusage_out(uaddr_t to, uint64_t cpu_ns)
@@ -242,6 +246,7 @@ int64_t linux_wait4(int32_t pid, uaddr_t status_at, uint32_t options, uaddr_t us
 static int waitid_request(int32_t which, int32_t id, struct wait_request *request)
 {
     int error = 0;
+    uint32_t flags = 0;
     switch (which) {
     case P_ALL:
         break;
@@ -257,33 +262,37 @@ static int waitid_request(int32_t which, int32_t id, struct wait_request *reques
         error = id < 0 ? -EINVAL : 0;
         break;
     case P_PIDFD:
-        error = id < 0 ? -EINVAL : pidfd_process(id, &request->process);
+        error = id < 0 ? -EINVAL : pidfd_process(id, &request->process, &flags);
         break;
     default:
         return -EINVAL;
     }
     request->which = which;
     request->id = id;
+    request->nonblocking = (flags & O_NONBLOCK) != 0;
     return error;
 }
 
 int64_t linux_waitid(int32_t which, int32_t id, uaddr_t info_at, uint32_t options, uaddr_t usage_at)
 {
     const uint32_t kinds = WEXITED | WSTOPPED | WCONTINUED;
+    struct wait_request request = { .options = options };
+    int64_t error = 0;
     if ((options & ~(WNOHANG | WNOWAIT | WNOTHREAD | WCLONE | WALL | kinds)) != 0 ||
         (options & kinds) == 0)
-        return -EINVAL;
-    struct wait_request request = { .options = options };
-    int64_t error = waitid_request(which, id, &request);
+        error = -EINVAL;
+    if (error == 0)
+        error = waitid_request(which, id, &request);
     if (error == 0)
         error = wait_for(&request);
     if (request.process != NULL)
         process_put(request.process);
-    if (error != 0)
-        return error;
     if (request.pid != 0 && rusage_out(usage_at, request.cpu_ns) != 0)
         return -EFAULT;
-    /* With nothing found the structure is all zero. Its times are not told here. */
+    /* With nothing found, for whatever reason, the structure is all zero. Its times are not told
+     * here. */
     request.info.of.child.user_time = 0;
-    return info_at == 0 ? 0 : copy_out(info_at, &request.info, 28);
+    if (info_at != 0 && copy_out(info_at, &request.info, 28) != 0)
+        return -EFAULT;
+    return error;
 }

@@ -107,10 +107,22 @@ static void start_main(void *argument)
     task_run(task);
 }
 
+/* Process 1 has taken everybody with it, or is about to: nobody comes after it. */
+static bool is_too_late(const struct task *task) REQUIRES(processes_lock)
+{
+    const struct process *first = table_process(1);
+    return task->tid != 1 && (first == NULL || first->zombie);
+}
+
 int process_publish(struct process *process, struct task *task, struct tty *terminal)
 {
     rt_lock(&processes_lock);
     int error = table_add_task(task);
+    if (error == 0 && is_too_late(task)) {
+        table_remove_task(task);
+        task_put(task); /* the table's */
+        error = -ESRCH;
+    }
     if (error == 0) {
         process->pid = task->tid;
         process->group = process->session = process->pid;

@@ -26,7 +26,7 @@ int task_create(struct process *process, struct task *like, void (*run)(void *),
                 struct task **task_out);
 int process_create(struct process *parent, struct process **process_out);
 /* Its first task, with nobody for a parent: a session of its own, with that terminal or (NULL)
- * without. */
+ * without. -ESRCH: process 1 has ended. */
 int process_publish(struct process *process, struct task *task, struct tty *terminal);
 
 /* With process->lock: start the end of it. The first who says so decides the status. */

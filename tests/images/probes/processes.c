@@ -49,6 +49,7 @@ PROBE(processes, waits)
     TRY(waitid(P_PID, 0, &info, WEXITED));
     TRY(waitid(P_PID, (id_t)pid, &info, WEXITED | 0x100));
     say_info("WNOWAIT", waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), &info, pid);
+    TRY(syscall(SYS_waitid, P_PID, 1 << 21, BAD_POINTER, WEXITED, NULL));
     TRY(syscall(SYS_wait4, pid, BAD_POINTER, 0, NULL) == -1);
     say_info("gone", waitid(P_PID, (id_t)pid, &info, WEXITED), &info, pid);
     pid = child(sleeper);
@@ -264,6 +265,14 @@ PROBE(processes, pidfds)
     TRY(syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0x100));
     TRY(syscall(SYS_pidfd_send_signal, 0, SIGTERM, NULL, 0));
     TRY(waitid(P_PIDFD, 0, &info, WEXITED));
+    int other = (int)MUST(syscall(SYS_pidfd_open, pid, O_NONBLOCK));
+    info.si_signo = 1;
+    TRY(waitid(P_PIDFD, (id_t)other, &info, WEXITED));
+    TRY(info.si_signo);
+    TRY(waitid(P_PIDFD, (id_t)other, &info, WEXITED | WNOHANG));
+    info.si_signo = 1;
+    TRY(waitid(P_PIDFD, (id_t)other, &info, 0));
+    TRY(info.si_signo);
     TRY(syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0));
     say_info("P_PIDFD", waitid(P_PIDFD, (id_t)fd, &info, WEXITED), &info, pid);
     TRY(syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0));

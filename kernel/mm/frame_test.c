@@ -182,6 +182,36 @@ TEST(a_page_that_comes_back_as_zeroes_is_given_out_as_such)
     frame_check();
 }
 
+HOST_TEST(pages_of_zeroes_are_there_for_who_wants_any)
+{
+    struct frame *first = NULL;
+    struct frame *frame;
+    uint64_t taken = 0;
+
+    frame_cache_drain();
+    EXPECT_EQ(cpu_self()->frame_zero_size, 0);
+    uint64_t free = frame_stats().free;
+    uint64_t others = frame_stats().cached; /* at other CPUs */
+    REQUIRE(frame_alloc(0, FRAME_ZERO, &frame) == OK);
+    frame_put_zeroes(frame);
+    /* The last one of all is it. */
+    for (; frame_alloc(0, 0, &frame) == OK; taken++) {
+        *(struct frame **)frame_kernel(frame) = first;
+        first = frame;
+    }
+    EXPECT_EQ(taken, free - others);
+    while (first != NULL) {
+        frame = first;
+        first = *(struct frame **)frame_kernel(frame);
+        frame_put(frame);
+    }
+    EXPECT_EQ(frame_stats().free, free);
+    REQUIRE(frame_alloc(0, FRAME_ZERO, &frame) == OK);
+    frame_put_zeroes(frame);
+    frame_cache_drain();
+    EXPECT_EQ(cpu_self()->frame_zero_size, 0);
+}
+
 TEST(a_block_lives_until_its_last_reference)
 {
     struct frame *frame;

@@ -76,7 +76,7 @@ static enum status write_image(void *context, uint64_t at, const void *data, siz
     return OK;
 }
 
-static void check(const struct blob *blob, size_t target_bytes, size_t value_bytes)
+static void build(const struct blob *blob, struct erofs *fs)
 {
     struct oci_memory memory = { blob->bytes, blob->used };
     const struct oci_layer_request request = {
@@ -89,16 +89,21 @@ static void check(const struct blob *blob, size_t target_bytes, size_t value_byt
     };
     struct oci_layer_result result;
     struct oci_error error = { 0 };
+    memset(image, 0, IMAGE_BYTES);
+    EXPECT_EQ(oci_layer_build(&request, &result, &error), OK);
+    EXPECT_STR(error.reason, "");
+    EXPECT_EQ(erofs_open(fs, image, result.image_bytes), OK);
+}
+
+static void check(const struct blob *blob, size_t target_bytes, size_t value_bytes)
+{
     struct erofs fs;
     struct erofs_inode inode;
     struct erofs_xattr xattr;
     uint8_t target[4096];
     uint64_t position = 0;
     size_t got = 0;
-    memset(image, 0, IMAGE_BYTES);
-    EXPECT_EQ(oci_layer_build(&request, &result, &error), OK);
-    EXPECT_STR(error.reason, "");
-    EXPECT_EQ(erofs_open(&fs, image, result.image_bytes), OK);
+    build(blob, &fs);
     EXPECT_EQ(erofs_find(&fs, "l", &inode), OK);
     EXPECT_EQ(inode.size_bytes, target_bytes);
     EXPECT_EQ(erofs_read(&fs, &inode, 0, target, sizeof(target), &got), OK);
@@ -118,6 +123,47 @@ TEST(every_size_of_target_and_attributes_has_a_place)
             check(&blob, target_bytes, value_bytes);
         }
     }
+    free(image);
+    free(blob.bytes);
+}
+
+static bool says(const struct erofs *fs, const char *path, const char *name)
+{
+    struct erofs_inode inode;
+    struct erofs_xattr xattr;
+    uint64_t position = 0;
+    EXPECT_EQ(erofs_find(fs, path, &inode), OK);
+    EXPECT_EQ(inode.kind, EROFS_DIRECTORY);
+    while (erofs_xattr_next(fs, &inode, &position, &xattr) == OK) {
+        EXPECT_STR(xattr.prefix, "trusted.");
+        EXPECT(xattr.value_bytes == 1 && *(const char *)xattr.value == 'y');
+        if (xattr.name_length == strlen(name) && memcmp(xattr.name, name, strlen(name)) == 0)
+            return true;
+    }
+    return false;
+}
+
+TEST(a_directory_that_a_path_implies_says_so)
+{
+    struct blob blob = { .bytes = calloc(1, BLOB_BYTES) };
+    const char *implicit = "themelios.implicit";
+    const char *opaque = "overlay.opaque";
+    struct erofs fs;
+    image = malloc(IMAGE_BYTES);
+    add_header(&blob, "implied/deeper/f", '0', 0);
+    add_header(&blob, "later/f", '0', 0);
+    add_header(&blob, "later/", '5', 0);
+    add_header(&blob, "named/", '5', 0);
+    add_header(&blob, "named/f", '0', 0);
+    add_header(&blob, ".wh.new", '0', 0);
+    add_header(&blob, "new/f", '0', 0);
+    blob.used += 2ull * BLOCK;
+    build(&blob, &fs);
+    EXPECT(says(&fs, "implied", implicit) && says(&fs, "implied/deeper", implicit));
+    EXPECT(!says(&fs, "later", implicit) && !says(&fs, "named", implicit));
+    /* What was below is gone, so there is nobody else to say what it is. */
+    EXPECT(says(&fs, "new", opaque) && !says(&fs, "new", implicit));
+    EXPECT(!says(&fs, "implied", opaque));
     free(image);
     free(blob.bytes);
 }

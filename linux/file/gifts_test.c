@@ -254,6 +254,12 @@ TEST(nothing_is_gained_after_no_new_privs)
     f.task->cred->no_new_privileges = true;
     got = run(&(struct program_gifts){ .mode = 0755 });
     EXPECT(got.error == 0 && got.permitted == CHOWN && got.effective == CHOWN);
+    /* Nor does who is root by a program that was set-id before. */
+    be(1000, CHOWN, 0, 0);
+    f.task->cred->euid = 0;
+    f.task->cred->no_new_privileges = true;
+    got = run(&(struct program_gifts){ .mode = 0755 });
+    EXPECT(got.error == 0 && got.euid == 1000 && got.permitted == CHOWN && got.secure);
     file_fixture_become(&f, 0, 0);
     file_fixture_end(&f);
 }

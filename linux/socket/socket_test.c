@@ -380,6 +380,22 @@ TEST(a_stream_keeps_what_cannot_be_copied_and_records_do_not)
     fixture_end(&f);
 }
 
+TEST(half_a_record_is_not_sent)
+{
+    static const uint32_t types[] = { SOCK_DGRAM, SOCK_SEQPACKET };
+    struct fixture f;
+    int32_t fd[2];
+    fixture_init(&f);
+    for (unsigned i = 0; i < ARRAY_LEN(types); i++) {
+        pair(types[i], fd);
+        EXPECT_EQ(linux_write(fd[0], ROOM_AT + ROOM_BYTES - 1, 2), -EFAULT);
+        EXPECT_STR(receive(fd[1], 100, 0), "(again)");
+        EXPECT_EQ(linux_close(fd[0]), 0);
+        EXPECT_EQ(linux_close(fd[1]), 0);
+    }
+    fixture_end(&f);
+}
+
 TEST(sockets_do_not_travel_in_circles)
 {
     struct fixture f;

@@ -97,6 +97,25 @@ out/host/unit-linux: $(call linux_host_objects,$(LINUX_HOST_CODE) $(LINUX_HOST_T
 	$(call say,LD,$@)
 	$(Q)$(HOSTCC) $(UNIT_LINK) -fsanitize=address,undefined -pthread -o $@ $^
 
+# The same under the thread sanitizer, which is told in tests/races.txt what may look without a lock.
+RACES_OUT     := out/host/races-objects
+RACES_CFLAGS   = $(filter-out -fsanitize=% -fno-sanitize-recover=%,$(UNIT_CFLAGS)) -fsanitize=thread
+races_objects  = $(patsubst %,$(RACES_OUT)/%.o,$(1))
+
+$(RACES_OUT)/%.c.o: %.c $(UNIT_STAMP) build/linux.mk | $$(dir $$@). $(HOST_GEN)/linux/calls.h $(call abi_files,$(HOST_GEN))
+	$(call say,HOSTCC,$<)
+	$(Q)$(HOSTCC) $(RACES_CFLAGS) $(LINUX_HOST_INCLUDES) -MMD -MP -c -o $@ $<
+
+out/host/races-linux: $(call races_objects,$(LINUX_HOST_CODE) $(LINUX_HOST_TESTS))
+	$(call say,LD,$@)
+	$(Q)$(HOSTCC) $(UNIT_LINK) -fsanitize=thread -pthread -o $@ $^
+
+.PHONY: races
+races: out/host/races-linux
+	$(Q)set -f; TSAN_OPTIONS="suppressions=tests/races.txt history_size=4 $$TSAN_OPTIONS" $< $(T)
+
+-include $(patsubst %.o,%.d,$(call races_objects,$(LINUX_HOST_CODE) $(LINUX_HOST_TESTS)))
+
 define linux_fuzzer
 out/host/fuzz-linux-$(patsubst %_fuzz.c,%,$(notdir $(1))): $(call linux_host_objects,$(1) $(LINUX_HOST_CODE))
 	$$(call say,LD,$$@)

@@ -222,7 +222,7 @@ struct file *fd_get_any(int fd)
 struct file *fd_get(int fd)
 {
     struct file *file = fd_get_any(fd);
-    if (file != NULL && UNLIKELY((file->flags & O_PATH) != 0)) {
+    if (file != NULL && UNLIKELY((file_flags(file) & O_PATH) != 0)) {
         file_put(file);
         return NULL;
     }

@@ -59,11 +59,6 @@ void file_set_node(struct file *file, struct node *node_taken)
     file->node = node_taken;
 }
 
-static uint32_t file_flags(const struct file *file)
-{
-    return __atomic_load_n(&file->flags, __ATOMIC_RELAXED);
-}
-
 bool file_nonblocking(const struct file *file)
 {
     return (file_flags(file) & O_NONBLOCK) != 0;
@@ -372,7 +367,7 @@ static int give_names_locked(struct file *file, struct directory_sink *sink)
 static int directory_readdir(struct file *file, struct directory_sink *sink)
 {
     struct node *node = file->node;
-    if (node->removed)
+    if (__atomic_load_n(&node->removed, __ATOMIC_RELAXED))
         return -ENOENT;
     if (!give_dots(file, sink))
         return 0;

@@ -170,7 +170,7 @@ static int own_contents(struct mem_node *mem, uint64_t size_bytes)
 static void contents_moved(struct node *node, bool was_in_layer)
 {
     rt_lock(&node->lock);
-    bool moved = was_in_layer && !mem_node(node)->in_layer && !list_empty(&node->mappings);
+    bool moved = was_in_layer && !mem_node(node)->in_layer && node_is_mapped(node);
     rt_unlock(&node->lock);
     if (moved)
         mm_truncate(node, 0);
@@ -297,7 +297,7 @@ static int mem_resize(struct node *node, uint64_t size_bytes)
         drop_gifts(node);
         node_modified_locked(node);
     }
-    bool mapped = !list_empty(&node->mappings);
+    bool mapped = node_is_mapped(node);
     bool moved = was_in_layer && !mem->in_layer;
     rt_unlock(&node->lock);
     if (error == 0 && mapped && (size_bytes < old || moved))

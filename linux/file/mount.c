@@ -294,9 +294,9 @@ int mount_move(struct mount *mount, const struct path *to)
         error = -ELOOP;
     } else {
         old = mount->on;
-        old.name->mounts--;
+        (void)__atomic_fetch_sub(&old.name->mounts, 1, __ATOMIC_RELAXED);
         mount->on = on;
-        to->name->mounts++;
+        (void)__atomic_fetch_add(&to->name->mounts, 1, __ATOMIC_RELAXED);
         list_remove(&mount->link);
         list_push_back(&mounts, &mount->link);
     }

@@ -235,7 +235,7 @@ static int remove_directory(struct name *name)
     if (error == 0 && !tree_empty(&node->names))
         error = -ENOTEMPTY;
     if (error == 0) {
-        node->removed = true;
+        __atomic_store_n(&node->removed, true, __ATOMIC_RELAXED);
         node->attributes.links = 0;
     }
     rt_unlock(&node->lock);

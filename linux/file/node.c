@@ -56,6 +56,11 @@ void node_init(struct node *node, struct file_system *file_system, const struct 
     (void)__atomic_fetch_add(&file_system->nodes, 1, __ATOMIC_RELAXED);
 }
 
+bool node_is_mapped(const struct node *node)
+{
+    return __atomic_load_n(&node->mappings.next, __ATOMIC_RELAXED) != &node->mappings;
+}
+
 void node_end(struct node *node)
 {
     if (node->special_free != NULL)

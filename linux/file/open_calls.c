@@ -313,7 +313,8 @@ static int64_t set_flags(struct file *file, uint32_t flags)
 {
     const uint32_t changeable = O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME;
     flags = open_flags_from_guest(flags);
-    if ((flags & ~file->flags & O_NOATIME) != 0 && file->node != NULL && !node_owned(file->node))
+    if ((flags & ~file_flags(file) & O_NOATIME) != 0 && file->node != NULL &&
+        !node_owned(file->node))
         return -EPERM;
     rt_lock(&file->lock);
     __atomic_store_n(&file->flags, (file->flags & ~changeable) | (flags & changeable),
@@ -383,7 +384,7 @@ static int64_t seals(struct file *file, bool add, uint32_t wanted)
         result = -EINVAL;
     else if ((node->seals & F_SEAL_SEAL) != 0)
         result = -EPERM;
-    else if ((wanted & ~node->seals & F_SEAL_WRITE) != 0 && !list_empty(&node->mappings))
+    else if ((wanted & ~node->seals & F_SEAL_WRITE) != 0 && node_is_mapped(node))
         result = -EBUSY;
     else
         node->seals |= wanted;
@@ -439,9 +440,9 @@ static int64_t fcntl_any(struct file *file, int fd, int command, uint64_t argume
     case F_SETFD:
         return fd_set_flags(fd, (unsigned)argument & FD_CLOSE_ON_EXEC);
     case F_GETFL:
-        return open_flags_to_guest(file->flags);
+        return open_flags_to_guest(file_flags(file));
     default:
-        return (file->flags & O_PATH) != 0 ? -EBADF : fcntl_file(file, fd, command, argument);
+        return (file_flags(file) & O_PATH) != 0 ? -EBADF : fcntl_file(file, fd, command, argument);
     }
 }
 

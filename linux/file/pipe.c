@@ -323,11 +323,11 @@ static struct other_side open_side(struct pipe *pipe, struct file *file)
                                       pipe->writer_turn };
     if (file_readable(file)) {
         pipe->readers++;
-        pipe->reader_turn++;
+        (void)__atomic_fetch_add(&pipe->reader_turn, 1, __ATOMIC_RELEASE);
     }
     if (file_writable(file)) {
         pipe->writers++;
-        pipe->writer_turn++;
+        (void)__atomic_fetch_add(&pipe->writer_turn, 1, __ATOMIC_RELEASE);
     }
     rt_unlock(&pipe->lock);
     return found;

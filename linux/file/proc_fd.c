@@ -85,7 +85,7 @@ static int show_fdinfo(struct pseudo_node *node, struct text *text)
     if (file == NULL)
         return -ENOENT;
     text_add(text, "pos:\t%llu\nflags:\t0", (unsigned long long)file->position);
-    text_add_octal(text, open_flags_to_guest(file->flags), 1);
+    text_add_octal(text, open_flags_to_guest(file_flags(file)), 1);
     text_add(text, "\nmnt_id:\t%d\nino:\t%llu\n",
              file->path.mount == NULL ? 0 : file->path.mount->id,
              (unsigned long long)(file->node == NULL ? 0 : file->node->inode));

@@ -281,7 +281,7 @@ static int64_t sendfile_between(struct place *in, struct place *out, void *data)
 {
     const struct copy_request *request = data;
     bool directory = in->file->node != NULL && in->file->node->type == S_IFDIR;
-    if ((out->file->flags & O_APPEND) != 0 || directory)
+    if ((file_flags(out->file) & O_APPEND) != 0 || directory)
         return -EINVAL;
     return copy_between(in, out, request->in_at, 0, request->size_bytes);
 }
@@ -303,7 +303,7 @@ static int64_t copy_range_between(struct place *in, struct place *out, void *dat
         return -EISDIR;
     if (from->type != S_IFREG || to->type != S_IFREG)
         return -EINVAL;
-    if ((out->file->flags & O_APPEND) != 0)
+    if ((file_flags(out->file) & O_APPEND) != 0)
         return -EBADF;
     if (from == to) {
         int error = place_begin(in, request->in_at);

@@ -127,7 +127,9 @@ static int64_t tell_id(struct tty *tty, bool master, const int32_t *id, uaddr_t 
 {
     if (!master && !is_mine(tty))
         return -ENOTTY;
-    int32_t value = READ_ONCE(*id);
+    rt_lock(&tty->lock);
+    int32_t value = *id;
+    rt_unlock(&tty->lock);
     if (id == &tty->session && value == 0)
         return -ENOTTY;
     return copy_out(at, &value, sizeof(value));

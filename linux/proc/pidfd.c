@@ -59,7 +59,7 @@ int pidfd_process(int fd, struct process **process_out, uint32_t *flags_out)
     bool is_one = file->ops == &pidfd_ops;
     if (is_one) {
         *process_out = process_get(file->data);
-        *flags_out = __atomic_load_n(&file->flags, __ATOMIC_RELAXED);
+        *flags_out = file_flags(file);
     }
     file_put(file);
     return is_one ? 0 : -EBADF;

@@ -71,6 +71,11 @@ struct file {
     bool runs;   /* so too: file_open_program */
 };
 
+static inline uint32_t file_flags(const struct file *file)
+{
+    return __atomic_load_n(&file->flags, __ATOMIC_RELAXED);
+}
+
 /* A file with those operations and one reference; -ENOMEM. */
 int file_create(const struct file_ops *ops, uint32_t flags, void *data, struct file **file_out);
 /* Open what the path leads to, with the caller's rights checked by `flags` (O_ bits). */

@@ -117,7 +117,7 @@ struct node {
     struct file_system *file_system; /* counted */
     uint64_t inode;                  /* constant */
     uint32_t type;                   /* S_IF bits; constant */
-    bool removed;                    /* a directory that has no name any more */
+    bool removed;  /* atomic, written under the lock: a directory that has no name any more */
     bool pinned;   /* one reference until its last link is gone: more names may come from a layer */
     bool linkable; /* has no link, and may get one (O_TMPFILE) */
     uint32_t seals; /* F_SEAL_ bits */
@@ -176,6 +176,9 @@ bool path_gives(const struct path *path);
 /* Is the caller its owner, or has CAP_FOWNER? */
 bool node_owned(struct node *node);
 int node_attributes(struct node *node, struct node_attributes *attributes_out);
+/* Some area may show it. With node->lock and not the lock of its mappings: who maps it links the
+ * area first and asks for pages then, under node->lock, so he is seen, or sees what is new. */
+bool node_is_mapped(const struct node *node);
 /* Contents into our memory, for exec: as pread, but no access that anybody notes. */
 int64_t node_read(struct node *node, void *to, uint64_t size_bytes, uint64_t offset);
 /* A program runs from it: nobody may write meanwhile. -ETXTBSY if somebody does. */

@@ -82,6 +82,7 @@ static bool may_have(int capability)
 static void fill(void)
 {
     umask(0);
+    MUST(chmod(".", 0755)); /* whatever the folder's mode was where it was made */
     MUST(mount("none", "proc", "proc", 0, NULL));
     MUST(mount("none", "sys", "sysfs", 0, NULL));
     MUST(mount("none", "dev", "tmpfs", 0, "mode=755"));

@@ -57,10 +57,10 @@ int pidfd_process(int fd, struct process **process_out, uint32_t *flags_out)
     if (file == NULL)
         return -EBADF;
     bool is_one = file->ops == &pidfd_ops;
-    if (is_one) {
+    if (is_one)
         *process_out = process_get(file->data);
+    if (is_one && flags_out != NULL)
         *flags_out = file_flags(file);
-    }
     file_put(file);
     return is_one ? 0 : -EBADF;
 }

@@ -18,14 +18,21 @@ static void publish(struct process *process, struct task *task)
     rt_unlock(&processes_lock);
 }
 
-struct task *single_task_begin(void)
+struct task *single_task_make(void (*run)(void *))
 {
     struct process *process;
     struct task *task;
     EXPECT_EQ(process_create(NULL, &process), 0);
     EXPECT_EQ(signal_handlers_copy(NULL, &process->handlers), 0);
-    EXPECT_EQ(task_create(process, NULL, NULL, &task), 0);
+    EXPECT_EQ(task_create(process, NULL, run, &task), 0);
     EXPECT_EQ(cred_create(0, 0, NULL, 0, CAP_ALL, &task->cred), 0);
+    return task;
+}
+
+struct task *single_task_begin(void)
+{
+    struct task *task = single_task_make(NULL);
+    struct process *process = task->process;
     EXPECT_EQ(file_table_create(&task->files), 0);
     EXPECT_EQ(fs_context_create(&task->fs), 0);
     process->limit[RLIMIT_NOFILE] = (struct resource_limit){ 1024, 4096 };

@@ -197,10 +197,9 @@ int64_t linux_pidfd_send_signal(int32_t fd, int32_t number, uaddr_t info_at, uin
 {
     struct process *process;
     struct signal_info info;
-    uint32_t its_flags;
     if (flags != 0 || !is_signal_or_0(number))
         return -EINVAL;
-    int error = pidfd_process(fd, &process, &its_flags);
+    int error = pidfd_process(fd, &process, NULL);
     if (error != 0)
         return error;
     info_from_self(&info, number, SI_USER);

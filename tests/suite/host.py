@@ -12,7 +12,6 @@ import xml.etree.ElementTree
 
 from suite import machine, static, tap
 
-
 UNIT_TIMEOUT_S = 600
 FUZZ_RUNS = 20000
 FUZZ_SEED = 1

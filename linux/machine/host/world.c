@@ -5,6 +5,7 @@
 #include <linux/host.h>
 #include <linux/machine.h>
 #include <linux/mm.h>
+#include <linux/single.h>
 #include <linux/table.h>
 #include <linux/world.h>
 #include <sched.h>
@@ -232,15 +233,11 @@ static void first_memory(struct task *task)
 
 static void start_first(guest_function *first, uint64_t a)
 {
-    struct process *process;
-    struct task *task;
-    EXPECT_EQ(process_create(NULL, &process), 0);
-    EXPECT_EQ(signal_handlers_copy(NULL, &process->handlers), 0);
-    EXPECT_EQ(task_create(process, NULL, first_main, &task), 0);
+    struct task *task = single_task_make(first_main);
+    struct process *process = task->process;
     EXPECT_EQ(file_table_create(&task->files), 0);
     task->fs = heap_alloc(sizeof(*task->fs));
     task->fs->references = 1;
-    EXPECT_EQ(cred_create(0, 0, NULL, 0, CAP_ALL, &task->cred), 0);
     first_memory(task);
     struct guest_registers *registers = &vcpu_state(task->vcpu)->registers;
     world_set_pc(registers, guest_code(first));

@@ -38,9 +38,8 @@ def initrd(target, *parts):
     """An archive with parts, each (folder, what in it), "." for all; its path. Everything is root's."""
     with open(target, "wb") as file:
         for folder, part in parts:
-            names = [os.path.normpath(os.path.join(at, name)) for at, folders, files in os.walk(f"{folder}/{part}")
-                     for name in (".", *folders, *files)]
-            names = sorted({os.path.relpath(name, folder) for name in names})
+            names = sorted({os.path.relpath(f"{at}/{name}", folder) for at, folders, files in os.walk(f"{folder}/{part}")
+                            for name in (".", *folders, *files)})
             subprocess.run(["cpio", "--quiet", "-o", "-H", "newc", "-R", "0:0"], cwd=folder, input="\n".join(names).encode(),
                            stdout=file, check=True)
     return target

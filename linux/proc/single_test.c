@@ -18,17 +18,6 @@ static void publish(struct process *process, struct task *task)
     rt_unlock(&processes_lock);
 }
 
-struct task *single_task_make(void (*run)(void *))
-{
-    struct process *process;
-    struct task *task;
-    EXPECT_EQ(process_create(NULL, &process), 0);
-    EXPECT_EQ(signal_handlers_copy(NULL, &process->handlers), 0);
-    EXPECT_EQ(task_create(process, NULL, run, &task), 0);
-    EXPECT_EQ(cred_create(0, 0, NULL, 0, CAP_ALL, &task->cred), 0);
-    return task;
-}
-
 struct task *single_task_begin(void)
 {
     struct task *task = single_task_make(NULL);

@@ -71,6 +71,20 @@ int clear_out(uaddr_t to, size_t size_bytes)
     return 0;
 }
 
+int copy_in_struct(void *to, size_t known, uaddr_t from, uint64_t given)
+{
+    if (given > MACHINE_PAGE)
+        return -E2BIG;
+    for (uint64_t at = known; at < given; at++) {
+        uint8_t byte;
+        int error = copy_in(&byte, from + at, 1);
+        if (error != 0 || byte != 0)
+            return error != 0 ? error : -E2BIG;
+    }
+    memset(to, 0, known);
+    return copy_in(to, from, MIN((size_t)given, known));
+}
+
 /* What lies behind the end of the text may not be readable, so no copy reaches from one page into
  * the next before the first is searched. Most texts are short, so little is copied at a time. */
 int64_t copy_in_text(char *to, uaddr_t from, size_t size_bytes)

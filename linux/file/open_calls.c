@@ -186,22 +186,6 @@ int64_t linux_creat(uaddr_t path, uint32_t mode)
     return open_flags(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode);
 }
 
-/* What a later version of the structure has must be nothing. */
-static int copy_in_how(struct linux_open_how *how, uaddr_t from, uint64_t size_bytes)
-{
-    if (size_bytes < sizeof(*how))
-        return -EINVAL;
-    if (size_bytes > PATH_MAX)
-        return -E2BIG;
-    for (uint64_t at = sizeof(*how); at < size_bytes; at++) {
-        uint8_t byte;
-        int error = copy_in(&byte, from + at, 1);
-        if (error != 0 || byte != 0)
-            return error != 0 ? error : -E2BIG;
-    }
-    return copy_in(how, from, sizeof(*how));
-}
-
 static int check_how(const struct linux_open_how *how)
 {
     const uint64_t known = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS |
@@ -222,7 +206,7 @@ static int check_how(const struct linux_open_how *how)
 int64_t linux_openat2(int directory, uaddr_t path, uaddr_t how, uint64_t size)
 {
     struct linux_open_how copy;
-    int error = copy_in_how(&copy, how, size);
+    int error = size < sizeof(copy) ? -EINVAL : copy_in_struct(&copy, sizeof(copy), how, size);
     if (error == 0 && copy.flags <= UINT32_MAX)
         copy.flags = open_flags_from_guest((uint32_t)copy.flags);
     if (error == 0)

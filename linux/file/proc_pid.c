@@ -173,15 +173,44 @@ static void add_signals(struct text *text, const struct task_view *view, uint64_
     text_add(text, "SigCgt:\t%016llx\n", (unsigned long long)view->caught);
 }
 
-static void add_cpus(struct text *text)
+static bool has_cpu(const struct cpu_set *cpus, unsigned cpu)
 {
-    unsigned count = MIN(machine_cpu_count(), 64u);
-    text_add(text, "Cpus_allowed:\t%llx\n",
-             (unsigned long long)(count == 64 ? UINT64_MAX : BIT64(count) - 1));
-    if (count > 1)
-        text_add(text, "Cpus_allowed_list:\t0-%u\n", count - 1);
-    else
-        text_add(text, "Cpus_allowed_list:\t0\n");
+    return cpu < CPU_SET_MAX && (cpus->word[cpu / 64] & BIT64(cpu % 64)) != 0;
+}
+
+static void add_cpu_list(struct text *text, const struct cpu_set *cpus)
+{
+    const char *before = "";
+    for (unsigned first = 0; first < CPU_SET_MAX; first++) {
+        unsigned last = first;
+        if (!has_cpu(cpus, first))
+            continue;
+        while (has_cpu(cpus, last + 1))
+            last++;
+        text_add(text, last == first ? "%s%u" : "%s%u-%u", before, first, last);
+        before = ",";
+        first = last;
+    }
+}
+
+/* 32 CPUs a group, the last CPU first. */
+static void add_cpu_mask(struct text *text, const struct cpu_set *cpus, unsigned count)
+{
+    unsigned groups = (count + 31) / 32;
+    for (unsigned at = groups; at-- > 0;) {
+        unsigned bits = at + 1 == groups ? count - at * 32 : 32;
+        text_add(text, "%0*x%s", (int)((bits + 3) / 4),
+                 (unsigned)(cpus->word[at / 2] >> (at % 2 * 32)), at > 0 ? "," : "");
+    }
+}
+
+static void add_cpus(struct text *text, const struct task_view *view)
+{
+    text_add(text, "Cpus_allowed:\t");
+    add_cpu_mask(text, &view->cpus, MIN(machine_cpu_count(), (unsigned)CPU_SET_MAX));
+    text_add(text, "\nCpus_allowed_list:\t");
+    add_cpu_list(text, &view->cpus);
+    text_add(text, "\n");
     text_add(text, "Mems_allowed:\t1\nMems_allowed_list:\t0\n");
     text_add(text, "voluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n");
 }
@@ -218,7 +247,7 @@ static int show_status(struct pseudo_node *node, struct text *text)
     add_signals(text, &view, node->task->process->limit[RLIMIT_SIGPENDING].soft);
     add_capabilities(text, cred);
     text_add(text, "Seccomp:\t0\nSeccomp_filters:\t0\n");
-    add_cpus(text);
+    add_cpus(text, &view);
     cred_put(cred);
     return 0;
 }
@@ -606,6 +635,14 @@ static const struct node_ops task_directory_ops = {
     .valid = proc_task_there,
     .free = pseudo_free,
 };
+
+struct process *proc_directory_process(struct file *file)
+{
+    if (file->node == NULL || file->node->ops != &task_directory_ops)
+        return NULL;
+    const struct pseudo_node *node = pseudo_node(file->node);
+    return node->whole ? process_get(node->task->process) : NULL;
+}
 
 static int ns_lookup(struct node *node, const char *name, size_t length, struct node **node_out)
 {

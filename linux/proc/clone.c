@@ -117,8 +117,7 @@ static void clone_state(struct clone *clone)
     memcpy(child->comm, self->comm, sizeof(child->comm));
     child->blocked = self->blocked;
     child->timer_slack_ns = self->timer_slack_ns;
-    child->nice = self->nice;
-    child->io_priority = self->io_priority;
+    sched_inherit(child, self);
     if ((request->flags & (CLONE_VM | CLONE_VFORK)) != CLONE_VM) {
         child->stack_base = self->stack_base;
         child->stack_size = self->stack_size;
@@ -339,25 +338,6 @@ struct clone_args {
 };
 enum { CLONE_ARGS_MIN = 64 };
 
-static int clone_args_in(struct clone_args *args, uaddr_t from, uint64_t size_bytes)
-{
-    memset(args, 0, sizeof(*args));
-    if (size_bytes < CLONE_ARGS_MIN)
-        return -EINVAL;
-    if (size_bytes > MACHINE_PAGE)
-        return -E2BIG;
-    if (copy_in(args, from, MIN(size_bytes, sizeof(*args))) != 0)
-        return -EFAULT;
-    for (uint64_t at = sizeof(*args); at < size_bytes; at++) {
-        uint8_t byte;
-        if (copy_in(&byte, from + at, 1) != 0)
-            return -EFAULT;
-        if (byte != 0)
-            return -E2BIG;
-    }
-    return 0;
-}
-
 static int clone_args_check(const struct clone_args *args)
 {
     if ((args->flags & (CLONE_DETACHED | CLONE_EXIT_SIGNAL)) != 0 ||
@@ -378,7 +358,8 @@ static int clone_args_check(const struct clone_args *args)
 int64_t linux_clone3(uaddr_t from, uint64_t size_bytes)
 {
     struct clone_args args;
-    int error = clone_args_in(&args, from, size_bytes);
+    int error = size_bytes < CLONE_ARGS_MIN ? -EINVAL
+                                            : copy_in_struct(&args, sizeof(args), from, size_bytes);
     if (error == 0)
         error = clone_args_check(&args);
     if (error != 0)

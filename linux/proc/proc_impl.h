@@ -45,6 +45,9 @@ void group_check_orphans(struct process *leaving, int32_t group) REQUIRES(proces
 /* Its last task is on the way out: it has no terminal any more. */
 void session_process_ends(struct process *process);
 
+/* How a task is scheduled, as far as that is kept (sched.c): the child's from the caller. */
+void sched_inherit(struct task *child, const struct task *self);
+
 /* Results that the kernel gives by itself: ids (replies.c). */
 void task_set_replies(struct task *task);
 void task_set_parent_reply(struct task *task, const struct process *parent);

@@ -49,46 +49,98 @@ static int may_schedule(struct task *task)
     return same || capable(CAP_SYS_NICE) ? 0 : -EPERM;
 }
 
-enum { CPU_MAX = 1024 };
+/* ---- CPUs ---- */
 
-static size_t cpu_mask(uint64_t mask[CPU_MAX / 64])
+static unsigned cpu_count(void)
 {
-    unsigned count = MIN(machine_cpu_count(), (unsigned)CPU_MAX);
-    memset(mask, 0, CPU_MAX / 8);
-    for (unsigned i = 0; i < count; i++)
-        mask[i / 64] |= BIT64(i % 64);
-    return ALIGN_UP((size_t)count, 64) / 8;
+    return MIN(machine_cpu_count(), (unsigned)CPU_SET_MAX);
+}
+
+static void cpus_of(const struct task *task, struct cpu_set *cpus_out)
+{
+    for (size_t i = 0; i < ARRAY_LEN(cpus_out->word); i++)
+        cpus_out->word[i] = __atomic_load_n(&task->cpus.word[i], __ATOMIC_RELAXED);
+}
+
+/* Those of the set that there are; are there any? */
+static bool cpus_there(struct cpu_set *set)
+{
+    bool any = false;
+    for (unsigned cpu = 0; cpu < CPU_SET_MAX; cpu += 64) {
+        unsigned left = cpu_count() - MIN(cpu_count(), cpu);
+        if (left < 64)
+            set->word[cpu / 64] &= BIT64(left) - 1;
+        any = any || set->word[cpu / 64] != 0;
+    }
+    return any;
+}
+
+void task_cpus(const struct task *task, struct cpu_set *cpus_out)
+{
+    cpus_of(task, cpus_out);
+    if (cpus_there(cpus_out))
+        return;
+    memset(cpus_out, 0xff, sizeof(*cpus_out));
+    (void)cpus_there(cpus_out);
 }
 
 int64_t linux_sched_getaffinity(int32_t tid, uint32_t size_bytes, uaddr_t to)
 {
-    uint64_t mask[CPU_MAX / 64];
-    size_t mask_bytes = cpu_mask(mask);
-    if (size_bytes < mask_bytes || size_bytes % sizeof(uint64_t) != 0)
+    struct cpu_set cpus;
+    size_t told_bytes = ALIGN_UP((size_t)cpu_count(), 64) / 8;
+    if (size_bytes < told_bytes || size_bytes % sizeof(uint64_t) != 0)
         return -EINVAL;
-    int error = exists(tid);
-    if (error != 0)
-        return error;
-    return copy_out(to, mask, mask_bytes) != 0 ? -EFAULT : (int64_t)mask_bytes;
+    struct task *task = named(tid);
+    if (task == NULL)
+        return -ESRCH;
+    task_cpus(task, &cpus);
+    task_put(task);
+    return copy_out(to, &cpus, told_bytes) != 0 ? -EFAULT : (int64_t)told_bytes;
 }
 
-/* Accepted if it leaves a CPU: threads go where the kernel below puts them. */
 int64_t linux_sched_setaffinity(int32_t tid, uint32_t size_bytes, uaddr_t from)
 {
-    uint64_t mask[CPU_MAX / 64];
-    uint64_t wanted[CPU_MAX / 64] = { 0 };
-    size_t mask_bytes = cpu_mask(mask);
-    if (copy_in(wanted, from, MIN((size_t)size_bytes, sizeof(wanted))) != 0)
+    struct cpu_set wanted = { 0 };
+    if (copy_in(&wanted, from, MIN((size_t)size_bytes, sizeof(wanted))) != 0)
         return -EFAULT;
     struct task *task = named(tid);
     if (task == NULL)
-        return tid < 0 ? -EINVAL : -ESRCH;
+        return -ESRCH;
     int error = may_schedule(task);
+    if (error == 0 && !cpus_there(&wanted))
+        error = -EINVAL;
+    for (size_t i = 0; error == 0 && i < ARRAY_LEN(wanted.word); i++)
+        __atomic_store_n(&task->cpus.word[i], wanted.word[i], __ATOMIC_RELAXED);
     task_put(task);
-    bool any = false;
-    for (size_t i = 0; i < mask_bytes / sizeof(uint64_t); i++)
-        any = any || (mask[i] & wanted[i]) != 0;
-    return error != 0 ? error : (any ? 0 : -EINVAL);
+    return error;
+}
+
+/* One on which the caller may run: there is no way to ask on which it does. */
+int64_t linux_getcpu(uaddr_t cpu_at, uaddr_t node_at, uaddr_t unused)
+{
+    (void)unused;
+    struct cpu_set cpus;
+    const uint32_t node = 0;
+    uint32_t cpu = 0;
+    task_cpus(task_self(), &cpus);
+    while ((cpus.word[cpu / 64] & BIT64(cpu % 64)) == 0)
+        cpu++;
+    if (cpu_at != 0 && copy_out(cpu_at, &cpu, sizeof(cpu)) != 0)
+        return -EFAULT;
+    return node_at == 0 ? 0 : copy_out(node_at, &node, sizeof(node));
+}
+
+/* ---- Policies ---- */
+
+void sched_inherit(struct task *child, const struct task *self)
+{
+    const uint32_t policy = __atomic_load_n(&self->policy, __ATOMIC_RELAXED);
+    cpus_of(self, &child->cpus);
+    child->io_priority = __atomic_load_n(&self->io_priority, __ATOMIC_RELAXED);
+    child->policy = policy & ~SCHED_RESET_ON_FORK;
+    child->nice = __atomic_load_n(&self->nice, __ATOMIC_RELAXED);
+    if ((policy & SCHED_RESET_ON_FORK) != 0)
+        child->nice = MAX(child->nice, 0);
 }
 
 static bool is_time_sharing(uint32_t policy)
@@ -106,31 +158,35 @@ int64_t linux_sched_getscheduler(int32_t tid)
     return policy;
 }
 
-static int set_policy(int32_t tid, uint32_t policy, uint32_t priority)
+/* The policy with SCHED_RESET_ON_FORK. */
+static int set_policy(struct task *task, uint32_t wanted, uint32_t priority)
 {
-    policy &= ~SCHED_RESET_ON_FORK;
+    const uint32_t policy = wanted & ~SCHED_RESET_ON_FORK;
     if (policy == SCHED_FIFO || policy == SCHED_RR)
         return priority < 1 || priority > 99 ? -EINVAL : -EPERM;
     if (!is_time_sharing(policy) || priority != 0)
         return -EINVAL;
-    struct task *task = named(tid);
-    if (task == NULL)
-        return tid < 0 ? -EINVAL : -ESRCH;
-    int error = may_schedule(task);
-    if (error == 0)
-        __atomic_store_n(&task->policy, policy, __ATOMIC_RELAXED);
-    task_put(task);
-    return error;
+    const uint32_t old = __atomic_load_n(&task->policy, __ATOMIC_RELAXED);
+    if (may_schedule(task) != 0 ||
+        ((old & ~wanted & SCHED_RESET_ON_FORK) != 0 && !capable(CAP_SYS_NICE)))
+        return -EPERM;
+    __atomic_store_n(&task->policy, wanted, __ATOMIC_RELAXED);
+    return 0;
 }
 
 int64_t linux_sched_setscheduler(int32_t tid, int32_t policy, uaddr_t parameter_at)
 {
     uint32_t priority;
-    if (policy < 0)
+    if (policy < 0 || tid < 0 || parameter_at == 0)
         return -EINVAL;
     if (copy_in(&priority, parameter_at, sizeof(priority)) != 0)
         return -EFAULT;
-    return set_policy(tid, (uint32_t)policy, priority);
+    struct task *task = named(tid);
+    if (task == NULL)
+        return -ESRCH;
+    int error = set_policy(task, (uint32_t)policy, priority);
+    task_put(task);
+    return error;
 }
 
 int64_t linux_sched_getparam(int32_t tid, uaddr_t to)
@@ -183,6 +239,12 @@ struct guest_sched {
     uint64_t runtime, deadline, period;
 };
 
+#define SCHED_FLAG_RESET_ON_FORK 1u
+#define SCHED_FLAG_KEEP_POLICY   8u
+#define SCHED_FLAG_KEEP_PARAMS   16u
+/* Those that deadlines and clamps have are of no consequence to others. */
+#define SCHED_FLAGS 0x7fu
+
 int64_t linux_sched_getattr(int32_t tid, uaddr_t to, uint32_t size_bytes, uint32_t flags)
 {
     if (flags != 0 || size_bytes < sizeof(struct guest_sched) || size_bytes > MACHINE_PAGE)
@@ -190,8 +252,11 @@ int64_t linux_sched_getattr(int32_t tid, uaddr_t to, uint32_t size_bytes, uint32
     struct task *task = named(tid);
     if (task == NULL)
         return tid < 0 ? -EINVAL : -ESRCH;
+    const uint32_t policy = __atomic_load_n(&task->policy, __ATOMIC_RELAXED);
+    const bool reset = (policy & SCHED_RESET_ON_FORK) != 0;
     struct guest_sched told = { .size_bytes = sizeof(told),
-                                .policy = __atomic_load_n(&task->policy, __ATOMIC_RELAXED),
+                                .policy = policy & ~SCHED_RESET_ON_FORK,
+                                .flags = reset ? SCHED_FLAG_RESET_ON_FORK : 0,
                                 .nice = __atomic_load_n(&task->nice, __ATOMIC_RELAXED) };
     task_put(task);
     return copy_out(to, &told, sizeof(told));
@@ -199,22 +264,58 @@ int64_t linux_sched_getattr(int32_t tid, uaddr_t to, uint32_t size_bytes, uint32
 
 static int set_nice(struct task *task, int32_t nice);
 
+static int set_attributes(struct task *task, const struct guest_sched *asked)
+{
+    const uint32_t old = __atomic_load_n(&task->policy, __ATOMIC_RELAXED);
+    uint32_t policy = asked->policy;
+    if ((asked->flags & ~(uint64_t)SCHED_FLAGS) != 0)
+        return -EINVAL;
+    if ((asked->flags & SCHED_FLAG_KEEP_POLICY) != 0)
+        policy = old;
+    else if ((policy & SCHED_RESET_ON_FORK) != 0)
+        return -EINVAL;
+    else if ((asked->flags & SCHED_FLAG_RESET_ON_FORK) != 0)
+        policy |= SCHED_RESET_ON_FORK;
+    /* As on Linux, what keeps the parameters keeps the policy. */
+    bool keep = (asked->flags & SCHED_FLAG_KEEP_PARAMS) != 0;
+    if (keep)
+        policy = (old & ~SCHED_RESET_ON_FORK) | (policy & SCHED_RESET_ON_FORK);
+    int error = set_policy(task, policy, keep ? 0 : asked->priority);
+    if (error != 0 || keep)
+        return error;
+    error = set_nice(task, asked->nice);
+    if (error != 0)
+        __atomic_store_n(&task->policy, old, __ATOMIC_RELAXED);
+    return error == -EACCES ? -EPERM : error;
+}
+
+/* A size of 0 is that of the first version; whose structure does not fit hears which would. */
+static int attributes_in(struct guest_sched *asked, uaddr_t from)
+{
+    const uint32_t known = sizeof(*asked);
+    uint32_t size_bytes;
+    if (copy_in(&size_bytes, from, sizeof(size_bytes)) != 0)
+        return -EFAULT;
+    if (size_bytes == 0)
+        size_bytes = known;
+    int error = size_bytes < known ? -E2BIG : copy_in_struct(asked, known, from, size_bytes);
+    if (error == -E2BIG && copy_out(from, &known, sizeof(known)) != 0)
+        return -EFAULT;
+    return error;
+}
+
 int64_t linux_sched_setattr(int32_t tid, uaddr_t from, uint32_t flags)
 {
     struct guest_sched asked;
-    if (flags != 0)
+    if (flags != 0 || tid < 0 || from == 0)
         return -EINVAL;
-    if (copy_in(&asked, from, sizeof(asked)) != 0)
-        return -EFAULT;
-    if (asked.size_bytes < sizeof(asked))
-        return asked.size_bytes == 0 ? -EINVAL : -E2BIG;
-    int error = set_policy(tid, asked.policy, asked.priority);
+    int error = attributes_in(&asked, from);
     if (error != 0)
         return error;
     struct task *task = named(tid);
     if (task == NULL)
         return -ESRCH;
-    error = set_nice(task, asked.nice);
+    error = set_attributes(task, &asked);
     task_put(task);
     return error;
 }

@@ -103,15 +103,6 @@ int64_t linux_sysinfo(uaddr_t to)
     return copy_out(to, &info, sizeof(info));
 }
 
-int64_t linux_getcpu(uaddr_t cpu_at, uaddr_t node_at, uaddr_t unused)
-{
-    (void)unused;
-    const uint32_t first = 0;
-    if (cpu_at != 0 && copy_out(cpu_at, &first, sizeof(first)) != 0)
-        return -EFAULT;
-    return node_at == 0 ? 0 : copy_out(node_at, &first, sizeof(first));
-}
-
 /* The kernel's log is the operator's. */
 int64_t linux_syslog(int32_t type, uaddr_t buffer, int32_t size)
 {

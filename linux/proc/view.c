@@ -70,6 +70,7 @@ int task_view(struct task *task, struct task_view *view_out)
         rt_unlock(&process->lock);
         view_out->tid = task->tid;
         view_out->state = state_letter(task);
+        task_cpus(task, &view_out->cpus);
         view_out->nice = __atomic_load_n(&task->nice, __ATOMIC_RELAXED);
         view_out->start_ns = task->start_ns;
         view_out->queued = __atomic_load_n(&task->charged->signals, __ATOMIC_RELAXED);

@@ -4,6 +4,7 @@
 #include <linux/abi/errno.h>
 #include <linux/calls.h>
 #include <linux/pidfd.h>
+#include <linux/procfs.h>
 
 struct account *signal_charge(struct process *process, const struct signal_info *info)
 {
@@ -193,13 +194,25 @@ int64_t linux_rt_tgsigqueueinfo(int32_t pid, int32_t tid, int32_t number, uaddr_
     return error != 0 ? error : send_thread(pid, tid, &info);
 }
 
+/* As pidfd_process, or of its directory /proc/PID; counted. */
+static int process_of(int32_t fd, struct process **process_out)
+{
+    if (pidfd_process(fd, process_out, NULL) == 0)
+        return 0;
+    struct file *file = fd_get(fd);
+    *process_out = file == NULL ? NULL : proc_directory_process(file);
+    if (file != NULL)
+        file_put(file);
+    return *process_out == NULL ? -EBADF : 0;
+}
+
 int64_t linux_pidfd_send_signal(int32_t fd, int32_t number, uaddr_t info_at, uint32_t flags)
 {
     struct process *process;
     struct signal_info info;
     if (flags != 0 || !is_signal_or_0(number))
         return -EINVAL;
-    int error = pidfd_process(fd, &process, NULL);
+    int error = process_of(fd, &process);
     if (error != 0)
         return error;
     info_from_self(&info, number, SI_USER);

@@ -13,6 +13,9 @@ typedef uint64_t uaddr_t;
 int copy_in(void *to, uaddr_t from, size_t size_bytes);
 int copy_out(uaddr_t to, const void *from, size_t size_bytes);
 int clear_out(uaddr_t to, size_t size_bytes);
+/* A structure of which the caller knows `given` bytes and we `known`: what he does not know is
+ * zero, and what we do not know must be: -E2BIG, also for more than a page. */
+int copy_in_struct(void *to, size_t known, uaddr_t from, uint64_t given);
 /* A text with its end: its length, -EFAULT, or -ENAMETOOLONG if it does not end within the size. */
 int64_t copy_in_text(char *to, uaddr_t from, size_t size_bytes);
 

@@ -45,6 +45,9 @@ int proc_table_readdir(const struct proc_table *table, uint64_t *position,
 int proc_entry_node(struct node *directory, const struct pseudo_entry *entry,
                     struct node **node_out);
 
+/* Whose directory /proc/PID it is, counted; NULL for other files. */
+struct process *proc_directory_process(struct file *file);
+
 /* For nodes of a process. */
 int proc_task_attributes(struct node *node, struct node_attributes *attributes);
 bool proc_task_there(struct node *node);

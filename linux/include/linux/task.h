@@ -36,6 +36,12 @@ struct tty_head {
 
 enum { NGROUPS_MAX = 65536, TASK_COMM_BYTES = 16, PID_MAX = 4194304, HOST_NAME_MAX = 64 };
 
+/* CPUs by number, bit 0 of word 0 first: as many as the kernel has at most. */
+#define CPU_SET_MAX 256
+struct cpu_set {
+    uint64_t word[CPU_SET_MAX / 64];
+};
+
 /* What the tasks of one user have together, for RLIMIT_NPROC and RLIMIT_SIGPENDING. */
 struct account {
     struct tree_node node;
@@ -122,10 +128,11 @@ struct task {
     uint64_t restart_word[4];
 
     uint64_t start_ns;
-    uint64_t timer_slack_ns;   /* [O] prctl */
-    int32_t nice;              /* [A] kept and told, not obeyed */
-    uint32_t policy, priority; /* [S] the same */
-    uint32_t io_priority;      /* [A] the same */
+    uint64_t timer_slack_ns; /* [O] prctl */
+    int32_t nice;            /* [A] kept and told, not obeyed */
+    uint32_t policy;         /* [A] the same, with SCHED_RESET_ON_FORK */
+    uint32_t io_priority;    /* [A] the same */
+    struct cpu_set cpus;     /* [A] the same, word by word; empty: every CPU */
 };
 
 struct process {
@@ -211,6 +218,7 @@ void task_rename(struct task *task, const char *name);
 
 /* What /proc/PID/stat and status tell of a process, or (`tid` not its pid) of a thread. */
 struct task_view {
+    struct cpu_set cpus;
     int32_t pid, tid, parent, group, session, exit_signal, nice;
     struct tty *terminal; /* not counted: to compare and to ask for its number */
     char state;           /* as ps shows it */
@@ -223,6 +231,8 @@ struct task_view {
 };
 /* 0, or -ESRCH: it has ended, and was waited for if it led a process. */
 int task_view(struct task *task, struct task_view *view_out);
+/* Where it may run as it asked for: at least one of those that there are. */
+void task_cpus(const struct task *task, struct cpu_set *cpus_out);
 /* CPU time of the calling process; of a task. */
 uint64_t process_cpu_ns(struct process *process);
 uint64_t task_cpu_ns(struct task *task);

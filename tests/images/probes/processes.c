@@ -319,6 +319,149 @@ PROBE(processes, controls)
     TRY(prctl(9999, 0, 0, 0, 0));
 }
 
+/* What /proc and the calls say of the caller's CPUs; the tests' machines have two. */
+static void say_cpus(void)
+{
+    cpu_set_t set;
+    unsigned cpu = 99;
+    CPU_ZERO(&set);
+    TRY(syscall(SYS_sched_getaffinity, 0, sizeof set, &set));
+    VALUE(set.__bits[0]);
+    say("a CPU that it may run on: %d",
+        syscall(SYS_getcpu, &cpu, NULL, NULL) == 0 && CPU_ISSET(cpu, &set));
+    const char *status = strstr(text_of("/proc/self/status"), "\nCpus_allowed");
+    if (status != NULL)
+        say("%.*s", (int)(strstr(status, "\nMems") - status - 1), status + 1);
+}
+
+static int says_schedule(void)
+{
+    say_cpus();
+    TRY(sched_getscheduler(0));
+    VALUE(getpriority(PRIO_PROCESS, 0));
+    return 0;
+}
+
+PROBE(processes, cpus)
+{
+    cpu_set_t set;
+    say_cpus();
+    CPU_ZERO(&set);
+    CPU_SET(1, &set);
+    CPU_SET(700, &set);
+    TRY(sched_setaffinity(0, sizeof set, &set));
+    MUST(in_child("child", says_schedule));
+    CPU_ZERO(&set);
+    CPU_SET(700, &set);
+    TRY(sched_setaffinity(0, sizeof set, &set));
+    TRY(sched_setaffinity(0, 0, &set));
+    TRY(sched_setaffinity(0, sizeof set, BAD_POINTER));
+    TRY(sched_setaffinity(-1, sizeof set, &set));
+    TRY(syscall(SYS_sched_getaffinity, -1, sizeof set, &set));
+    TRY(syscall(SYS_sched_getaffinity, 0, sizeof set, BAD_POINTER));
+    say_cpus();
+}
+
+PROBE(processes, scheduling_of_children)
+{
+    struct sched_param param = { 0 };
+    MUST(setpriority(PRIO_PROCESS, 0, 3));
+    TRY(sched_setscheduler(0, SCHED_BATCH, &param));
+    MUST(in_child("child", says_schedule));
+    TRY(sched_setscheduler(0, SCHED_IDLE | SCHED_RESET_ON_FORK, &param));
+    TRY(sched_getscheduler(0));
+    TRY(sched_setscheduler(0, SCHED_IDLE, &param));
+    MUST(in_child("child", says_schedule));
+    TRY(sched_setscheduler(1 << 21, 99, &param));
+    TRY(sched_setscheduler(-1, SCHED_OTHER, &param));
+    TRY(sched_setscheduler(0, SCHED_OTHER, NULL));
+    TRY(sched_setscheduler(0, SCHED_OTHER, BAD_POINTER));
+}
+
+/* struct sched_attr, its first version. */
+struct attributes {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t deadlines[3];
+};
+
+static void set_attributes(struct attributes *attributes, unsigned size)
+{
+    attributes->size = size;
+    say("size %u, policy %d, flags %#llx, nice %d, priority %u:", size, (int)attributes->policy,
+        (unsigned long long)attributes->flags, attributes->nice, attributes->priority);
+    TRY(syscall(SYS_sched_setattr, 0, attributes, 0));
+    TRY(sched_getscheduler(0));
+    VALUE(getpriority(PRIO_PROCESS, 0));
+}
+
+PROBE(processes, scheduling_attributes)
+{
+    union {
+        struct attributes attributes;
+        char bytes[256];
+    } asked = { .attributes = { .nice = 5 } };
+    const unsigned first = sizeof asked.attributes;
+    set_attributes(&asked.attributes, 0);
+    asked.attributes.nice = 4;
+    set_attributes(&asked.attributes, first);
+    VALUE(getpriority(PRIO_PROCESS, 0));
+    asked.attributes.nice = 7;
+    set_attributes(&asked.attributes, first - 1);
+    say("told %d", asked.attributes.size >= first);
+    set_attributes(&asked.attributes, sizeof asked);
+    asked.bytes[200] = 1;
+    set_attributes(&asked.attributes, sizeof asked);
+    asked.bytes[200] = 0;
+    asked.attributes.nice = 9;
+    asked.attributes.policy = SCHED_BATCH;
+    asked.attributes.flags = SCHED_FLAG_KEEP_POLICY;
+    set_attributes(&asked.attributes, first);
+    asked.attributes.nice = 11;
+    asked.attributes.flags = SCHED_FLAG_KEEP_PARAMS;
+    set_attributes(&asked.attributes, first);
+    asked.attributes.flags = SCHED_FLAG_RESET_ON_FORK;
+    set_attributes(&asked.attributes, first);
+    MUST(syscall(SYS_sched_getattr, 0, &asked.attributes, first, 0));
+    say("flags %#llx, policy %u, nice %d", (unsigned long long)asked.attributes.flags,
+        asked.attributes.policy, asked.attributes.nice);
+    asked.attributes.flags = 0x1000;
+    set_attributes(&asked.attributes, first);
+    asked.attributes.flags = 0;
+    asked.attributes.policy = SCHED_OTHER | SCHED_RESET_ON_FORK;
+    set_attributes(&asked.attributes, first);
+    TRY(syscall(SYS_sched_setattr, 0, NULL, 0));
+    TRY(syscall(SYS_sched_setattr, 0, BAD_POINTER, 0));
+    TRY(syscall(SYS_sched_setattr, -1, &asked, 0));
+    TRY(syscall(SYS_sched_setattr, 0, &asked, 1));
+}
+
+/* What stands for a process to pidfd_send_signal. */
+PROBE(processes, directory_as_pidfd)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d", (int)getpid());
+    int self = open(path, O_RDONLY | O_DIRECTORY), name = open(path, O_PATH),
+        proc = open("/proc", O_RDONLY);
+    int below = open("/proc/self/task", O_RDONLY), thread = open("/proc/thread-self", O_RDONLY);
+    signal(SIGUSR1, told);
+    TRY(syscall(SYS_pidfd_send_signal, self, SIGUSR1, NULL, 0));
+    TRY(syscall(SYS_pidfd_send_signal, name, SIGUSR1, NULL, 0));
+    TRY(syscall(SYS_pidfd_send_signal, proc, SIGUSR1, NULL, 0));
+    TRY(syscall(SYS_pidfd_send_signal, below, SIGUSR1, NULL, 0));
+    TRY(syscall(SYS_pidfd_send_signal, thread, SIGUSR1, NULL, 0));
+    TRY(syscall(SYS_pidfd_send_signal, 0, SIGUSR1, NULL, 0));
+    pid_t pid = MUST(fork());
+    if (pid == 0)
+        _exit(0);
+    snprintf(path, sizeof path, "/proc/%d", (int)pid);
+    int dead = open(path, O_RDONLY);
+    ended("child", pid);
+    TRY(syscall(SYS_pidfd_send_signal, dead, SIGUSR1, NULL, 0));
+}
+
 PROBE(processes, scheduling)
 {
     struct sched_param param = { 0 };

@@ -158,20 +158,18 @@ int64_t linux_sched_getscheduler(int32_t tid)
     return policy;
 }
 
-/* The policy with SCHED_RESET_ON_FORK. */
-static int set_policy(struct task *task, uint32_t wanted, uint32_t priority)
+/* May it have that policy, with SCHED_RESET_ON_FORK or without? */
+static int check_policy(struct task *task, uint32_t wanted, uint32_t priority)
 {
     const uint32_t policy = wanted & ~SCHED_RESET_ON_FORK;
+    const uint32_t lost = __atomic_load_n(&task->policy, __ATOMIC_RELAXED) & ~wanted;
     if (policy == SCHED_FIFO || policy == SCHED_RR)
         return priority < 1 || priority > 99 ? -EINVAL : -EPERM;
     if (!is_time_sharing(policy) || priority != 0)
         return -EINVAL;
-    const uint32_t old = __atomic_load_n(&task->policy, __ATOMIC_RELAXED);
-    if (may_schedule(task) != 0 ||
-        ((old & ~wanted & SCHED_RESET_ON_FORK) != 0 && !capable(CAP_SYS_NICE)))
+    if (may_schedule(task) != 0)
         return -EPERM;
-    __atomic_store_n(&task->policy, wanted, __ATOMIC_RELAXED);
-    return 0;
+    return (lost & SCHED_RESET_ON_FORK) != 0 && !capable(CAP_SYS_NICE) ? -EPERM : 0;
 }
 
 int64_t linux_sched_setscheduler(int32_t tid, int32_t policy, uaddr_t parameter_at)
@@ -184,7 +182,9 @@ int64_t linux_sched_setscheduler(int32_t tid, int32_t policy, uaddr_t parameter_
     struct task *task = named(tid);
     if (task == NULL)
         return -ESRCH;
-    int error = set_policy(task, (uint32_t)policy, priority);
+    int error = check_policy(task, (uint32_t)policy, priority);
+    if (error == 0)
+        __atomic_store_n(&task->policy, (uint32_t)policy, __ATOMIC_RELAXED);
     task_put(task);
     return error;
 }
@@ -230,6 +230,37 @@ int64_t linux_sched_rr_get_interval(int32_t tid, uaddr_t to)
     return error != 0 ? error : time_out(to, 0);
 }
 
+/* ---- nice ---- */
+
+static int32_t nice_within(int32_t nice)
+{
+    return MIN(MAX(nice, NICE_MIN), NICE_MAX);
+}
+
+static int may_nice(struct task *task, int32_t nice)
+{
+    int32_t old = __atomic_load_n(&task->nice, __ATOMIC_RELAXED);
+    uint64_t lowest = __atomic_load_n(&task->process->limit[RLIMIT_NICE].soft, __ATOMIC_RELAXED);
+    if (may_schedule(task) != 0)
+        return -EPERM;
+    /* The limit counts from 20 down: 40 allows -20. */
+    return nice < old && (int64_t)(20 - nice) > (int64_t)MIN(lowest, (uint64_t)40) &&
+                   !capable(CAP_SYS_NICE)
+               ? -EACCES
+               : 0;
+}
+
+static int set_nice(struct task *task, int32_t wanted)
+{
+    const int32_t nice = nice_within(wanted);
+    int error = may_nice(task, nice);
+    if (error == 0)
+        __atomic_store_n(&task->nice, nice, __ATOMIC_RELAXED);
+    return error;
+}
+
+/* ---- Policy and nice value in one ---- */
+
 /* struct sched_attr, its first version. */
 struct guest_sched {
     uint32_t size_bytes, policy;
@@ -242,8 +273,9 @@ struct guest_sched {
 #define SCHED_FLAG_RESET_ON_FORK 1u
 #define SCHED_FLAG_KEEP_POLICY   8u
 #define SCHED_FLAG_KEEP_PARAMS   16u
-/* Those that deadlines and clamps have are of no consequence to others. */
-#define SCHED_FLAGS 0x7fu
+#define SCHED_FLAG_UTIL_CLAMP    0x60u
+/* Those that only deadlines have are of no consequence to others. */
+#define SCHED_FLAGS 0x1fu
 
 int64_t linux_sched_getattr(int32_t tid, uaddr_t to, uint32_t size_bytes, uint32_t flags)
 {
@@ -262,31 +294,45 @@ int64_t linux_sched_getattr(int32_t tid, uaddr_t to, uint32_t size_bytes, uint32
     return copy_out(to, &told, sizeof(told));
 }
 
-static int set_nice(struct task *task, int32_t nice);
+/* The policy that comes of it. */
+static int asked_policy(const struct guest_sched *asked, uint32_t old, uint32_t *policy_out)
+{
+    if ((asked->flags & SCHED_FLAG_UTIL_CLAMP) != 0)
+        return -EOPNOTSUPP;
+    if ((asked->flags & ~(uint64_t)SCHED_FLAGS) != 0)
+        return -EINVAL;
+    if ((asked->flags & SCHED_FLAG_KEEP_POLICY) != 0) {
+        *policy_out = old;
+        return 0;
+    }
+    *policy_out = asked->policy;
+    if ((asked->policy & SCHED_RESET_ON_FORK) != 0)
+        return -EINVAL;
+    if ((asked->flags & SCHED_FLAG_RESET_ON_FORK) != 0)
+        *policy_out |= SCHED_RESET_ON_FORK;
+    return 0;
+}
 
 static int set_attributes(struct task *task, const struct guest_sched *asked)
 {
     const uint32_t old = __atomic_load_n(&task->policy, __ATOMIC_RELAXED);
-    uint32_t policy = asked->policy;
-    if ((asked->flags & ~(uint64_t)SCHED_FLAGS) != 0)
-        return -EINVAL;
-    if ((asked->flags & SCHED_FLAG_KEEP_POLICY) != 0)
-        policy = old;
-    else if ((policy & SCHED_RESET_ON_FORK) != 0)
-        return -EINVAL;
-    else if ((asked->flags & SCHED_FLAG_RESET_ON_FORK) != 0)
-        policy |= SCHED_RESET_ON_FORK;
+    const bool keep = (asked->flags & SCHED_FLAG_KEEP_PARAMS) != 0;
+    const int32_t nice = nice_within(asked->nice);
+    uint32_t policy;
+    int error = asked_policy(asked, old, &policy);
+    if (error == 0)
+        error = check_policy(task, policy, keep ? 0 : asked->priority);
+    if (error == 0 && !keep && may_nice(task, nice) != 0)
+        error = -EPERM;
+    if (error != 0)
+        return error;
     /* As on Linux, what keeps the parameters keeps the policy. */
-    bool keep = (asked->flags & SCHED_FLAG_KEEP_PARAMS) != 0;
     if (keep)
         policy = (old & ~SCHED_RESET_ON_FORK) | (policy & SCHED_RESET_ON_FORK);
-    int error = set_policy(task, policy, keep ? 0 : asked->priority);
-    if (error != 0 || keep)
-        return error;
-    error = set_nice(task, asked->nice);
-    if (error != 0)
-        __atomic_store_n(&task->policy, old, __ATOMIC_RELAXED);
-    return error == -EACCES ? -EPERM : error;
+    else
+        __atomic_store_n(&task->nice, nice, __ATOMIC_RELAXED);
+    __atomic_store_n(&task->policy, policy, __ATOMIC_RELAXED);
+    return 0;
 }
 
 /* A size of 0 is that of the first version; whose structure does not fit hears which would. */
@@ -320,22 +366,7 @@ int64_t linux_sched_setattr(int32_t tid, uaddr_t from, uint32_t flags)
     return error;
 }
 
-/* ---- nice ---- */
-
-static int set_nice(struct task *task, int32_t nice)
-{
-    nice = MIN(MAX(nice, NICE_MIN), NICE_MAX);
-    int32_t old = __atomic_load_n(&task->nice, __ATOMIC_RELAXED);
-    uint64_t lowest = __atomic_load_n(&task->process->limit[RLIMIT_NICE].soft, __ATOMIC_RELAXED);
-    if (may_schedule(task) != 0)
-        return -EPERM;
-    /* The limit counts from 20 down: 40 allows -20. */
-    if (nice < old && (int64_t)(20 - nice) > (int64_t)MIN(lowest, (uint64_t)40) &&
-        !capable(CAP_SYS_NICE))
-        return -EACCES;
-    __atomic_store_n(&task->nice, nice, __ATOMIC_RELAXED);
-    return 0;
-}
+/* ---- getpriority, setpriority ---- */
 
 static bool in_choice(struct task *task, int32_t which, int32_t who) REQUIRES(processes_lock)
 {

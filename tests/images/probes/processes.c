@@ -407,7 +407,6 @@ PROBE(processes, scheduling_attributes)
     set_attributes(&asked.attributes, 0);
     asked.attributes.nice = 4;
     set_attributes(&asked.attributes, first);
-    VALUE(getpriority(PRIO_PROCESS, 0));
     asked.attributes.nice = 7;
     set_attributes(&asked.attributes, first - 1);
     say("told %d", asked.attributes.size >= first);
@@ -427,6 +426,11 @@ PROBE(processes, scheduling_attributes)
     MUST(syscall(SYS_sched_getattr, 0, &asked.attributes, first, 0));
     say("flags %#llx, policy %u, nice %d", (unsigned long long)asked.attributes.flags,
         asked.attributes.policy, asked.attributes.nice);
+    asked.attributes.nice = -5;
+    asked.attributes.policy = SCHED_OTHER;
+    set_attributes(&asked.attributes, first);
+    asked.attributes.policy = 99;
+    set_attributes(&asked.attributes, first);
     asked.attributes.flags = 0x1000;
     set_attributes(&asked.attributes, first);
     asked.attributes.flags = 0;
